@@ -1,0 +1,1 @@
+"""The documented classes, and the service that asks a server over HTTP."""

@@ -1,0 +1,340 @@
+"""Everything that is given back, and the one door through which it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datavore_widgets.errors import UnknownName, did_you_mean
+from datavore_widgets.protocol.geometry import BBox
+from datavore_widgets.protocol.job import Job
+from datavore_widgets.protocol.queries import (
+    CatalogQuery,
+    DataQuery,
+    ExtractQuery,
+    FilesQuery,
+    LapsCatalogQuery,
+    LapseMapQuery,
+    MapQuery,
+    Query,
+    SeriesQuery,
+    TimesQuery,
+)
+from datavore_widgets.protocol.times import Stamp, TimeAxis, millis_from_label
+
+__all__ = [
+    "Answer",
+    "Catalog",
+    "CellList",
+    "Extract",
+    "Field",
+    "FileList",
+    "IndexInfo",
+    "LapsCatalog",
+    "MapImage",
+    "Series",
+    "Service",
+    "Times",
+    "VariableInfo",
+]
+
+
+@dataclass(frozen=True)
+class MapImage:
+    """A picture without axes or margins, and what is true of it.
+
+    What a server does not tell is None.
+
+    Parameters
+    ----------
+    png : bytes
+        The picture; its edges are those of `bbox`.
+    bbox : BBox
+        Where it lies.
+    projection : str
+        Of the pixels: `pc_world` or `mercator`.
+    width, height : int
+        Pixels.
+    time : Stamp, optional
+        The time shown; the last of the lapse for an aggregate.
+    first_time : Stamp, optional
+        The first time of the lapse, for an aggregate.
+    units, long_name : str
+        Of the values.
+    cmap, vmin, vmax
+        The colours really used.
+    valid, total : int, optional
+        Cells with a value, and all cells, that touch the box.
+    steps : int, optional
+        Times that went into an aggregate.
+    cell : (float, float), optional
+        Size of a cell in degrees: longitude, latitude.
+    aggregate : str, optional
+        For a lapse: which.
+    dims : mapping of str to float or str
+        The value chosen on every further dimension, the defaults too.
+    note : str
+        Such as "synthetic data"; empty if there is nothing to say.
+    """
+
+    png: bytes = field(repr=False)
+    bbox: BBox
+    projection: str
+    width: int
+    height: int
+    time: Stamp | None = None
+    first_time: Stamp | None = None
+    units: str = ""
+    long_name: str = ""
+    cmap: str | None = None
+    vmin: float | None = None
+    vmax: float | None = None
+    valid: int | None = None
+    total: int | None = None
+    steps: int | None = None
+    cell: tuple[float, float] | None = None
+    aggregate: str | None = None
+    dims: Mapping[str, float | str] = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """The native cells inside a box.
+
+    Parameters
+    ----------
+    lon, lat : ndarray
+        Centres in degrees, as the data have them: 1-D (nx,) and (ny,), or 2-D like `data`.
+    data : ndarray or masked array, shape (ny, nx)
+        Decoded values; missing is NaN, or masked for integers.
+    """
+
+    lon: NDArray[np.floating[Any]]
+    lat: NDArray[np.floating[Any]]
+    data: NDArray[Any]
+    bbox: BBox
+    time: Stamp | None = None
+    units: str = ""
+    long_name: str = ""
+    dims: Mapping[str, float | str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CellList:
+    """The valid cells inside a box, as (lon, lat, value)."""
+
+    cells: list[tuple[float, float, float]]
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """A time series.
+
+    Parameters
+    ----------
+    labels : ndarray of int64, shape (n,)
+        Times, or the starts of the groups (see `protocol.times`).
+    values : ndarray of float64, shape (n,)
+        NaN where there is no valid value.
+    counts : ndarray of int64, shape (n,), optional
+        Valid values behind each; None where a server does not tell.
+    total : int, optional
+        Cells of the box, for one time.
+    cell : (float, float), optional
+        Centre (lon, lat) of the cell used, for a position.
+    distance : float, optional
+        Metres from the position asked to that centre.
+    """
+
+    labels: NDArray[np.int64]
+    values: NDArray[np.float64]
+    counts: NDArray[np.int64] | None = None
+    calendar: str = "standard"
+    units: str = ""
+    long_name: str = ""
+    total: int | None = None
+    cell: tuple[float, float] | None = None
+    distance: float | None = None
+    dims: Mapping[str, float | str] = field(default_factory=dict)
+
+    @property
+    def millis(self) -> NDArray[np.int64]:
+        """Milliseconds since 1970-01-01 UTC of the labels."""
+        return millis_from_label(self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Extract:
+    """A table of values: one row for each cell and time.
+
+    Parameters
+    ----------
+    labels : ndarray of int64, shape (n,)
+        Times.
+    lon, lat : ndarray of float64, shape (n,)
+        Centres of the cells.
+    columns : mapping of str to ndarray of float64
+        By variable; missing is NaN.
+    """
+
+    labels: NDArray[np.int64]
+    lon: NDArray[np.float64]
+    lat: NDArray[np.float64]
+    columns: Mapping[str, NDArray[np.float64]]
+    calendar: str = "standard"
+
+
+@dataclass(frozen=True)
+class FileList:
+    """Paths or names of files, in the order of time."""
+
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Times:
+    """The times of a variable; empty where it has none.
+
+    `exact` is False where a server tells only the first, the last and how many: then they are evenly spread, and
+    pictures are to be asked with `nearest`.
+    """
+
+    axis: TimeAxis
+    exact: bool = True
+
+
+@dataclass(frozen=True)
+class VariableInfo:
+    """What the catalogue knows of a variable.
+
+    Parameters
+    ----------
+    dims : mapping
+        Further dimensions: name → `{"values": [...], "default": …, "units": "…"}`.
+    cmap, limits
+        The catalogue's own choice of colours, where there is one.
+    kind : {'continuous', 'anomaly', 'flags', 'direction'}
+        Decides how it is coloured and averaged.
+    flags : mapping of int to str
+        Meanings, for `kind='flags'`.
+    """
+
+    name: str
+    long_name: str = ""
+    units: str = ""
+    standard_name: str = ""
+    dims: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    cmap: str | None = None
+    limits: tuple[float, float] | None = None
+    kind: str = "continuous"
+    flags: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """A name to show: the long name, else the standard name, else the name."""
+        return self.long_name or self.standard_name.replace("_", " ") or self.name
+
+
+@dataclass(frozen=True)
+class IndexInfo:
+    """What the catalogue knows of an index.
+
+    Parameters
+    ----------
+    bbox : BBox, optional
+        Extent of the data.
+    first, last : str, optional
+        ISO 8601; None without a time axis.
+    count : int
+        Number of times.
+    note : str
+        Such as "synthetic data".
+    extra : mapping
+        Whatever else a server's configuration holds.
+    """
+
+    index: str
+    name: str
+    title: str = ""
+    bbox: BBox | None = None
+    first: str | None = None
+    last: str | None = None
+    count: int = 0
+    calendar: str = "standard"
+    variables: Mapping[str, VariableInfo] = field(default_factory=dict)
+    note: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def variable(self, varname: str) -> VariableInfo:
+        """The variable of that name.
+
+        Raises
+        ------
+        UnknownName
+            When there is none; it offers the nearest names.
+        """
+        try:
+            return self.variables[varname]
+        except KeyError:
+            message, near = did_you_mean(f"variable of {self.index!r}:", varname, self.variables)
+            raise UnknownName(message, suggestions=near) from None
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """The indexes of a service, by id."""
+
+    indexes: Mapping[str, IndexInfo]
+
+    def index(self, index: str) -> IndexInfo:
+        """The index of that id; `/` and `>` are equal in ids.
+
+        Raises
+        ------
+        UnknownName
+            When there is none; it offers the nearest names.
+        """
+        folded = index.replace(">", "/")
+        for known, info in self.indexes.items():
+            if known.replace(">", "/") == folded:
+                return info
+        message, near = did_you_mean("index", index, self.indexes)
+        raise UnknownName(message, suggestions=near)
+
+
+@dataclass(frozen=True)
+class LapsCatalog:
+    """Datalaps' list of indexes: objects with at least `index` and `name`."""
+
+    entries: tuple[Mapping[str, Any], ...]
+
+
+Answer = MapImage | Field | CellList | Series | Extract | FileList | Times | Catalog | LapsCatalog
+
+
+class Service(Protocol):
+    """Whoever can answer a query: the embedded service, a server asked over HTTP, or a client of either."""
+
+    @overload
+    def answer(self, query: MapQuery | LapseMapQuery, job: Job | None = None) -> MapImage: ...
+    @overload
+    def answer(self, query: DataQuery, job: Job | None = None) -> Field | CellList: ...
+    @overload
+    def answer(self, query: SeriesQuery, job: Job | None = None) -> Series: ...
+    @overload
+    def answer(self, query: ExtractQuery, job: Job | None = None) -> Extract: ...
+    @overload
+    def answer(self, query: FilesQuery, job: Job | None = None) -> FileList: ...
+    @overload
+    def answer(self, query: TimesQuery, job: Job | None = None) -> Times: ...
+    @overload
+    def answer(self, query: CatalogQuery, job: Job | None = None) -> Catalog: ...
+    @overload
+    def answer(self, query: LapsCatalogQuery, job: Job | None = None) -> LapsCatalog: ...
+    @overload
+    def answer(self, query: Query, job: Job | None = None) -> Answer: ...

@@ -1,0 +1,313 @@
+"""Everything that can be asked: frozen values, whose equality is the key of every cache."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from datavore_widgets.errors import InvalidValue, did_you_mean
+from datavore_widgets.protocol.geometry import GLOBAL, BBox, Point
+from datavore_widgets.protocol.times import GROUP_NAMES, WHOLE_LAPSE, Date, Lapse
+
+__all__ = [
+    "AGGREGATES",
+    "PROJECTIONS",
+    "REDUCERS",
+    "Canvas",
+    "CatalogQuery",
+    "Condition",
+    "DataQuery",
+    "ExtractQuery",
+    "FilesQuery",
+    "Filters",
+    "LapsCatalogQuery",
+    "LapseMapQuery",
+    "MapQuery",
+    "Query",
+    "SeriesQuery",
+    "Source",
+    "Style",
+    "TimesQuery",
+    "parse_filters",
+]
+
+AGGREGATES = ("avg", "max", "min", "count", "std")
+PROJECTIONS = ("pc_world", "mercator")
+REDUCERS = ("mean", "stride")
+
+
+def _one_of(what: str, given: str, allowed: tuple[str, ...]) -> None:
+    if given not in allowed:
+        message, near = did_you_mean(what, given, allowed)
+        raise InvalidValue(f"{message} (allowed: {', '.join(allowed)})", suggestions=near)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What a further dimension or a companion variable must be.
+
+    Either `values` (one of them) or a range, open where an end is None.
+    """
+
+    name: str
+    values: tuple[float | str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+Filters = tuple[Condition, ...]
+"""Conditions sorted by name; the empty tuple is no filter."""
+
+
+def parse_filters(value: Any) -> Filters:
+    """Filters in any spelling: a mapping, its JSON text, `{}`, `"null"`, `""` or None.
+
+    Raises
+    ------
+    InvalidValue
+        When it is no mapping from names to a value, a list of values or `{"min": …, "max": …}`.
+
+    Examples
+    --------
+    >>> parse_filters({"depth": 0.5})
+    (Condition(name='depth', values=(0.5,), minimum=None, maximum=None),)
+    """
+    if isinstance(value, tuple) and all(isinstance(item, Condition) for item in value):
+        return value
+    loaded = value
+    if isinstance(value, str):
+        if value.strip() in ("", "null", "{}"):
+            return ()
+        try:
+            loaded = json.loads(value)
+        except json.JSONDecodeError:
+            raise InvalidValue(f'filters is a JSON object such as {{"depth": 0.5}}, not {value!r}') from None
+    if loaded is None:
+        return ()
+    if not isinstance(loaded, Mapping):
+        raise InvalidValue(f"filters is a mapping from a name to what it must be, not {value!r}")
+    return tuple(_condition(str(name), wanted) for name, wanted in sorted(loaded.items()))
+
+
+def _condition(name: str, wanted: Any) -> Condition:
+    if isinstance(wanted, Mapping):
+        wrong = set(wanted) - {"min", "max"}
+        if wrong or not wanted:
+            raise InvalidValue(f"the filter on {name!r} is a value, a list, or has 'min' and 'max', not {wanted!r}")
+        return Condition(name, (), _bound(name, wanted.get("min")), _bound(name, wanted.get("max")))
+    listed = wanted if isinstance(wanted, list | tuple) else [wanted]
+    if not listed:
+        raise InvalidValue(f"the filter on {name!r} allows nothing: {wanted!r}")
+    return Condition(name, tuple(_value(name, item) for item in listed))
+
+
+def _bound(name: str, value: Any) -> float | None:
+    if value is None:
+        return None
+    number = _value(name, value)
+    if isinstance(number, str):
+        raise InvalidValue(f"the range of the filter on {name!r} has numbers, not {value!r}")
+    return number
+
+
+def _value(name: str, value: Any) -> float | str:
+    if isinstance(value, str):
+        return value
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise InvalidValue(f"the filter on {name!r} has numbers or words, not {value!r}") from None
+    if not math.isfinite(number):
+        raise InvalidValue(f"the filter on {name!r} has finite numbers, not {value!r}")
+    return number
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What decides the numbers of a field: the index, the variable, the time, the conditions.
+
+    `date` is None where there is no time axis; `nearest` is in seconds; `offset` is added to the values.
+    """
+
+    index: str
+    varname: str
+    date: Date | None
+    nearest: float | None = None
+    filters: Filters = ()
+    offset: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.nearest is not None and not self.nearest >= 0:
+            raise InvalidValue(f"nearest is a number of seconds from 0 on, or None, not {self.nearest!r}")
+        if not math.isfinite(self.offset):
+            raise InvalidValue(f"offset is a finite number, not {self.offset!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Canvas:
+    """Where the pixels of a picture lie.
+
+    Parameters
+    ----------
+    bbox : BBox
+        The picture's edges.
+    resolution : int, optional
+        Pixels of the longer side; None is the grid's own, at most 1024.
+    projection : {'pc_world', 'mercator'}
+        Plate carrée or Web-Mercator.
+    resample : bool
+        Bilinear, or else nearest.
+    reduce : {'mean', 'stride'}
+        What becomes of several cells in one pixel.
+    """
+
+    bbox: BBox
+    resolution: int | None = None
+    projection: str = "pc_world"
+    resample: bool = False
+    reduce: str = "mean"
+
+    def __post_init__(self) -> None:
+        _one_of("projection", self.projection, PROJECTIONS)
+        _one_of("reduce", self.reduce, REDUCERS)
+        if self.resolution is not None and not self.resolution >= 1:
+            raise InvalidValue(f"resolution is a number of pixels from 1 on, not {self.resolution!r}")
+        if not (self.bbox.width > 0 and self.bbox.height > 0):
+            raise InvalidValue(f"a picture needs a box with an area, not {self.bbox.to_text()}")
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """What decides the colours; None is the index's own choice for the variable."""
+
+    cmap: str | None = None
+    vmin: float | None = None
+    vmax: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("vmin", "vmax"):
+            limit = getattr(self, name)
+            if limit is not None and not math.isfinite(limit):
+                raise InvalidValue(f"{name} is a finite number, not {limit!r}")
+        if self.vmin is not None and self.vmax is not None and not self.vmin < self.vmax:
+            raise InvalidValue(f"vmin ({self.vmin:g}) must be below vmax ({self.vmax:g})")
+
+
+@dataclass(frozen=True, slots=True)
+class MapQuery:
+    """A picture of one time. Answer: `MapImage`."""
+
+    source: Source
+    canvas: Canvas
+    style: Style = field(default_factory=Style)
+
+
+@dataclass(frozen=True, slots=True)
+class LapseMapQuery:
+    """A picture of an aggregate over a lapse of time. Answer: `MapImage`."""
+
+    index: str
+    varname: str
+    canvas: Canvas
+    lapse: Lapse = WHOLE_LAPSE
+    aggregate: str = "avg"
+    filters: Filters = ()
+    style: Style = field(default_factory=Style)
+
+    def __post_init__(self) -> None:
+        _one_of("aggregate", self.aggregate, AGGREGATES)
+
+
+@dataclass(frozen=True, slots=True)
+class DataQuery:
+    """The native cells inside a box. Answer: `Field`, or `CellList` when `as_list`.
+
+    `resolution` is the most cells wanted along the longer side; strides are taken to stay within it.
+    """
+
+    source: Source
+    bbox: BBox = GLOBAL
+    resolution: int | None = None
+    as_list: bool = False
+
+    def __post_init__(self) -> None:
+        if self.resolution is not None and not self.resolution >= 1:
+            raise InvalidValue(f"resolution is a number of cells from 1 on, not {self.resolution!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesQuery:
+    """A time series at a position or over a box. Answer: `Series`."""
+
+    index: str
+    varname: str
+    coord: BBox | Point
+    lapse: Lapse = WHOLE_LAPSE
+    groupby: str | None = None
+    aggregate: str = "avg"
+    filters: Filters = ()
+
+    def __post_init__(self) -> None:
+        _one_of("aggregate", self.aggregate, AGGREGATES)
+        if self.groupby is not None:
+            _one_of("groupby", self.groupby, GROUP_NAMES)
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractQuery:
+    """Every value of some variables at a position or in a box, over a lapse. Answer: `Extract`."""
+
+    index: str
+    varnames: tuple[str, ...]
+    coord: BBox | Point
+    lapse: Lapse = WHOLE_LAPSE
+    filters: Filters = ()
+
+    def __post_init__(self) -> None:
+        if not self.varnames:
+            raise InvalidValue("name at least one variable to extract")
+
+
+@dataclass(frozen=True, slots=True)
+class FilesQuery:
+    """The files that the data in a box and a lapse come from. Answer: `FileList`."""
+
+    index: str
+    varname: str
+    bbox: BBox = GLOBAL
+    lapse: Lapse = WHOLE_LAPSE
+    filters: Filters = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TimesQuery:
+    """The times of a variable. Answer: `Times`."""
+
+    index: str
+    varname: str
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogQuery:
+    """The indexes with their configuration. Answer: `Catalog`."""
+
+
+@dataclass(frozen=True, slots=True)
+class LapsCatalogQuery:
+    """Datalaps' own list of indexes. Answer: `LapsCatalog`."""
+
+
+Query = (
+    MapQuery
+    | LapseMapQuery
+    | DataQuery
+    | SeriesQuery
+    | ExtractQuery
+    | FilesQuery
+    | TimesQuery
+    | CatalogQuery
+    | LapsCatalogQuery
+)
