@@ -31,6 +31,7 @@ MERCATOR_LIMIT = 85.0511287798066
 """Latitude in degrees at which the Web-Mercator world is a square (atan(sinh(pi)))."""
 
 _LONGITUDES = (-360.0, 720.0)
+_EDGE = 1e-9  # degrees, a tenth of a millimetre
 
 
 def wrap180(longitude: float) -> float:
@@ -171,14 +172,9 @@ class BBox:
         lons = np.asarray(lon, dtype=np.float64)
         if self.is_whole_turn:
             return np.isfinite(lons)
-        # The east edge is compared as it is written where that is possible: modulo arithmetic rounds.
+        # Turning a longitude rounds it by some 1e-14: an edge is still an edge after that.
         turned = (lons - self.west) % 360.0
-        return np.asarray(
-            (turned <= self.width)
-            | ((lons >= self.west) & (lons <= self.west + self.width))
-            | (lons == self.west)
-            | (lons == self.east)
-        )
+        return np.asarray((turned <= self.width + _EDGE) | (turned >= 360.0 - _EDGE))
 
     def to_tuple(self) -> tuple[float, float, float, float]:
         """(west, south, east, north) as given."""
