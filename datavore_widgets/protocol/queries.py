@@ -14,6 +14,7 @@ from datavore_widgets.protocol.times import GROUP_NAMES, WHOLE_LAPSE, Date, Laps
 
 __all__ = [
     "AGGREGATES",
+    "PLOT_METHODS",
     "PROJECTIONS",
     "REDUCERS",
     "Canvas",
@@ -37,12 +38,27 @@ __all__ = [
 AGGREGATES = ("avg", "max", "min", "count", "std")
 PROJECTIONS = ("pc_world", "mercator")
 REDUCERS = ("mean", "stride")
+PLOT_METHODS = ("pcolormesh",)
 
 
 def _one_of(what: str, given: str, allowed: tuple[str, ...]) -> None:
     if given not in allowed:
         message, near = did_you_mean(what, given, allowed)
         raise InvalidValue(f"{message} (allowed: {', '.join(allowed)})", suggestions=near)
+
+
+def _tell_index(query: Any) -> None:
+    """Check the id of the index, and spell it with `/`: `>` and `/` in ids are equal, so equal queries are equal."""
+    index = query.index
+    spelled = index.replace(">", "/") if isinstance(index, str) else ""
+    if any(part in ("", ".", "..") for part in spelled.split("/")):
+        raise InvalidValue(f"an index is a name such as 'ISAS13/v3', not {index!r}")
+    object.__setattr__(query, "index", spelled)
+
+
+def _check_varname(varname: Any) -> None:
+    if not isinstance(varname, str) or varname in ("", ".", ".."):
+        raise InvalidValue(f"a variable is a name such as 'PSAL', not {varname!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +156,8 @@ class Source:
     offset: float = 0.0
 
     def __post_init__(self) -> None:
+        _tell_index(self)
+        _check_varname(self.varname)
         if self.nearest is not None and not self.nearest >= 0:
             raise InvalidValue(f"nearest is a number of seconds from 0 on, or None, not {self.nearest!r}")
         if not math.isfinite(self.offset):
@@ -162,6 +180,10 @@ class Canvas:
         Bilinear, or else nearest.
     reduce : {'mean', 'stride'}
         What becomes of several cells in one pixel.
+    radius : float, optional
+        Metres that a sample of a swath or a track reaches; without effect on grids.
+    plot_method : {'pcolormesh'}
+        How cells are painted.
     """
 
     bbox: BBox
@@ -169,10 +191,15 @@ class Canvas:
     projection: str = "pc_world"
     resample: bool = False
     reduce: str = "mean"
+    radius: float | None = None
+    plot_method: str = "pcolormesh"
 
     def __post_init__(self) -> None:
         _one_of("projection", self.projection, PROJECTIONS)
         _one_of("reduce", self.reduce, REDUCERS)
+        _one_of("plot_method", self.plot_method, PLOT_METHODS)
+        if self.radius is not None and not 0 < self.radius < math.inf:
+            raise InvalidValue(f"radius is a number of metres above 0, or None, not {self.radius!r}")
         if self.resolution is not None and not self.resolution >= 1:
             raise InvalidValue(f"resolution is a number of pixels from 1 on, not {self.resolution!r}")
         if not (self.bbox.width > 0 and self.bbox.height > 0):
@@ -218,6 +245,8 @@ class LapseMapQuery:
     style: Style = field(default_factory=Style)
 
     def __post_init__(self) -> None:
+        _tell_index(self)
+        _check_varname(self.varname)
         _one_of("aggregate", self.aggregate, AGGREGATES)
 
 
@@ -251,6 +280,8 @@ class SeriesQuery:
     filters: Filters = ()
 
     def __post_init__(self) -> None:
+        _tell_index(self)
+        _check_varname(self.varname)
         _one_of("aggregate", self.aggregate, AGGREGATES)
         if self.groupby is not None:
             _one_of("groupby", self.groupby, GROUP_NAMES)
@@ -267,8 +298,11 @@ class ExtractQuery:
     filters: Filters = ()
 
     def __post_init__(self) -> None:
+        _tell_index(self)
         if not self.varnames:
             raise InvalidValue("name at least one variable to extract")
+        for varname in self.varnames:
+            _check_varname(varname)
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +315,10 @@ class FilesQuery:
     lapse: Lapse = WHOLE_LAPSE
     filters: Filters = ()
 
+    def __post_init__(self) -> None:
+        _tell_index(self)
+        _check_varname(self.varname)
+
 
 @dataclass(frozen=True, slots=True)
 class TimesQuery:
@@ -288,6 +326,10 @@ class TimesQuery:
 
     index: str
     varname: str
+
+    def __post_init__(self) -> None:
+        _tell_index(self)
+        _check_varname(self.varname)
 
 
 @dataclass(frozen=True, slots=True)
