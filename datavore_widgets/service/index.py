@@ -1,0 +1,286 @@
+"""Indexes: variables over one or many files, read by step, row and column."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datavore_widgets.errors import NoData, Unreadable
+from datavore_widgets.protocol.answers import IndexInfo, VariableInfo
+from datavore_widgets.protocol.job import Job
+from datavore_widgets.protocol.times import TimeAxis
+from datavore_widgets.service.files import Raw, Source
+from datavore_widgets.service.grid import RectilinearGrid
+
+__all__ = ["Dim", "Index", "Layout", "Piece", "Variable"]
+
+IntArray = NDArray[np.int64]
+
+_READ_BYTES = 32 * 2**20
+"""Memory that one read of several steps may take: big enough to hide the cost of a call, small enough to cancel."""
+
+
+@dataclass(frozen=True)
+class Dim:
+    """A further dimension, such as depth or member.
+
+    Parameters
+    ----------
+    name : str
+        As in the file.
+    values : tuple
+        Its coordinate, numbers or words; positions from 0 on where it has none.
+    units : str
+        Of the values.
+    default : int
+        The position taken when nothing is asked; answers name it.
+    """
+
+    name: str
+    values: tuple[float, ...] | tuple[str, ...]
+    units: str = ""
+    default: int = 0
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where a variable of a file has its time, rows, columns and further dimensions.
+
+    Parameters
+    ----------
+    lon, lat : str
+        Dimensions of the columns and the rows.
+    time : str, optional
+        Dimension of the steps; None where the file holds one time or none.
+    others : tuple of str
+        Further dimensions, in the order of `Variable.dims`.
+    chunk : tuple of int
+        Steps, rows and columns that are stored together.
+    """
+
+    lon: str
+    lat: str
+    time: str | None
+    others: tuple[str, ...] = ()
+    chunk: tuple[int, int, int] = (1, 1, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """The part of a variable that one file holds."""
+
+    source: Source
+    layout: Layout
+
+
+@dataclass(frozen=True, eq=False)
+class Variable:
+    """A variable of an index.
+
+    Parameters
+    ----------
+    name : str
+        As in the files.
+    info : VariableInfo
+        What the catalogue tells of it.
+    grid : RectilinearGrid
+        Where its cells lie.
+    axis : TimeAxis
+        Its times, ascending; empty where it has none.
+    dtype : dtype
+        Of decoded values.
+    dims : tuple of Dim
+        Its further dimensions.
+    pieces : tuple of Piece
+        The files that hold it.
+    piece_of, place_of : ndarray of int64, shape (n,)
+        For each time, the piece that holds it and the position in there.
+    """
+
+    name: str
+    info: VariableInfo
+    grid: RectilinearGrid
+    axis: TimeAxis
+    dtype: np.dtype[Any]
+    dims: tuple[Dim, ...]
+    pieces: tuple[Piece, ...]
+    piece_of: IntArray
+    place_of: IntArray
+
+    @property
+    def has_time(self) -> bool:
+        """Whether it has times."""
+        return len(self.axis) > 0
+
+    def file_of(self, step: int | None) -> str:
+        """The file that holds a step; empty for a data set in memory."""
+        return self._piece(step).source.name
+
+    def fingerprint(self, step: int | None) -> Hashable:
+        """What changes when the file behind a step changes.
+
+        Raises
+        ------
+        Unreadable
+            When the file is gone.
+        """
+        return self._piece(step).source.fingerprint()
+
+    def _piece(self, step: int | None) -> Piece:
+        return self.pieces[int(self.piece_of[step])] if step is not None and self.has_time else self.pieces[0]
+
+    def steps_per_read(self, rows: slice, columns: IntArray) -> int:
+        """How many steps of a window to read at a time: whole chunks, within some 32 MB."""
+        ny = len(range(*rows.indices(self.grid.shape[0])))
+        cells = max(1, ny * int(np.size(columns)))
+        steps = max(1, _READ_BYTES // (cells * max(8, self.dtype.itemsize)))
+        chunk = self.pieces[0].layout.chunk[0]
+        return max(1, min(len(self.axis), steps // chunk * chunk if steps >= chunk else steps))
+
+    def read(
+        self,
+        steps: slice | int | None,
+        at: tuple[int, ...],
+        rows: slice,
+        columns: IntArray,
+        job: Job | None = None,
+    ) -> NDArray[Any]:
+        """Decoded values of a window.
+
+        Parameters
+        ----------
+        steps : slice, int or None
+            Times; None for a variable that has none.
+        at : tuple of int
+            A position on every further dimension.
+        rows : slice
+            In the order of the data.
+        columns : ndarray of int64
+            In any order; a run that wraps over the seam is read as two slabs.
+        job : Job, optional
+            Checked between files.
+
+        Returns
+        -------
+        ndarray, shape (nt, ny, nx), or (ny, nx) for one step or none
+            Floats with NaN for missing; integers with a mask where any value may be missing.
+
+        Raises
+        ------
+        Unreadable
+            When a file cannot be read, or was changed since it was opened; it is named.
+        """
+        if not self.has_time:
+            values = self._read_piece(self.pieces[0], np.zeros(1, dtype=np.int64), at, rows, columns)
+            return values if isinstance(steps, slice) else values[0]
+        if steps is None:
+            raise NoData(f"{self.name!r} has {len(self.axis)} times: one of them has to be chosen")
+        wanted = np.arange(len(self.axis))[steps].reshape(-1)
+        parts = []
+        for start, stop in _runs(self.piece_of[wanted]):
+            if job is not None:
+                job.check()
+            run = wanted[start:stop]
+            parts.append(
+                self._read_piece(self.pieces[int(self.piece_of[run[0]])], self.place_of[run], at, rows, columns)
+            )
+        if not parts:
+            return np.empty((0, *self._nothing(0, rows).shape[1:2], columns.size), dtype=self.dtype)
+        joined = _concatenate(parts, axis=0)
+        return joined if isinstance(steps, slice) else joined[0]
+
+    def _read_piece(
+        self, piece: Piece, places: IntArray, at: tuple[int, ...], rows: slice, columns: IntArray
+    ) -> NDArray[Any]:
+        layout = piece.layout
+        start, stop, step = rows.indices(self.grid.shape[0])
+        keys: dict[str, int | slice] = dict(zip(layout.others, (int(i) for i in at), strict=True))
+        keys[layout.lat] = slice(start, max(start, stop), step)
+        slabs = []
+        for first, last in _runs(places - np.arange(places.size)) if layout.time else [(0, 1)]:
+            if layout.time:
+                keys[layout.time] = slice(int(places[first]), int(places[last - 1]) + 1)
+            across = []
+            for run in _monotonic_runs(columns):
+                low, high = int(run.min()), int(run.max()) + 1
+                keys[layout.lon] = slice(low, high)
+                raw = piece.source.read(self.name, keys)
+                values = raw.packing.decode(self._ordered(raw, layout, piece.source))
+                across.append(values[..., _as_slice(run - low)])
+            slabs.append(_concatenate(across, axis=-1) if across else self._nothing(last - first, rows))
+        return _concatenate(slabs, axis=0).astype(self.dtype, copy=False)
+
+    def _nothing(self, steps: int, rows: slice) -> NDArray[Any]:
+        return np.empty((steps, len(range(*rows.indices(self.grid.shape[0]))), 0), dtype=self.dtype)
+
+    def _ordered(self, raw: Raw, layout: Layout, source: Source) -> NDArray[Any]:
+        """Stored values as (time, row, column)."""
+        order = [name for name in (layout.time, layout.lat, layout.lon) if name is not None]
+        if sorted(raw.dims) != sorted(order):
+            raise Unreadable(f"{source.name or self.name!r} was changed: {self.name!r} has other dimensions now")
+        values = raw.values.transpose([raw.dims.index(name) for name in order])
+        return values if layout.time else values[np.newaxis]
+
+
+@dataclass(frozen=True, eq=False)
+class Index:
+    """A data set of the catalogue.
+
+    Parameters
+    ----------
+    id : str
+        As it is asked for.
+    info : IndexInfo
+        What the catalogue tells of it.
+    variables : mapping of str to Variable
+        Those that can be shown.
+    refused : mapping of str to str
+        The others, each with the reason.
+    files : tuple of str
+        The files behind it; empty for a data set in memory.
+    """
+
+    id: str
+    info: IndexInfo
+    variables: Mapping[str, Variable]
+    refused: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
+
+
+def _runs(keys: IntArray) -> Iterator[tuple[int, int]]:
+    """Start and stop of each run of equal keys."""
+    if keys.size:
+        cuts = np.flatnonzero(np.diff(keys)) + 1
+        yield from zip([0, *cuts.tolist()], [*cuts.tolist(), keys.size], strict=True)
+
+
+def _monotonic_runs(columns: IntArray) -> list[IntArray]:
+    """The columns cut where their direction turns: a wrapped run gives two parts."""
+    if columns.size < 2:
+        return [columns] if columns.size else []
+    steps = np.diff(columns)
+    direction = np.sign(np.median(np.sign(steps))) or np.sign(steps[0])
+    return [part for part in np.split(columns, np.flatnonzero(np.sign(steps) != direction) + 1) if part.size]
+
+
+def _as_slice(places: IntArray) -> Any:
+    """A slice where the places are evenly spaced: it copies nothing."""
+    if places.size == 1:
+        return slice(int(places[0]), int(places[0]) + 1)
+    step = int(places[1] - places[0])
+    if step == 0 or (np.diff(places) != step).any():
+        return places
+    stop = int(places[-1]) + step
+    return slice(int(places[0]), stop if stop >= 0 else None, step)
+
+
+def _concatenate(parts: Sequence[NDArray[Any]], axis: int) -> NDArray[Any]:
+    if len(parts) == 1:
+        return parts[0]
+    if any(isinstance(part, np.ma.MaskedArray) for part in parts):
+        return np.asanyarray(np.ma.concatenate(parts, axis=axis))  # type: ignore[no-untyped-call]
+    return np.concatenate(parts, axis=axis)

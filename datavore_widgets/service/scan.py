@@ -1,0 +1,280 @@
+"""What one file holds: its variables, where they lie, and when. No data variable is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datavore_widgets.errors import InvalidValue
+from datavore_widgets.protocol.answers import VariableInfo
+from datavore_widgets.protocol.times import iso
+from datavore_widgets.service.axes import coordinate_names, horizontal_names, kind_of
+from datavore_widgets.service.decode import Packing, flag_meanings, labels_from_times
+from datavore_widgets.service.files import Source, read_variable
+from datavore_widgets.service.grid import RectilinearGrid
+from datavore_widgets.service.index import Dim, Layout
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["Found", "Granule", "scan", "short_text"]
+
+_LONGEST_AXIS = 2**22
+"""Coordinates that are longer are not read: a small file can declare any size."""
+_LONGEST_DIM = 10_000
+_TEXT = 300
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A variable of one file.
+
+    Parameters
+    ----------
+    labels : ndarray of int64
+        Its times, in the order of the file; empty where it has none.
+    signature : tuple
+        Equal for variables that can be joined along time.
+    """
+
+    info: VariableInfo
+    layout: Layout
+    grid: RectilinearGrid
+    labels: NDArray[np.int64]
+    calendar: str
+    dims: tuple[Dim, ...]
+    dtype: np.dtype[Any]
+    signature: tuple[Any, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Granule:
+    """What one file holds."""
+
+    source: Source
+    title: str
+    variables: Mapping[str, Found]
+    refused: Mapping[str, str]
+
+    @property
+    def signature(self) -> tuple[Any, ...]:
+        """Equal for files that can be joined along time."""
+        return tuple((name, found.signature) for name, found in sorted(self.variables.items()))
+
+    @property
+    def has_time(self) -> bool:
+        """Whether any of its variables has times."""
+        return any(found.labels.size for found in self.variables.values())
+
+
+def short_text(value: Any) -> str:
+    """A text attribute, on one line and bounded; it is escaped where it is shown."""
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    if not isinstance(value, str):
+        value = "" if value is None else str(value)
+    text = " ".join(value.split())
+    return text if len(text) <= _TEXT else text[: _TEXT - 1] + "…"
+
+
+def scan(source: Source) -> Granule:
+    """What a file holds.
+
+    Raises
+    ------
+    Unreadable
+        When it cannot be read.
+    """
+    with source.dataset() as dataset:
+        return _Scan(dataset).granule(source)
+
+
+class _Scan:
+    """One look at one data set; what its variables share is read once."""
+
+    def __init__(self, dataset: xr.Dataset) -> None:
+        self.dataset = dataset
+        self.kinds = {str(name): kind_of(str(name), v) for name, v in dataset.variables.items() if v.ndim <= 2}
+        self._grids: dict[tuple[str, str], RectilinearGrid] = {}
+        self._times: dict[str, tuple[NDArray[np.int64], str]] = {}
+        self._dims: dict[str, Dim] = {}
+
+    def granule(self, source: Source) -> Granule:
+        variables: dict[str, Found] = {}
+        refused: dict[str, str] = {}
+        helpers = self._helpers()
+        for key, variable in self.dataset.variables.items():
+            name = str(key)
+            if name in helpers or variable.ndim == 0:
+                continue
+            try:
+                variables[name] = self._found(name, variable)
+            except InvalidValue as error:
+                refused[name] = str(error)
+        title = short_text(self.dataset.attrs.get("title"))
+        return Granule(source, title, variables, refused)
+
+    def _helpers(self) -> set[str]:
+        """Names of the variables that describe others: coordinates, bounds, grid mappings."""
+        names = {str(name) for name in self.dataset.coords}
+        names |= {str(name) for name in self.dataset.variables if name in self.dataset.dims}
+        names |= {name for name, kind in self.kinds.items() if kind is not None}
+        for variable in self.dataset.variables.values():
+            names.update(coordinate_names(variable))
+            for word in ("bounds", "climatology", "grid_mapping"):
+                told = variable.attrs.get(word) or variable.encoding.get(word)
+                names.update(str(told).replace(":", " ").split() if told else ())
+        return names
+
+    def _found(self, name: str, variable: xr.Variable) -> Found:
+        if variable.dtype.kind not in "iufb":
+            raise InvalidValue(f"its values are no numbers but {variable.dtype}")
+        lon, lat, reason = horizontal_names(self.dataset, self.kinds, variable)
+        if reason is not None:
+            raise InvalidValue(reason)
+        grid = self._grid(lon, lat)
+        lon_dim, lat_dim = (str(self.dataset.variables[axis].dims[0]) for axis in (lon, lat))
+        time_name, time_dim = self._time_of(variable, {lon_dim, lat_dim})
+        labels, calendar = self._labels(time_name) if time_name else (np.zeros(0, dtype=np.int64), "standard")
+        rest = [str(dim) for dim in variable.dims if dim not in (lon_dim, lat_dim, time_dim)]
+        dims = tuple(self._dim(dim, variable) for dim in rest)
+        chunks = self._chunks(variable)
+        chunk = (chunks.get(time_dim or "", 1), chunks[lat_dim], chunks[lon_dim])
+        layout = Layout(lon_dim, lat_dim, time_dim, tuple(rest), chunk)
+        packing = Packing.of(variable.dtype, variable.attrs, variable.encoding)
+        info = _info(name, variable, packing.dtype, dims)
+        signature = (
+            info.units,
+            tuple((dim.name, dim.values) for dim in dims),
+            (grid.lon.tobytes(), grid.lat.tobytes()),
+            calendar if labels.size else None,
+        )
+        return Found(info, layout, grid, labels, calendar, dims, packing.dtype, signature)
+
+    def _values(self, name: str) -> NDArray[Any]:
+        """A coordinate, decoded: missing values as NaN or masked."""
+        variable = self.dataset.variables[name]
+        if variable.size > _LONGEST_AXIS:
+            raise InvalidValue(f"its coordinate {name!r} has {variable.size} values, too many to be one")
+        raw = read_variable(variable, {})
+        values = raw.packing.decode(raw.values)
+        if np.ma.isMaskedArray(values):
+            return np.where(np.ma.getmaskarray(values), np.nan, np.ma.getdata(values))
+        return values
+
+    def _grid(self, lon: str, lat: str) -> RectilinearGrid:
+        if (lon, lat) not in self._grids:
+            self._grids[lon, lat] = RectilinearGrid.from_centers(
+                self._values(lon), self._values(lat), self._bounds(lon), self._bounds(lat)
+            )
+        return self._grids[lon, lat]
+
+    def _bounds(self, name: str) -> NDArray[Any] | None:
+        variable = self.dataset.variables[name]
+        bounds = variable.attrs.get("bounds") or variable.encoding.get("bounds")
+        if bounds not in self.dataset.variables or self.dataset.variables[bounds].ndim != 2:
+            return None
+        return self._values(str(bounds))
+
+    def _time_of(self, variable: xr.Variable, taken: set[str]) -> tuple[str | None, str | None]:
+        """Names of the time coordinate and of its dimension; without the dimension for a single time."""
+        candidates: list[tuple[str, str | None]] = []
+        for dim in variable.dims:
+            if str(dim) in taken:
+                continue
+            if self.kinds.get(str(dim)) == "time" and self.dataset.variables[dim].dims == (dim,):
+                candidates.append((str(dim), str(dim)))
+            elif dim not in self.dataset.variables:
+                candidates += [
+                    (name, str(dim))
+                    for name in self.kinds
+                    if self.kinds[name] == "time" and self.dataset.variables[name].dims == (dim,)
+                ]
+        if not candidates:
+            named = [*coordinate_names(variable), *map(str, self.dataset.coords)]
+            candidates = [
+                (name, None)
+                for name in named
+                if self.kinds.get(name) == "time" and self.dataset.variables[name].ndim == 0
+            ]
+            # Other scalar times, such as that of a forecast's start, are not when the values are.
+            candidates = [pair for pair in candidates if self._is_plain_time(pair[0])]
+        if not candidates:
+            return None, None
+        return next((pair for pair in candidates if self._is_plain_time(pair[0])), candidates[0])
+
+    def _is_plain_time(self, name: str) -> bool:
+        standard = self.dataset.variables[name].attrs.get("standard_name", "")
+        return standard == "time" or (not standard and name.lower().startswith("time"))
+
+    def _labels(self, name: str) -> tuple[NDArray[np.int64], str]:
+        if name not in self._times:
+            variable = self.dataset.variables[name]
+            if variable.size > _LONGEST_AXIS:
+                raise InvalidValue(f"its coordinate {name!r} has {variable.size} values, too many to be one")
+            try:
+                self._times[name] = labels_from_times(np.asarray(variable.values), variable.attrs)
+            except InvalidValue as error:
+                raise InvalidValue(f"its time axis {name!r} cannot be used: {error}") from error
+        return self._times[name]
+
+    def _dim(self, dim: str, variable: xr.Variable) -> Dim:
+        if dim not in self._dims:
+            self._dims[dim] = self._new_dim(dim, variable)
+        return self._dims[dim]
+
+    def _new_dim(self, dim: str, variable: xr.Variable) -> Dim:
+        size = variable.sizes[dim]
+        if size > _LONGEST_DIM:
+            raise InvalidValue(f"its dimension {dim!r} has {size} positions, too many to choose from")
+        coordinate = self.dataset.variables.get(dim)
+        positions = tuple(float(i) for i in range(size))
+        if coordinate is None or coordinate.dims != (dim,):
+            return Dim(dim, positions)
+        units = short_text(coordinate.attrs.get("units"))
+        if self.kinds.get(dim) == "time":
+            return Dim(dim, tuple(iso(int(label)) for label in self._labels(dim)[0]))
+        if coordinate.dtype.kind in "iufb":
+            values = np.asarray(self._values(dim), dtype=np.float64)
+            return Dim(dim, tuple(values.tolist()), units) if np.isfinite(values).all() else Dim(dim, positions)
+        return Dim(dim, tuple(short_text(value) for value in coordinate.values.tolist()), units)
+
+    @staticmethod
+    def _chunks(variable: xr.Variable) -> dict[str, int]:
+        """Lengths that are stored together; the whole of a row and a column, and one of the rest, if unknown."""
+        told = variable.encoding.get("chunksizes") or variable.encoding.get("chunks")
+        if not isinstance(told, tuple | list) or len(told) != variable.ndim:
+            told = [1] * max(0, variable.ndim - 2) + list(variable.shape[-2:])
+        return {str(dim): max(1, int(length)) for dim, length in zip(variable.dims, told, strict=True)}
+
+
+def _info(name: str, variable: xr.Variable, dtype: np.dtype[Any], dims: tuple[Dim, ...]) -> VariableInfo:
+    attrs = variable.attrs
+    flags = flag_meanings(attrs) if dtype.kind in "iu" else {}
+    return VariableInfo(
+        name=name,
+        long_name=short_text(attrs.get("long_name")),
+        units=short_text(attrs.get("units")),
+        standard_name=short_text(attrs.get("standard_name")),
+        dims={
+            dim.name: {"values": list(dim.values), "default": dim.values[dim.default], "units": dim.units}
+            for dim in dims
+            if dim.values
+        },
+        kind="flags" if flags else _kind(name, attrs),
+        flags=flags,
+    )
+
+
+def _kind(name: str, attrs: Mapping[str, Any]) -> str:
+    words = " ".join(str(attrs.get(key, "")) for key in ("standard_name", "long_name")).lower() + " " + name.lower()
+    units = str(attrs.get("units", "")).strip().lower()
+    if "direction" in words and units in ("degree", "degrees", "deg", "degree_true", "degrees_true"):
+        return "direction"
+    if "anomaly" in words or "anomalies" in words or name.lower() == "sla":
+        return "anomaly"
+    return "continuous"
