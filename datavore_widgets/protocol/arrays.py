@@ -92,8 +92,8 @@ def _text(value: Any) -> str:
 
 def _scalar(coded: dict[bytes, Any]) -> np.generic:
     array = _array(coded | {b"shape": [], b"kind": b""})
-    value: np.generic = array[()]
-    return value
+    scalar: np.generic = array.reshape(1)[0]
+    return scalar
 
 
 def _array(coded: dict[bytes, Any]) -> np.ndarray[Any, np.dtype[Any]]:

@@ -1,0 +1,581 @@
+"""Answers as bytes and back.
+
+Pictures are PNG, with what is true of them as JSON in one header; arrays are msgpack; extracts are CSV; the rest is
+JSON, in which a missing value is null and never NaN. `decode` believes nothing: what disagrees with itself or is cut
+short is a `BadReply`, and what a server does not tell is None.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datavore_widgets.errors import BadReply, DatavoreError, InvalidValue
+from datavore_widgets.protocol import arrays
+from datavore_widgets.protocol.answers import (
+    Answer,
+    Catalog,
+    CellList,
+    Extract,
+    Field,
+    FileList,
+    IndexInfo,
+    LapsCatalog,
+    MapImage,
+    Series,
+    Times,
+    VariableInfo,
+)
+from datavore_widgets.protocol.geometry import BBox
+from datavore_widgets.protocol.png import check_png
+from datavore_widgets.protocol.queries import (
+    CatalogQuery,
+    DataQuery,
+    ExtractQuery,
+    FilesQuery,
+    LapsCatalogQuery,
+    LapseMapQuery,
+    MapQuery,
+    Query,
+    SeriesQuery,
+    TimesQuery,
+)
+from datavore_widgets.protocol.times import (
+    Date,
+    Stamp,
+    TimeAxis,
+    canonical_calendar,
+    label_from_millis,
+    millis_from_label,
+)
+
+__all__ = ["EXTRACT_HEADER", "PICTURE_HEADER", "Payload", "decode", "encode"]
+
+PICTURE_HEADER = "Datavore-Picture"
+"""JSON of everything in `MapImage` but the pixels."""
+
+EXTRACT_HEADER = "Datavore-Extract"
+"""JSON `{"calendar": …}` where an extract has a last column `label`: its times as its own calendar writes them."""
+
+_LONGEST_TEXT = 2000  # of a name or a note in a header: HTTP clients refuse lines of 64 kB
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """The body of a reply, its type and our headers."""
+
+    media_type: str
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+# --- writing -------------------------------------------------------------------------------------------------------
+
+
+def encode(answer: Answer) -> Payload:
+    """An answer as the body and the headers of a reply."""
+    match answer:
+        case MapImage():
+            return Payload("image/png", answer.png, {PICTURE_HEADER: _json(_picture_facts(answer))})
+        case Field():
+            return Payload("application/msgpack", arrays.pack(_field_map(answer)))
+        case CellList(cells):
+            return Payload("application/msgpack", arrays.pack([list(cell) for cell in cells]))
+        case Extract():
+            return _encode_extract(answer)
+        case Series():
+            return _json_payload(_series_object(answer))
+        case FileList(files):
+            return _json_payload(list(files))
+        case Times(axis, exact):
+            told = {"labels": _spell(axis.labels), "milliseconds": axis.millis.tolist()}
+            return _json_payload({**told, "calendar": axis.calendar, "exact": exact})
+        case Catalog(indexes):
+            return _json_payload({index: _index_config(info) for index, info in indexes.items()})
+        case LapsCatalog(entries):
+            return _json_payload([dict(entry) for entry in entries])
+
+
+def _json(value: Any) -> str:
+    return json.dumps(_clean(value), separators=(",", ":"), allow_nan=False)
+
+
+def _json_payload(value: Any) -> Payload:
+    return Payload("application/json", _json(value).encode("ascii"))
+
+
+def _clean(value: Any) -> Any:
+    """Plain JSON values: what is not finite becomes null, numpy's scalars and arrays Python's."""
+    if isinstance(value, str | bool | int) or value is None:
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _clean(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return _clean(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Iterable):
+        return [_clean(item) for item in value]
+    return str(value)
+
+
+def _spell(labels: NDArray[np.int64]) -> list[str]:
+    """`YYYYMMDDhhmmss`, with milliseconds only where there are any."""
+    return [Date.from_label(label).digits for label in labels.tolist()]
+
+
+def _told_time(stamp: Stamp | None) -> str | None:
+    return None if stamp is None else stamp.iso
+
+
+def _picture_facts(image: MapImage) -> dict[str, Any]:
+    calendar = image.time.calendar if image.time else image.first_time.calendar if image.first_time else None
+    return {
+        "bbox": image.bbox.to_tuple(),
+        "projection": image.projection,
+        "width": image.width,
+        "height": image.height,
+        "time": _told_time(image.time),
+        "first_time": _told_time(image.first_time),
+        "calendar": calendar,
+        "units": image.units[:_LONGEST_TEXT],
+        "long_name": image.long_name[:_LONGEST_TEXT],
+        "cmap": image.cmap,
+        "vmin": image.vmin,
+        "vmax": image.vmax,
+        "valid": image.valid,
+        "total": image.total,
+        "steps": image.steps,
+        "cell": image.cell,
+        "aggregate": image.aggregate,
+        "dims": image.dims,
+        "note": image.note[:_LONGEST_TEXT],
+    }
+
+
+def _field_map(answer: Field) -> dict[str, Any]:
+    data = answer.data
+    coded: dict[str, Any] = {
+        "lon": answer.lon,
+        "lat": answer.lat,
+        "time": _told_time(answer.time),
+        "calendar": answer.time.calendar if answer.time else None,
+        "units": answer.units,
+        "long_name": answer.long_name,
+        "bbox": list(answer.bbox.to_tuple()),
+        "dims": _clean(answer.dims),
+    }
+    if isinstance(data, np.ma.MaskedArray):
+        # A reader that does not know of `mask` sees a value that no measurement takes.
+        coded["mask"] = np.ma.getmaskarray(data)
+        data = data.filled(_fill_value(data.dtype))
+    return {**coded, "data": data}
+
+
+def _fill_value(dtype: np.dtype[Any]) -> Any:
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        return limits.min if dtype.kind == "i" else limits.max
+    return {"b": False, "f": np.nan}.get(dtype.kind)
+
+
+def _series_object(series: Series) -> dict[str, Any]:
+    millis = series.millis
+    values = [value if math.isfinite(value) else None for value in series.values.tolist()]
+    coded: dict[str, Any] = {"res": list(zip(millis.tolist(), values, strict=True))}
+    if series.calendar != "standard" or not np.array_equal(label_from_millis(millis), series.labels):
+        coded["labels"] = _spell(series.labels)
+    return {
+        **coded,
+        "calendar": series.calendar,
+        "units": series.units,
+        "long_name": series.long_name,
+        "counts": series.counts,
+        "total": series.total,
+        "cell": series.cell,
+        "distance": series.distance,
+        "dims": series.dims,
+    }
+
+
+def _index_config(info: IndexInfo) -> dict[str, Any]:
+    times = {"first": info.first, "last": info.last, "count": info.count, "calendar": info.calendar}
+    return {
+        **info.extra,
+        "name": info.name,
+        "title": info.title,
+        "bbox": None if info.bbox is None else info.bbox.to_tuple(),
+        "times": times if info.count else None,
+        "variables": {name: _variable_config(variable) for name, variable in info.variables.items()},
+        "note": info.note,
+    }
+
+
+def _variable_config(variable: VariableInfo) -> dict[str, Any]:
+    return {
+        "long_name": variable.long_name,
+        "units": variable.units,
+        "standard_name": variable.standard_name,
+        "dims": variable.dims,
+        "cmap": variable.cmap,
+        "limits": variable.limits,
+        "kind": variable.kind,
+        "flags": variable.flags,
+    }
+
+
+def _encode_extract(extract: Extract) -> Payload:
+    millis = millis_from_label(extract.labels)
+    names, columns = ["TS", "lon", "lat", *extract.columns], [extract.lon, extract.lat, *extract.columns.values()]
+    cells: list[Sequence[Any]] = [millis.tolist(), *(_numbers(column) for column in columns)]
+    headers = {}
+    if extract.calendar != "standard" or not np.array_equal(label_from_millis(millis), extract.labels):
+        names.append("label")
+        cells.append(_spell(extract.labels))
+        headers[EXTRACT_HEADER] = _json({"calendar": extract.calendar})
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows(zip(*cells, strict=True))
+    return Payload("text/csv", text.getvalue().encode("utf-8"), headers)
+
+
+def _numbers(column: NDArray[np.float64]) -> list[float | str]:
+    return [value if math.isfinite(value) else "" for value in column.tolist()]
+
+
+# --- reading -------------------------------------------------------------------------------------------------------
+
+_Value = TypeVar("_Value")
+_OTHER = ("application/octet-stream", "")
+_PICTURE_TYPES = ("image/png", *_OTHER)
+_ARRAY_TYPES = ("application/msgpack", "application/x-msgpack", "application/vnd.msgpack", *_OTHER)
+_JSON_TYPES = ("application/json", "text/json", "text/javascript", "text/plain", *_OTHER)
+_TABLE_TYPES = ("text/csv", "application/csv", "text/plain", *_OTHER)
+
+
+def decode(query: Query, media_type: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    """The answer to `query` that a reply holds.
+
+    Parameters
+    ----------
+    media_type : str
+        The reply's `Content-Type`; empty when there is none.
+    headers : mapping
+        The reply's headers, found whatever their case.
+
+    Raises
+    ------
+    BadReply
+        When the reply is not of the type it should be, is not whole, or disagrees with itself.
+    """
+    allowed, read = _DECODERS[type(query)]
+    kind = media_type.partition(";")[0].strip().lower()
+    if kind not in allowed:
+        raise BadReply(f"the server answered with {kind!r} instead of {allowed[0]!r}: {excerpt(body)}")
+    try:
+        return read(query, headers, body)
+    except BadReply as error:
+        raise BadReply(f"{error} ({allowed[0]!r} was due; it starts with {excerpt(body, 40)})") from error
+    except (InvalidValue, ValueError, TypeError, LookupError, OverflowError, RecursionError) as error:
+        detail = str(error) if isinstance(error, DatavoreError) else type(error).__name__
+        raise BadReply(f"the reply does not hold what it should: {detail}") from error
+
+
+def excerpt(body: bytes, length: int = 200) -> str:
+    """The beginning of a body, with every sign that could do harm escaped."""
+    text = ascii(body[:length].decode("utf-8", "replace"))
+    return text + (" …" if len(body) > length else "")
+
+
+def _wrong(what: str) -> NoReturn:
+    raise BadReply(f"the reply's {what} is not what it should be")
+
+
+def _load(body: bytes) -> Any:
+    def missing(_: str) -> None:
+        return None
+
+    try:
+        # NaN and Infinity are no JSON; where a server writes them, they mean that there is nothing.
+        return json.loads(body.decode("utf-8"), parse_constant=missing)
+    except UnicodeDecodeError:
+        raise BadReply("the reply is not UTF-8") from None
+    except ValueError as error:
+        raise BadReply(f"the reply is not one whole JSON value ({error})") from None
+
+
+def _typed(value: Any, kind: type[_Value], what: str) -> _Value:
+    if not isinstance(value, kind):
+        _wrong(what)
+    return value
+
+
+def _number(value: Any, what: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        _wrong(what)
+    return float(value)
+
+
+def _whole(value: Any, what: str) -> int:
+    number = _number(value, what)
+    if not number.is_integer():
+        _wrong(what)
+    return int(value)
+
+
+def _maybe(read: Callable[[Any, str], _Value], told: Mapping[str, Any], what: str) -> _Value | None:
+    value = told.get(what)
+    return None if value is None else read(value, what)
+
+
+def _text(told: Mapping[str, Any], what: str) -> str:
+    value = told.get(what)
+    return "" if value is None else _typed(value, str, what)
+
+
+def _pair(value: Any, what: str) -> tuple[float, float]:
+    first, second = _typed(value, list, what)
+    return _number(first, what), _number(second, what)
+
+
+def _bbox(value: Any, what: str) -> BBox:
+    west, south, east, north = (_number(edge, what) for edge in _typed(value, list, what))
+    return BBox(west, south, east, north)
+
+
+def _label(value: Any, what: str) -> int:
+    return Date.parse(_typed(value, str, what)).low
+
+
+def _labels(value: Any, what: str) -> NDArray[np.int64]:
+    return np.array([_label(text, what) for text in _typed(value, list, what)], dtype=np.int64)
+
+
+def _calendar(told: Mapping[str, Any]) -> str:
+    return canonical_calendar(_text(told, "calendar") or "standard")
+
+
+def _stamp(told: Mapping[str, Any], what: str) -> Stamp | None:
+    label = _maybe(_label, told, what)
+    return None if label is None else Stamp(label, _calendar(told))
+
+
+def _dims(told: Mapping[str, Any]) -> dict[str, float | str]:
+    dims = _typed(told.get("dims") or {}, dict, "dims")
+    return {name: value if isinstance(value, str) else _number(value, "dims") for name, value in dims.items()}
+
+
+def _decode_picture(query: Any, headers: Mapping[str, str], body: bytes) -> MapImage:
+    width, height = check_png(body)
+    told = _typed(json.loads(headers.get(PICTURE_HEADER, "{}")), dict, PICTURE_HEADER)
+    if not told:
+        # A server that tells nothing draws what was asked, in the projection that all of them have.
+        return MapImage(body, query.canvas.bbox, "pc_world", width, height)
+    if (told.get("width"), told.get("height")) != (width, height):
+        _wrong("size")
+    return MapImage(
+        png=body,
+        bbox=_bbox(told.get("bbox"), "bbox"),
+        projection=_text(told, "projection") or "pc_world",
+        width=width,
+        height=height,
+        time=_stamp(told, "time"),
+        first_time=_stamp(told, "first_time"),
+        units=_text(told, "units"),
+        long_name=_text(told, "long_name"),
+        cmap=_maybe(lambda value, what: _typed(value, str, what), told, "cmap"),
+        vmin=_maybe(_number, told, "vmin"),
+        vmax=_maybe(_number, told, "vmax"),
+        valid=_maybe(_whole, told, "valid"),
+        total=_maybe(_whole, told, "total"),
+        steps=_maybe(_whole, told, "steps"),
+        cell=_maybe(_pair, told, "cell"),
+        aggregate=_maybe(lambda value, what: _typed(value, str, what), told, "aggregate"),
+        dims=_dims(told),
+        note=_text(told, "note"),
+    )
+
+
+def _decode_data(query: Any, _headers: Mapping[str, str], body: bytes) -> Field | CellList:
+    told = arrays.unpack(body)
+    if query.as_list:
+        cells = _typed(told.tolist() if isinstance(told, np.ndarray) else told, list, "list of cells")
+        return CellList([_cell(cell) for cell in cells])
+    told = _typed(told, dict, "field")
+    lon, lat, data = (np.asarray(_typed(told.get(name), np.ndarray, name)) for name in ("lon", "lat", "data"))
+    if data.dtype.kind not in "biufmM" or lon.dtype.kind not in "iuf" or lat.dtype.kind not in "iuf":
+        _wrong("type of numbers")
+    square = lon.shape == lat.shape == data.shape and data.ndim == 2
+    if not square and not (lon.ndim == lat.ndim == 1 and data.shape == (lat.size, lon.size)):
+        raise BadReply(f"the shapes disagree: lon {lon.shape}, lat {lat.shape}, data {data.shape}; (lat, lon) was due")
+    mask = told.get("mask")
+    if mask is not None:
+        if _typed(mask, np.ndarray, "mask").shape != data.shape or mask.dtype != bool:
+            _wrong("mask")
+        data = np.ma.MaskedArray(data, mask)
+    bbox = query.bbox if told.get("bbox") is None else _told_bbox(told["bbox"])
+    time = _field_time(told)
+    return Field(lon, lat, data, bbox, time, _text(told, "units"), _text(told, "long_name"), _dims(told))
+
+
+def _told_bbox(value: Any) -> BBox:
+    return _bbox(value.tolist() if isinstance(value, np.ndarray) else value, "bbox")
+
+
+def _field_time(told: Mapping[str, Any]) -> Stamp | None:
+    time = told.get("time")
+    if time is None:
+        return None
+    if isinstance(time, np.ndarray) and time.size == 1:
+        time = time.reshape(())[()]
+    date = Date.parse(time)
+    return Stamp(date.low, _calendar(told))
+
+
+def _cell(cell: Any) -> tuple[float, float, float]:
+    lon, lat, value = _typed(cell, list, "list of cells")
+    for number in (lon, lat, value):
+        _number(number, "list of cells")
+    return lon, lat, value
+
+
+def _decode_series(_query: Any, _headers: Mapping[str, str], body: bytes) -> Series:
+    told = _typed(_load(body), dict, "series")
+    pairs = _typed(told.get("res"), list, "res")
+    millis = np.array([_whole(_typed(pair, list, "res")[0], "res") for pair in pairs], dtype=np.int64)
+    values = np.array([math.nan if value is None else _number(value, "res") for _, value in pairs], dtype=np.float64)
+    labels = label_from_millis(millis) if told.get("labels") is None else _labels(told["labels"], "labels")
+    counts = told.get("counts")
+    if counts is not None:
+        counts = np.array([_whole(count, "counts") for count in _typed(counts, list, "counts")], dtype=np.int64)
+    if len(labels) != len(values) or (counts is not None and len(counts) != len(values)):
+        _wrong("length")
+    return Series(
+        labels=labels,
+        values=values,
+        counts=counts,
+        calendar=_calendar(told),
+        units=_text(told, "units"),
+        long_name=_text(told, "long_name"),
+        total=_maybe(_whole, told, "total"),
+        cell=_maybe(_pair, told, "cell"),
+        distance=_maybe(_number, told, "distance"),
+        dims=_dims(told),
+    )
+
+
+def _decode_extract(query: Any, headers: Mapping[str, str], body: bytes) -> Extract:
+    rows = list(csv.reader(io.StringIO(body.decode("utf-8"), newline="")))
+    told = _typed(json.loads(headers.get(EXTRACT_HEADER, "{}")), dict, EXTRACT_HEADER)
+    names = rows.pop(0) if rows else []
+    if "TS" not in names or len(set(names)) != len(names) or any(len(row) != len(names) for row in rows):
+        _wrong("table")
+    columns: dict[str, Any] = (
+        dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(names, ())
+    )
+    millis = np.array([int(float(text)) for text in columns.pop("TS")], dtype=np.int64)
+    labels = _labels(list(columns.pop("label")), "label") if told else label_from_millis(millis)
+    read = {name: np.array([float(text) if text else math.nan for text in texts]) for name, texts in columns.items()}
+    missing = np.full(len(millis), math.nan)
+    lon, lat = read.pop("lon", missing), read.pop("lat", missing)
+    absent = [name for name in query.varnames if name not in read]
+    if absent:
+        raise BadReply(f"the table has no column {absent[0]!r}; it has {', '.join(map(repr, names))}")
+    return Extract(labels, lon, lat, read, _calendar(told))
+
+
+def _decode_files(_query: Any, _headers: Mapping[str, str], body: bytes) -> FileList:
+    return FileList(tuple(_typed(name, str, "file list") for name in _typed(_load(body), list, "file list")))
+
+
+def _decode_times(_query: Any, _headers: Mapping[str, str], body: bytes) -> Times:
+    told = _typed(_load(body), dict, "times")
+    labels = _labels(told.get("labels"), "labels")
+    if np.any(labels[1:] < labels[:-1]):
+        _wrong("order of times")
+    return Times(TimeAxis(labels, _calendar(told)), _typed(told.get("exact", True), bool, "exact"))
+
+
+def _decode_catalog(_query: Any, _headers: Mapping[str, str], body: bytes) -> Catalog:
+    told = _typed(_load(body), dict, "configuration")
+    return Catalog({index: _index_info(index, config) for index, config in told.items()})
+
+
+def _index_info(index: str, config: Any) -> IndexInfo:
+    """What a server's configuration tells of an index; what it leaves out, or spells in its own way, is not known."""
+    told = dict(config) if isinstance(config, dict) else {}
+    times = told.pop("times", None)
+    times = times if isinstance(times, dict) else {}
+    try:
+        bbox = _maybe(_bbox, told, "bbox")
+    except (BadReply, InvalidValue, ValueError):
+        bbox = None
+    variables = told.pop("variables", None)
+    variables = variables if isinstance(variables, dict) else {variable: {} for variable in _names(variables)}
+    known = {name: str(told.pop(name, None) or "") for name in ("name", "title", "note")}
+    told.pop("bbox", None)
+    return IndexInfo(
+        index=index,
+        name=known["name"] or index,
+        title=known["title"],
+        bbox=bbox,
+        first=times.get("first"),
+        last=times.get("last"),
+        count=_whole(times.get("count") or 0, "count"),
+        calendar=_calendar(times),
+        variables={name: _variable_info(name, variable) for name, variable in variables.items()},
+        note=known["note"],
+        extra=told,
+    )
+
+
+def _names(value: Any) -> list[str]:
+    return [name for name in value if isinstance(name, str)] if isinstance(value, list) else []
+
+
+def _variable_info(name: str, config: Any) -> VariableInfo:
+    told = config if isinstance(config, dict) else {}
+    dims = told.get("dims")
+    flags = told.get("flags")
+    return VariableInfo(
+        name=name,
+        long_name=_text(told, "long_name"),
+        units=_text(told, "units"),
+        standard_name=_text(told, "standard_name"),
+        dims={dim: about for dim, about in dims.items() if isinstance(about, dict)} if isinstance(dims, dict) else {},
+        cmap=_maybe(lambda value, what: _typed(value, str, what), told, "cmap"),
+        limits=_maybe(_pair, told, "limits"),
+        kind=_text(told, "kind") or "continuous",
+        flags={int(value): str(meaning) for value, meaning in flags.items()} if isinstance(flags, dict) else {},
+    )
+
+
+def _decode_laps_catalog(_query: Any, _headers: Mapping[str, str], body: bytes) -> LapsCatalog:
+    entries = _typed(_load(body), list, "list of indexes")
+    for entry in entries:
+        if not {"index", "name"} <= set(_typed(entry, dict, "list of indexes")):
+            _wrong("list of indexes")
+    return LapsCatalog(tuple(entries))
+
+
+_Decoder = Callable[[Any, Mapping[str, str], bytes], Answer]
+_DECODERS: dict[type, tuple[tuple[str, ...], _Decoder]] = {
+    MapQuery: (_PICTURE_TYPES, _decode_picture),
+    LapseMapQuery: (_PICTURE_TYPES, _decode_picture),
+    DataQuery: (_ARRAY_TYPES, _decode_data),
+    SeriesQuery: (_JSON_TYPES, _decode_series),
+    ExtractQuery: (_TABLE_TYPES, _decode_extract),
+    FilesQuery: (_JSON_TYPES, _decode_files),
+    TimesQuery: (_JSON_TYPES, _decode_times),
+    CatalogQuery: (_JSON_TYPES, _decode_catalog),
+    LapsCatalogQuery: (_JSON_TYPES, _decode_laps_catalog),
+}
