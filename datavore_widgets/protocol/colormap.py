@@ -26,6 +26,7 @@ __all__ = [
     "LEVELS",
     "Categories",
     "Norm",
+    "as_floating",
     "check_name",
     "colormap",
     "default_cmap",
@@ -216,7 +217,7 @@ class Norm:
         float32 is reckoned in float32 where that resolves a level sixteen times over, else in float64: a value
         within 1/16 of a level from an edge may take the neighbouring level.
         """
-        array = _as_floating(values)
+        array = as_floating(values)
         width = (self.vmax - self.vmin) / self.levels
         if array.dtype == np.float32 and max(abs(self.vmin), abs(self.vmax)) * 2.0**-23 * 16 < width < 1e30:
             kind: type[np.floating[Any]] = np.float32
@@ -245,7 +246,7 @@ class Norm:
 _BLOCK = 1 << 16
 
 
-def _as_floating(values: ArrayLike) -> NDArray[np.floating[Any]]:
+def as_floating(values: ArrayLike) -> NDArray[np.floating[Any]]:
     """float32 or float64 that holds the values exactly, missing as NaN."""
     array = values if isinstance(values, np.ndarray) else np.asarray(values)
     if array.dtype not in (np.float32, np.float64):
@@ -286,7 +287,7 @@ class Categories:
 
     def indices(self, values: ArrayLike) -> UInt8Array:
         """Places in the palette: 0 for missing values and unknown flags, 1 + the position in `values` for others."""
-        array = _as_floating(values)
+        array = as_floating(values)
         known = np.array(self.values, dtype=np.float64)
         place = np.searchsorted(known, array)
         found = known.take(place, mode="clip") == array

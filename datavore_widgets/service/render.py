@@ -1,0 +1,114 @@
+"""A field and a style to a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datavore_widgets.errors import InvalidValue
+from datavore_widgets.protocol.colormap import Categories, Norm, as_floating, palette, scale
+from datavore_widgets.protocol.geometry import BBox
+from datavore_widgets.protocol.queries import Canvas, Style
+from datavore_widgets.service import png
+from datavore_widgets.service.grid import RectilinearGrid
+from datavore_widgets.service.resample import Plan, canvas_size, plan, window_of
+
+__all__ = ["Picture", "canvas_size", "render", "window_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A PNG and where it lies.
+
+    Parameters
+    ----------
+    png : bytes
+        Transparent where there is no cell or no value.
+    width, height : int
+        Pixels.
+    bbox : BBox
+        Its true edges: in Web-Mercator the box asked for is cut at 85.0511 degrees.
+    projection : str
+        `pc_world` or `mercator`.
+    """
+
+    png: bytes = field(repr=False)
+    width: int
+    height: int
+    bbox: BBox
+    projection: str
+
+
+def render(
+    grid: RectilinearGrid,
+    values: NDArray[Any],
+    canvas: Canvas,
+    style: Style,
+    kind: str = "continuous",
+    flags: Iterable[int] = (),
+) -> Picture:
+    """Draw a field.
+
+    Parameters
+    ----------
+    grid : RectilinearGrid
+        Where the values lie: the whole grid, or the window of `window_of`.
+    values : ndarray or masked array, shape (ny, nx)
+        NaN and masked are missing; infinite values are beyond the limits, with the first or the last colour.
+    canvas : Canvas
+        Where the pixels lie.
+    style : Style
+        Colour map and both limits.
+    kind : {'continuous', 'anomaly', 'flags', 'direction'}
+        Directions are degrees: they are averaged on the circle, and turned into vmin … vmin + 360 before colouring.
+    flags : iterable of int
+        The values of flags; each has a colour of its own (see `protocol.colormap.scale`).
+
+    Raises
+    ------
+    InvalidValue
+        When the style lacks something, the shapes disagree, or nothing of the box is in the projection.
+    TooLarge
+        When there would be too many pixels.
+    """
+    if style.cmap is None or style.vmin is None or style.vmax is None:
+        raise InvalidValue(f"a picture needs a colour map and both limits, not {style}")
+    if values.shape != grid.shape:
+        raise InvalidValue(f"values of shape {values.shape} do not fit a grid of {grid.shape} (rows, columns)")
+    levels_of = scale(kind, style.vmin, style.vmax, flags)
+    how = plan(grid, canvas, kind)
+    levels = _levels(how, values, levels_of, kind)
+    return Picture(
+        png.encode(levels, palette(style.cmap, levels_of.levels)), how.width, how.height, how.bbox, canvas.projection
+    )
+
+
+def _levels(how: Plan, values: NDArray[Any], levels_of: Norm | Categories, kind: str) -> NDArray[np.uint8]:
+    if values.size == 0:
+        return np.zeros((how.height, how.width), dtype=np.uint8)
+    numbers = as_floating(values)
+    if isinstance(levels_of, Categories):
+        if how.method == "blocks":
+            return how.modes(levels_of.indices(numbers))
+        return how.nearest(numbers, levels_of.indices)
+    if kind == "direction":
+        if how.method == "blocks":
+            angles = np.radians(numbers)
+            numbers = np.degrees(np.arctan2(how.means(np.sin(angles)), how.means(np.cos(angles))))
+            return levels_of.indices(_turned(numbers, levels_of.vmin))
+        return how.nearest(_turned(numbers, levels_of.vmin), levels_of.indices)
+    if how.method == "blocks":
+        return levels_of.indices(how.means(numbers))
+    if how.method == "bilinear":
+        return how.bilinear(numbers, levels_of.indices)
+    return how.nearest(numbers, levels_of.indices)
+
+
+def _turned(degrees: NDArray[np.floating[Any]], start: float) -> NDArray[np.floating[Any]]:
+    """The same directions in start … start + 360."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray((degrees - start) % 360.0 + start)
