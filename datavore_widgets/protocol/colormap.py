@@ -127,7 +127,7 @@ def colormap(name: str) -> UInt8Array:
     Parameters
     ----------
     name : str
-        One of `names()`: matplotlib's and cmocean's spellings, or `s3pcpn`, a rainbow-like table for
+        One of `names()`: matplotlib's and cmocean's spellings (`gray`, which both have, is matplotlib's), or `s3pcpn`, a rainbow-like table for
         precipitation of our own making (near-white, blues, green, yellow, red, purple; straight lines in sRGB
         between). `_r` at the end reverses.
 
