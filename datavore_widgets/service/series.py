@@ -1,0 +1,197 @@
+"""Statistics of values with gaps, found block by block: for series over boxes and for maps over lapses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datavore_widgets.protocol.job import Job
+
+__all__ = ["Moments", "Tile", "missing_of", "per_cell", "per_step", "tiles_of"]
+
+
+class Tile(NamedTuple):
+    """What is read at a time: a run of steps, and a band of the rows asked for."""
+
+    steps: slice
+    rows: slice
+
+
+Read = Callable[[Tile], NDArray[Any]]
+"""Reads a tile: (nt, ny, nx), missing as NaN or masked."""
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Everything that the aggregates need, of any number of samples side by side.
+
+    Parameters
+    ----------
+    count : ndarray of int64
+        Valid values of each sample; all five arrays have one shape.
+    mean, m2, low, high : ndarray of float64
+        Mean, sum of squared deviations from it, minimum, maximum. NaN (`m2`: 0) where `count` is 0.
+    """
+
+    count: NDArray[np.int64]
+    mean: NDArray[np.float64]
+    m2: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, values: NDArray[Any], axis: int) -> Moments:
+        """Moments along one axis, in float64 and two passes: deviations from the mean, not squares, are summed."""
+        missing = missing_of(values)
+        # A copy of our own: it is worked on in place, since a block is as large as memory allows.
+        work = np.array(np.ma.getdata(values), dtype=np.float64)
+        work[missing] = np.nan
+        low = np.fmin.reduce(work, axis=axis)
+        high = np.fmax.reduce(work, axis=axis)
+        count = np.asarray(work.shape[axis] - missing.sum(axis=axis, dtype=np.int64))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            work[missing] = 0.0
+            mean = work.sum(axis=axis) / count
+            work -= np.expand_dims(mean, axis)
+            work[missing] = 0.0
+            work *= work
+        return cls(count, mean, work.sum(axis=axis), low, high)
+
+    @classmethod
+    def join(cls, parts: list[Moments]) -> Moments:
+        """Samples one behind the other, along the first axis."""
+        return cls(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)))
+
+    def __add__(self, other: Moments) -> Moments:
+        """Moments of the samples pooled one by one (Chan, Golub, LeVeque 1983, eq. 2.1)."""
+        count = self.count + other.count
+        with np.errstate(invalid="ignore"):
+            delta = other.mean - self.mean
+            share = other.count / np.maximum(count, 1)
+            both = (self.count > 0) & (other.count > 0)
+            mean = np.where(both, self.mean + delta * share, np.where(self.count > 0, self.mean, other.mean))
+            m2 = self.m2 + other.m2 + np.where(both, delta * delta * self.count * share, 0.0)
+        return Moments(count, mean, m2, np.fmin(self.low, other.low), np.fmax(self.high, other.high))
+
+    def pooled(self, starts: NDArray[np.int64]) -> Moments:
+        """Moments of runs of samples, each pooled into one.
+
+        Parameters
+        ----------
+        starts : ndarray of int64, shape (groups,)
+            Where each run begins along the only axis; ascending, the first is 0.
+        """
+        if starts.size == self.count.size:
+            return self
+        groups = np.repeat(np.arange(starts.size), np.diff(np.append(starts, self.count.size)))
+        there = self.count > 0
+        count = np.add.reduceat(self.count, starts)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            # About the group's first mean rather than zero, so that large means cost no digits.
+            about = np.where(there, self.mean, np.nan)
+            about = np.fmin.reduceat(about, starts)
+            shifted = np.where(there, self.count * (self.mean - about[groups]), 0.0)
+            mean = about + np.add.reduceat(shifted, starts) / count
+            apart = np.where(there, self.count * (self.mean - mean[groups]) ** 2, 0.0)
+        m2 = np.add.reduceat(self.m2 + apart, starts)
+        return Moments(count, mean, m2, np.fmin.reduceat(self.low, starts), np.fmax.reduceat(self.high, starts))
+
+    def aggregate(self, name: str) -> NDArray[np.float64]:
+        """One of `avg`, `std` (of the population), `min`, `max`: NaN where there is no value; or `count`."""
+        if name == "avg":
+            return self.mean
+        if name == "min":
+            return self.low
+        if name == "max":
+            return self.high
+        if name == "count":
+            return self.count.astype(np.float64)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(np.sqrt(self.m2 / self.count))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays."""
+        return sum(int(getattr(self, f.name).nbytes) for f in fields(self))
+
+
+def missing_of(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where a value is missing: masked, or NaN."""
+    missing = np.ma.getmaskarray(values)
+    if np.ma.getdata(values).dtype.kind == "f":
+        missing = missing | np.isnan(np.ma.getdata(values))
+    return np.asarray(missing)
+
+
+def tiles_of(steps: slice, rows: slice, length: int, height: int, chunk: int = 1) -> list[list[Tile]]:
+    """Cut steps into runs, and runs into bands of rows where one step is too large to be held.
+
+    Parameters
+    ----------
+    length, height : int
+        The most steps of a run and rows of a band.
+    chunk : int
+        Steps that are stored together: runs end where chunks do if they are long enough, so that no chunk is decoded
+        twice.
+    """
+    bands = [slice(low, min(low + height, rows.stop)) for low in range(rows.start, rows.stop, height)]
+    runs = []
+    first = steps.start
+    while first < steps.stop:
+        stop = min(first + length, steps.stop)
+        if first // chunk < stop // chunk and stop < steps.stop:
+            stop -= stop % chunk
+        runs.append([Tile(slice(first, stop), band) for band in bands])
+        first = stop
+    return runs
+
+
+def per_step(read: Read, tiles: list[list[Tile]], job: Job) -> Moments:
+    """Moments of each step over its cells, shape (steps,).
+
+    Parameters
+    ----------
+    tiles : list of lists
+        Runs of steps, each cut into bands of rows where one step is too large to be held.
+    """
+    done = _Progress(tiles, job)
+    return Moments.join([_pooled(done.reads(read, run), _over_cells) for run in tiles])
+
+
+def per_cell(read: Read, tiles: list[list[Tile]], job: Job) -> Moments:
+    """Moments of each cell over the steps, shape (ny, nx)."""
+    done = _Progress(tiles, job)
+    return _pooled((values for run in tiles for values in done.reads(read, run)), lambda part: Moments.of(part, axis=0))
+
+
+def _over_cells(values: NDArray[Any]) -> Moments:
+    return Moments.of(values.reshape(len(values), -1), axis=1)
+
+
+def _pooled(parts: Iterator[NDArray[Any]], moments: Callable[[NDArray[Any]], Moments]) -> Moments:
+    whole = moments(next(parts))
+    for part in parts:
+        whole = whole + moments(part)
+    return whole
+
+
+class _Progress:
+    """Tells a job how many of the steps are read; a band of a step counts for its part."""
+
+    def __init__(self, tiles: list[list[Tile]], job: Job) -> None:
+        self._total = sum(run[0].steps.stop - run[0].steps.start for run in tiles)
+        self._before = 0
+        self._job = job
+        job.progress(0, self._total)
+
+    def reads(self, read: Read, run: list[Tile]) -> Iterator[NDArray[Any]]:
+        """The values of a run, tile by tile; progress is told when a tile's values have been used."""
+        steps = run[0].steps.stop - run[0].steps.start
+        for number, tile in enumerate(run, 1):
+            yield read(tile)
+            self._job.progress(self._before + steps * number // len(run), self._total)
+        self._before += steps
