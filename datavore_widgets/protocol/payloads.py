@@ -57,7 +57,17 @@ from datavore_widgets.protocol.times import (
     millis_from_label,
 )
 
-__all__ = ["EXTRACT_HEADER", "PICTURE_HEADER", "Payload", "decode", "encode"]
+__all__ = [
+    "EXTRACT_HEADER",
+    "PICTURE_HEADER",
+    "Payload",
+    "catalog_config",
+    "decode",
+    "decode_progress",
+    "encode",
+    "encode_progress",
+    "excerpt",
+]
 
 PICTURE_HEADER = "Datavore-Picture"
 """JSON of everything in `MapImage` but the pixels."""
@@ -98,10 +108,27 @@ def encode(answer: Answer) -> Payload:
         case Times(axis, exact):
             told = {"labels": _spell(axis.labels), "milliseconds": axis.millis.tolist()}
             return _json_payload({**told, "calendar": axis.calendar, "exact": exact})
-        case Catalog(indexes):
-            return _json_payload({index: _index_config(info) for index, info in indexes.items()})
+        case Catalog():
+            return _json_payload(catalog_config(answer))
         case LapsCatalog(entries):
             return _json_payload([dict(entry) for entry in entries])
+
+
+def encode_progress(done: int, total: int) -> Payload:
+    """How far a job is."""
+    return _json_payload({"done": done, "total": total})
+
+
+def decode_progress(body: bytes) -> tuple[int, int]:
+    """(done, total) of a job.
+
+    Raises
+    ------
+    BadReply
+        When it is something else.
+    """
+    told = _typed(_load(body), dict, "progress")
+    return _whole(told.get("done"), "progress"), _whole(told.get("total"), "progress")
 
 
 def _json(value: Any) -> str:
@@ -204,6 +231,11 @@ def _series_object(series: Series) -> dict[str, Any]:
         "distance": series.distance,
         "dims": series.dims,
     }
+
+
+def catalog_config(catalog: Catalog) -> dict[str, dict[str, Any]]:
+    """The configuration of every index by its id, in plain values of JSON."""
+    return {index: _clean(_index_config(info)) for index, info in catalog.indexes.items()}
 
 
 def _index_config(info: IndexInfo) -> dict[str, Any]:

@@ -40,6 +40,7 @@ __all__ = [
     "number_option",
     "parse_plot_options",
     "read",
+    "whole_option",
     "write",
 ]
 
@@ -226,10 +227,7 @@ class _Options:
         return number_option(name, self.text(name))
 
     def whole(self, name: str) -> int | None:
-        number = self.number(name)
-        if number is not None and not number.is_integer():
-            raise InvalidValue(f"{name} is a whole number, not {self.text(name)!r}")
-        return None if number is None else int(number)
+        return whole_option(name, self.text(name))
 
     def flag(self, name: str) -> bool:
         value = (self.text(name) or "false").lower()
@@ -260,6 +258,14 @@ def number_option(name: str, value: Any) -> float | None:
         return float(value)
     except (TypeError, ValueError):
         raise InvalidValue(f"{name} is a number or 'default', not {value!r}") from None
+
+
+def whole_option(name: str, value: Any) -> int | None:
+    """An option that is a whole number; see `number_option`."""
+    number = number_option(name, value)
+    if number is not None and not number.is_integer():
+        raise InvalidValue(f"{name} is a whole number or 'default', not {value!r}")
+    return None if number is None else int(number)
 
 
 def parse_plot_options(value: Any) -> dict[str, Any]:

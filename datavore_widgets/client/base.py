@@ -1,0 +1,99 @@
+"""What the documented classes share: how what people write becomes queries, and answers what is promised."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from datavore_widgets.errors import UnknownKeyword, did_you_mean
+from datavore_widgets.protocol.answers import Field, Service
+from datavore_widgets.protocol.queries import Source, parse_filters
+from datavore_widgets.protocol.times import (
+    Date,
+    Stamp,
+    TimeAxis,
+    label_from_millis,
+    millis_from_label,
+    parts_from_label,
+)
+from datavore_widgets.protocol.wire import number_option
+
+__all__ = ["exact_keywords", "field_arrays", "root_of", "source_from", "time_index"]
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def exact_keywords(method: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Refuse an unknown keyword of a method by name, with the nearest right one."""
+    known = [name for name in inspect.signature(method).parameters if name != "self"]
+
+    @functools.wraps(method)
+    def checked(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        for name in kwargs:
+            if name not in known:
+                message, near = did_you_mean(f"keyword of {method.__name__}:", name, known)
+                raise UnknownKeyword(f"{message} (allowed: {', '.join(known)})", suggestions=near)
+        return method(*args, **kwargs)
+
+    return checked
+
+
+def root_of(service: Service) -> str:
+    """Where a service is, as text; that of a client is its service's."""
+    return str(getattr(service, "root", None) or getattr(service, "datavoreService", None) or "datavore:/service")
+
+
+def source_from(index: Any, varname: Any, date: Any, nearest: Any, filters: Any, offset: Any) -> Source:
+    """A source in the documentation's spelling; the date None or `"null"` is none."""
+    return Source(
+        index=str(index),
+        varname=varname,
+        date=None if date is None or date == "null" else Date.parse(date),
+        nearest=number_option("nearest", nearest),
+        filters=parse_filters(filters),
+        offset=number_option("offset", offset) or 0.0,
+    )
+
+
+def field_arrays(field: Field) -> dict[str, Any]:
+    """The dict that `getData` returns."""
+    return {
+        "lon": field.lon,
+        "lat": field.lat,
+        "data": field.data,
+        "time": None if field.time is None else _timestamp(field.time),
+        "units": field.units,
+        "long_name": field.long_name,
+        "bbox": np.array(field.bbox.to_tuple()),
+    }
+
+
+def _timestamp(stamp: Stamp) -> np.datetime64 | str:
+    """A `datetime64`, or ISO 8601 text where no Gregorian date has that label."""
+    millis = millis_from_label(stamp.label)
+    if int(label_from_millis(millis)) != stamp.label:
+        return stamp.iso
+    return np.datetime64(int(millis), "ms")
+
+
+def time_index(axis: TimeAxis) -> pd.Index[Any]:
+    """Times as pandas has them: naive UTC, or a `CFTimeIndex` where a label is no Gregorian date."""
+    millis = axis.millis
+    if np.array_equal(label_from_millis(millis), axis.labels):
+        return pd.DatetimeIndex(millis.astype("M8[ms]"), name="time")
+    # Late: few files have such dates, and these two take a second to load.
+    import cftime
+    import xarray as xr
+
+    dates = [
+        cftime.datetime(*parts[:6], parts[6] * 1000, calendar=axis.calendar, has_year_zero=True)
+        for parts in zip(*(part.tolist() for part in parts_from_label(axis.labels)), strict=True)
+    ]
+    index: pd.Index[Any] = xr.CFTimeIndex(dates, name="time")  # type: ignore[no-untyped-call]
+    return index

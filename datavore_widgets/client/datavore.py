@@ -1,0 +1,280 @@
+"""Datavore: maps, values and files, by the documented names."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import unquote
+
+from datavore_widgets.client.base import exact_keywords, field_arrays, root_of, source_from
+from datavore_widgets.connect import connect
+from datavore_widgets.errors import InvalidValue
+from datavore_widgets.protocol.answers import CellList
+from datavore_widgets.protocol.geometry import parse_bbox
+from datavore_widgets.protocol.job import Job
+from datavore_widgets.protocol.payloads import catalog_config
+from datavore_widgets.protocol.queries import (
+    Canvas,
+    CatalogQuery,
+    DataQuery,
+    FilesQuery,
+    MapQuery,
+    Query,
+    Style,
+    parse_filters,
+)
+from datavore_widgets.protocol.times import Date, Lapse, label_from_millis
+from datavore_widgets.protocol.wire import number_option, parse_plot_options, whole_option
+
+__all__ = ["Datavore"]
+
+_PAGE_NEAREST = 3600
+"""Seconds: how far from the page's date its image is looked for, as the published client does."""
+
+
+class Datavore:
+    """Maps, values and files of a service.
+
+    Parameters
+    ----------
+    service : None, str, Path, list, xarray.Dataset or service
+        A server's URL, files, or a service; None is what `$DATAVORE_SERVICE` names, else the built-in sample. See
+        `datavore_widgets.connect`.
+
+    Attributes
+    ----------
+    service : Service
+        Who answers.
+    """
+
+    def __init__(self, service: Any = None) -> None:
+        self.service = connect(service)
+
+    def __repr__(self) -> str:
+        return f"Datavore({self.datavoreService!r})"
+
+    @property
+    def datavoreService(self) -> str:
+        """The root that is asked: a URL, or `datavore:/name` for a service in this process."""
+        return root_of(self.service)
+
+    def answer(self, query: Query, job: Job | None = None) -> Any:
+        """The answer to a query: a client is a service too."""
+        return self.service.answer(query, job)
+
+    @exact_keywords
+    def getImage(
+        self,
+        index: str,
+        varname: str,
+        date: Any,
+        bbox: Any = "global",
+        vMin: Any = "default",
+        vMax: Any = "default",
+        cmap: str = "default",
+        nearest: float | None = None,
+        offset: Any = "default",
+        resolution: Any = "default",
+        filters: Any = {},
+        paramsPlot: Any = "default",
+        *,
+        job: Job | None = None,
+    ) -> bytes:
+        """A map of one time as a PNG without axes or margins: its edges are those of the bbox.
+
+        Parameters
+        ----------
+        index, varname : str
+            Of the catalogue; see `getIndexes`.
+        date : str, int, datetime or None
+            `YYYYMMDDhhmmss`, UTC, or a prefix that names one time; None where there is no time axis.
+        bbox : str or list of float
+            `[west, south, east, north]` in degrees, the same as text, or `"global"`.
+        vMin, vMax : float
+            Ends of the colour scale, in the data's units. By default the 2nd to the 98th percentile of the variable
+            over its times, the same for all dates.
+        cmap : str
+            Name of a colour map; with `_r` at its end it is reversed.
+        nearest : float
+            How far from `date` a time may be, in seconds; None is exactly that time.
+        offset : float
+            Added to the values before they are coloured.
+        resolution : int
+            Pixels of the longer side; by default the grid's own, at most 1024.
+        filters : mapping
+            What further dimensions and companion variables must be: `{"depth": 0.5}`.
+        paramsPlot : mapping or str
+            `projection` (`"pc_world"` or `"mercator"`), `resample` (True: bilinear), `reduce` (`"mean"` or
+            `"stride"`: what becomes of several cells in a pixel), `radius`, `plot_method`.
+        job : Job, optional
+            To cancel with.
+
+        Returns
+        -------
+        bytes
+            The PNG.
+
+        Raises
+        ------
+        DatavoreError
+            `NoData` when there is no such time (it names the closest), `UnknownName`, `InvalidValue` and others.
+        """
+        query = MapQuery(
+            source_from(index, varname, date, nearest, filters, offset),
+            Canvas(parse_bbox(bbox), whole_option("resolution", resolution), **parse_plot_options(paramsPlot)),
+            Style(
+                None if cmap is None or cmap == "default" else cmap,
+                number_option("vMin", vMin),
+                number_option("vMax", vMax),
+            ),
+        )
+        return self.service.answer(query, job).png
+
+    @exact_keywords
+    def getData(
+        self,
+        index: str,
+        varname: str,
+        date: Any,
+        bbox: Any = "global",
+        vMin: Any = "default",  # noqa: ARG002
+        vMax: Any = "default",  # noqa: ARG002
+        cmap: str = "default",  # noqa: ARG002
+        nearest: float | None = None,
+        offset: Any = "default",
+        resolution: Any = "default",
+        filters: Any = {},
+        paramsPlot: Any = "default",
+        liste: bool = False,
+        *,
+        job: Job | None = None,
+    ) -> dict[str, Any] | list[tuple[float, float, float]]:
+        """The native cells whose centres lie inside the bbox.
+
+        The parameters are those of `getImage`. `vMin`, `vMax`, `cmap` and `paramsPlot` have no effect; `resolution` is
+        the most cells wanted along the longer side, and strides are taken to stay within it.
+
+        Parameters
+        ----------
+        liste : bool
+            Return the valid cells as a list.
+
+        Returns
+        -------
+        dict or list of (lon, lat, value)
+            `lon` (nx,) and `lat` (ny,), or both 2-D on curvilinear grids; `data` (ny, nx), missing as NaN or masked
+            for integers; `time` (`datetime64`, ISO 8601 text where no Gregorian date is meant, or None); `units`,
+            `long_name`; `bbox`.
+        """
+        parse_plot_options(paramsPlot)
+        query = DataQuery(
+            source_from(index, varname, date, nearest, filters, offset),
+            parse_bbox(bbox),
+            whole_option("resolution", resolution),
+            bool(liste),
+        )
+        answer = self.service.answer(query, job)
+        return answer.cells if isinstance(answer, CellList) else field_arrays(answer)
+
+    @exact_keywords
+    def getImageFromUrl(self, url: str) -> bytes:
+        """The image that a web page of Datavore shows, asked of *this* service: the URL's host is never asked.
+
+        Parameters
+        ----------
+        url : str
+            The page's address, which keeps `d` (index), `r` (bbox), `v` (variable) and `dt` (date) after `?` or `#`.
+
+        Returns
+        -------
+        bytes
+            The PNG, of the time at most an hour from the page's.
+        """
+        state = _page_state(url)
+        return self.getImage(state["d"], state["v"], _page_date(state["dt"]), bbox=state["r"], nearest=_PAGE_NEAREST)
+
+    @exact_keywords
+    def getFileList(
+        self,
+        index: str,
+        varname: str,
+        bbox: Any = "global",
+        startdate: Any = "19500917",
+        stopdate: Any = "21000917",
+        dl: int = 0,  # noqa: ARG002
+        inv: Any = "null",  # noqa: ARG002
+        filters: Any = "null",
+        *,
+        job: Job | None = None,
+    ) -> list[str]:
+        """The files that the data in a bbox and between two dates come from, in the order of time.
+
+        Parameters
+        ----------
+        bbox : str or list of float
+            See `getImage`.
+        startdate, stopdate : str, int or datetime
+            Both included; a prefix at the end reaches to its last moment.
+        dl, inv
+            Accepted, as published clients send them; they have no effect.
+        filters : mapping or str
+            See `getImage`.
+        """
+        lapse = Lapse(Date.parse(startdate), Date.parse(stopdate))
+        query = FilesQuery(str(index), varname, parse_bbox(bbox), lapse, parse_filters(filters))
+        return list(self.service.answer(query, job).files)
+
+    def getIndexes(self) -> dict[str, dict[str, Any]]:
+        """The indexes available with their configuration: name, title, bbox, times and variables by id."""
+        return catalog_config(self.service.answer(CatalogQuery()))
+
+    def getListIndexes(self) -> list[str]:
+        """The ids of the indexes available."""
+        return list(self.service.answer(CatalogQuery()).indexes)
+
+    def printListIndexes(self) -> None:
+        """Print the ids of the indexes available, one a line."""
+        for index in self.getListIndexes():
+            print(index)  # noqa: T201  # it is what the method is for
+
+
+def _page_state(url: str) -> Mapping[str, str]:
+    """What a page's URL keeps, whether after `?` or `#`, percent-encoded or not."""
+    if not isinstance(url, str):
+        raise InvalidValue(f"the URL of a page is text, not {url!r}")
+    for text in (url, unquote(url)):
+        pairs = (part.partition("=") for part in re.split(r"[?#&]", text)[1:])
+        state = {name.strip("/!"): unquote(value).strip() for name, _, value in pairs}
+        missing = [name for name in ("d", "r", "v", "dt") if not state.get(name)]
+        if not missing:
+            return state
+    raise InvalidValue(
+        f"the URL of a page holds d=index&r=x1,y1,x2,y2&v=variable&dt=date after its ? or #; {', '.join(missing)} "
+        "is missing"
+    )
+
+
+def _page_date(text: str) -> Date:
+    """A date in any spelling that a web page uses."""
+    spelled = re.sub(r"^(\d{4}-\d{2}-\d{2})\+", r"\1 ", text)  # a form writes a blank as +
+    if re.fullmatch(r"-?\d{13}", spelled):
+        return Date.from_label(int(label_from_millis(int(spelled))))
+    try:
+        return Date.parse(spelled)
+    except InvalidValue:
+        return Date.parse(_written_out(spelled.replace("+", " ")) or spelled)
+
+
+def _written_out(text: str) -> dt.datetime | None:
+    """`Wed, 15 Aug 2012 12:00:00 GMT`, and `Wed Aug 15 2012 12:00:00 GMT+0200 (CEST)` as browsers write it."""
+    browser = re.match(r"\w{3} (\w{3}) (\d{1,2}) (\d{4}) (\d\d:\d\d:\d\d)(?: (?:GMT|UTC))?[ +]?(-?\d{4})?", text)
+    if browser:
+        month, day, year, clock, zone = browser.groups()
+        text = f"{day} {month} {year} {clock} {zone if zone and zone[0] == '-' else '+' + (zone or '0000')}"
+    try:
+        return parsedate_to_datetime(text)
+    except ValueError:
+        return None
