@@ -1,0 +1,111 @@
+"""Default colour limits: the same for all dates of a variable, from a small sample of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datavore_widgets.protocol.answers import VariableInfo
+from datavore_widgets.protocol.job import Job
+from datavore_widgets.protocol.times import TimeAxis, parts_from_label
+from datavore_widgets.service.select import Cells, Selection, chunk_steps
+from datavore_widgets.service.series import missing_of
+
+__all__ = ["default_limits", "limits_of", "sample", "sample_steps"]
+
+TIMES = 16
+CELLS = 100_000
+PERCENTILES = (2.0, 98.0)
+
+_MOST_BYTES = 128 * 2**20
+"""Decoded bytes that finding the limits may go over, however large the data are."""
+
+_TELLING = 1e-12
+"""Relative distance of two limits between which 255 colours can still be told apart in float64."""
+
+_BANDS = 8
+"""Bands of rows that are read where whole fields would be too much: enough to meet every climate zone."""
+
+
+def default_limits(selection: Selection, job: Job | None = None) -> tuple[float, float]:
+    """Colour limits of a variable at one position of its further dimensions.
+
+    The 2nd to 98th percentile over at most 16 times, spread over the seasons and over the whole span, and 100,000
+    cells; symmetric about zero for anomalies; all values for flags.
+    """
+    info = selection.variable.info
+    if info.kind == "flags" and info.flags:
+        return _apart(float(min(info.flags)), float(max(info.flags)))
+    if info.kind == "direction":
+        return 0.0, 360.0
+    return limits_of(sample(selection, job), info)
+
+
+def limits_of(values: NDArray[np.float64], info: VariableInfo) -> tuple[float, float]:
+    """Limits for valid values, vmin below vmax whatever they are."""
+    finite = values[np.isfinite(values)]
+    if finite.size == 0:
+        return 0.0, 1.0
+    low, high = (float(end) for end in np.percentile(finite, PERCENTILES))
+    if info.kind == "flags" or low == high:
+        low, high = float(finite.min()), float(finite.max())
+    if info.kind == "anomaly":
+        high = max(abs(low), abs(high))
+        low = -high
+    return _apart(low, high)
+
+
+def sample(selection: Selection, job: Job | None = None) -> NDArray[np.float64]:
+    """The valid values of a small sample, shape (n,): always the same one, n at most 100,000."""
+    # Conditions are left out: a stricter one must not change the colours.
+    everything = replace(selection, masks=())
+    variable = selection.variable
+    rows, columns = variable.grid.shape
+    steps: list[int | None] = [*sample_steps(variable.axis)] if variable.has_time else [None]
+    # A chunk is decoded as a whole, whichever of its steps is wanted.
+    row_bytes = columns * variable.dtype.itemsize * len(steps) * chunk_steps(variable)
+    bands = _bands(rows, max(_MOST_BYTES // row_bytes, _BANDS))
+    every = math.ceil(math.sqrt(len(steps) * sum(band.stop - band.start for band in bands) * columns / CELLS))
+    found = []
+    for step in steps:
+        for band in bands:
+            cells = Cells(band, np.arange(columns), every, every)
+            values = everything.read(step, cells, job)
+            found.append(np.ma.getdata(values)[~missing_of(values)].astype(np.float64))
+    return np.concatenate(found)
+
+
+def sample_steps(axis: TimeAxis) -> list[int]:
+    """At most 16 positions: one in each sixteenth of the span, each in another season."""
+    size = len(axis)
+    if size <= TIMES:
+        return list(range(size))
+    _, month, day = parts_from_label(axis.labels)[:3]
+    season = (month - 1 + (day - 1) / 31) / 12
+    chosen = []
+    for part in range(TIMES):
+        first, stop = size * part // TIMES, size * (part + 1) // TIMES
+        # 5 and 16 have no common divisor: the sixteen seasons come in turn, neighbours far apart.
+        away = np.abs((season[first:stop] - part * 5 % TIMES / TIMES + 0.5) % 1.0 - 0.5)
+        chosen.append(first + int(np.argmin(away)))
+    return chosen
+
+
+def _bands(rows: int, most: int) -> list[slice]:
+    """All rows, or some bands of them, evenly spread, with `most` rows together."""
+    if rows <= most:
+        return [slice(0, rows)]
+    height = most // _BANDS
+    firsts = [(rows - height) * band // (_BANDS - 1) for band in range(_BANDS)]
+    return [slice(first, first + height) for first in firsts]
+
+
+def _apart(low: float, high: float) -> tuple[float, float]:
+    """The same limits, or where they are equal two around them."""
+    if high - low > _TELLING * max(abs(low), abs(high)):
+        return low, high
+    pad = abs(low) / 10 or 1.0
+    return low - pad, high + pad

@@ -1,0 +1,168 @@
+"""The embedded service: one door, behind which the answers are found in the user's own files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from datavore_widgets.errors import NotSupported
+from datavore_widgets.protocol.answers import Answer, Catalog, FileList, LapsCatalog, Times
+from datavore_widgets.protocol.job import Job
+from datavore_widgets.protocol.queries import (
+    CatalogQuery,
+    DataQuery,
+    ExtractQuery,
+    FilesQuery,
+    LapsCatalogQuery,
+    LapseMapQuery,
+    MapQuery,
+    SeriesQuery,
+    TimesQuery,
+)
+from datavore_widgets.service.catalog import open_catalog
+from datavore_widgets.service.pictures import lapse_map_image, map_image
+from datavore_widgets.service.select import cells_touching, select
+from datavore_widgets.service.store import MIB, Caps, Stats, Store
+from datavore_widgets.service.values import data, extract, series
+
+__all__ = ["LocalService"]
+
+
+class LocalService:
+    """Answers queries over NetCDF and Zarr, in this process.
+
+    Parameters
+    ----------
+    spec : path, glob, list of paths, Dataset, mapping, or None
+        What `open_catalog` takes; None is the built-in sample, which is synthetic and says so.
+    caps : Caps
+        What one answer may take.
+    field_bytes, picture_bytes, series_bytes : int
+        Memory for fields, for pictures, and for the statistics behind series and aggregates.
+
+    Notes
+    -----
+    Safe to use from several threads; equal work that is asked for at the same time is done once.
+    """
+
+    def __init__(
+        self,
+        spec: Any = None,
+        *,
+        caps: Caps | None = None,
+        field_bytes: int = 256 * MIB,
+        picture_bytes: int = 64 * MIB,
+        series_bytes: int = 256 * MIB,
+    ) -> None:
+        if spec is None:
+            # Here, not at the top: who brings files needs no sample.
+            from datavore_widgets.service import sample
+
+            spec, name = sample.catalog_path(), "sample"
+        else:
+            name = _name_of(spec)
+        self._root = f"datavore:/{name}"
+        self._store = Store(
+            open_catalog(spec),
+            caps or Caps(),
+            field_bytes=field_bytes,
+            picture_bytes=picture_bytes,
+            series_bytes=series_bytes,
+        )
+
+    @property
+    def root(self) -> str:
+        """`datavore:/` and a name: what stands where a server has its URL."""
+        return self._root
+
+    @property
+    def stats(self) -> Stats:
+        """Counts of the work done."""
+        return self._store.stats
+
+    # The kind of answer follows from the kind of query: `Service` in protocol/answers.py says which.
+    def answer(self, query: Any, job: Job | None = None) -> Any:
+        """The answer to a query.
+
+        Parameters
+        ----------
+        query : Query
+            One of `protocol.queries`.
+        job : Job, optional
+            To cancel it, and to hear of its progress.
+
+        Raises
+        ------
+        DatavoreError
+            Of the kind that fits; see `datavore_widgets.errors`.
+        """
+        handler = _HANDLERS.get(type(query))
+        if handler is None:
+            raise NotSupported(f"the embedded service has no answer to a {type(query).__name__}")
+        return handler(self._store, query, job or Job())
+
+    def close(self) -> None:
+        """Let go of what is remembered."""
+        self._store.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<LocalService {self.root}: {', '.join(self._store.library.indexes)}>"
+
+
+def _files(store: Store, query: FilesQuery, _job: Job) -> FileList:
+    """The files whose times lie in the lapse and whose cells touch the box, in the order of time."""
+    variable = select(store.library, query.index, query.varname, query.filters).variable
+    if not cells_touching(variable.grid, query.bbox).count:
+        return FileList(())
+    pieces = variable.piece_of[variable.axis.within(query.lapse)] if variable.has_time else np.zeros(1, np.int64)
+    names = (variable.pieces[piece].source.name for piece in pieces.tolist())
+    return FileList(tuple(dict.fromkeys(name for name in names if name)))
+
+
+def _times(store: Store, query: TimesQuery, _job: Job) -> Times:
+    return Times(select(store.library, query.index, query.varname, ()).variable.axis)
+
+
+def _catalog(store: Store, _query: CatalogQuery, _job: Job) -> Catalog:
+    return store.library.info()
+
+
+def _laps_catalog(store: Store, _query: LapsCatalogQuery, _job: Job) -> LapsCatalog:
+    """The indexes that have times."""
+    infos = store.library.info().indexes.values()
+    return LapsCatalog(
+        tuple({"index": info.index, "name": info.name, "title": info.title} for info in infos if info.count)
+    )
+
+
+_HANDLERS: dict[type, Callable[[Store, Any, Job], Answer]] = {
+    MapQuery: map_image,
+    LapseMapQuery: lapse_map_image,
+    DataQuery: data,
+    SeriesQuery: series,
+    ExtractQuery: extract,
+    FilesQuery: _files,
+    TimesQuery: _times,
+    CatalogQuery: _catalog,
+    LapsCatalogQuery: _laps_catalog,
+}
+
+
+def _name_of(spec: Any) -> str:
+    """A name for what was opened: the last part of a path that has no wildcard."""
+    if not isinstance(spec, str | Path):
+        return "data"
+    parts = [part for part in Path(spec).parts if not set(part) & set("*?[")]
+    return (Path(parts[-1]).stem if parts else "") or "data"

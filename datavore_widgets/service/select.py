@@ -1,0 +1,422 @@
+"""What a query means in the data: the variable, its place on further dimensions, conditions, rows and columns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datavore_widgets.errors import InvalidValue, NoData, UnknownName, did_you_mean
+from datavore_widgets.protocol.answers import VariableInfo
+from datavore_widgets.protocol.colormap import DEFAULT
+from datavore_widgets.protocol.geometry import BBox, Point, wrap180
+from datavore_widgets.protocol.job import Job
+from datavore_widgets.protocol.queries import Condition, Filters
+from datavore_widgets.protocol.times import Date, Lapse, Stamp, display
+from datavore_widgets.service.catalog import Dim, Index, Library, Variable
+from datavore_widgets.service.grid import RectilinearGrid
+from datavore_widgets.service.series import missing_of
+
+__all__ = [
+    "Cells",
+    "Selection",
+    "aggregate_info",
+    "cell_at",
+    "cells_inside",
+    "cells_touching",
+    "chunk_steps",
+    "distance",
+    "find_index",
+    "same_cells",
+    "select",
+    "shifted",
+    "stamp_of",
+    "step_of",
+    "steps_of",
+]
+
+EARTH_RADIUS = 6_371_008.8
+"""Mean radius of the earth in metres, R1 of the IUGG (Moritz 2000)."""
+
+_SAME = 1e-6
+"""Relative difference within which a value asked for is the one there is: what float32 coordinates lose."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Some rows and columns of a grid.
+
+    Parameters
+    ----------
+    rows : slice
+        In the order of the data.
+    columns : ndarray of int64
+        From west to east: one run, which may be wrapped.
+    row_step, column_step : int
+        Every n-th of them is taken.
+    """
+
+    rows: slice
+    columns: NDArray[np.int64]
+    row_step: int = 1
+    column_step: int = 1
+
+    @property
+    def key(self) -> Hashable:
+        """What tells these cells from others of the same grid."""
+        first = int(self.columns[0]) if self.columns.size else 0
+        last = int(self.columns[-1]) if self.columns.size else -1
+        return self.rows.start, self.rows.stop, first, last, self.columns.size, self.row_step, self.column_step
+
+    @property
+    def count(self) -> int:
+        """Number of cells."""
+        ny, nx = self.shape
+        return ny * nx
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(ny, nx) of what is kept."""
+        rows = self.rows.stop - self.rows.start
+        return -(-rows // self.row_step), -(-self.columns.size // self.column_step)
+
+    def every(self, row_step: int, column_step: int) -> Cells:
+        """Every n-th row and column of these."""
+        return replace(self, row_step=row_step, column_step=column_step)
+
+    def of(self, grid: RectilinearGrid) -> RectilinearGrid:
+        """The part of the grid that these cells are; its longitudes rise without a jump."""
+        window = grid.window(self.rows, self.columns)
+        if self.row_step == self.column_step == 1:
+            return window
+        return window.coarsen(self.row_step, self.column_step)
+
+
+@dataclass(frozen=True, eq=False)
+class _Mask:
+    """A condition on a companion variable, with words turned into its flags."""
+
+    variable: Variable
+    at: tuple[int, ...]
+    condition: Condition
+
+    def excludes(self, steps: slice | int | None, cells: Cells, job: Job | None) -> NDArray[np.bool_]:
+        """Which values are not to be counted; where the companion is missing, none is."""
+        values = _read(self.variable, steps if self.variable.has_time else None, self.at, cells, job)
+        missing = missing_of(values)
+        allowed = _allows(self.condition, np.ma.getdata(values))
+        return np.asarray(missing | ~allowed)
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """A variable at one position of its further dimensions, under conditions.
+
+    Parameters
+    ----------
+    dims : mapping of str to float or str
+        The value on every further dimension, the defaults too.
+    """
+
+    index: Index
+    variable: Variable
+    at: tuple[int, ...]
+    dims: Mapping[str, float | str]
+    masks: tuple[_Mask, ...] = ()
+
+    @property
+    def key(self) -> Hashable:
+        """What decides the numbers, apart from time and cells."""
+        masks = tuple((mask.variable.name, mask.at, mask.condition) for mask in self.masks)
+        return self.index.id, self.variable.name, self.at, masks
+
+    def read(self, steps: slice | int | None, cells: Cells, job: Job | None = None) -> NDArray[Any]:
+        """Decoded values, those that a condition excludes missing.
+
+        Returns
+        -------
+        ndarray or masked array, shape (nt, ny, nx) or, for one step or none, (ny, nx)
+            Missing is NaN, or masked for integers.
+        """
+        values = _read(self.variable, steps, self.at, cells, job)
+        for mask in self.masks:
+            excluded = np.broadcast_to(mask.excludes(steps, cells, job), values.shape)
+            if values.dtype.kind == "f" and not isinstance(values, np.ma.MaskedArray):
+                values = np.where(excluded, np.asarray(np.nan, dtype=values.dtype), values)
+            else:
+                values = np.ma.array(values, mask=np.ma.getmaskarray(values) | excluded)
+        return values
+
+    def fingerprint(self, steps: slice | int | None) -> Hashable:
+        """Changes when a file that these steps are read from does.
+
+        Raises
+        ------
+        Unreadable
+            When a file is gone.
+        """
+        found = []
+        for variable in (self.variable, *(mask.variable for mask in self.masks)):
+            pieces = np.unique(variable.piece_of[steps]) if variable.has_time else [0]
+            found += [variable.pieces[int(piece)].source.fingerprint() for piece in pieces]
+        return tuple(found)
+
+
+def find_index(library: Library, index: str) -> Index:
+    """The index of that id; `/` and `>` are equal.
+
+    Raises
+    ------
+    UnknownName
+        When there is none; it offers the nearest names.
+    """
+    return library.indexes[library.info().index(index).index]
+
+
+def find_variable(index: Index, varname: str) -> Variable:
+    """The variable of that name.
+
+    Raises
+    ------
+    UnknownName
+        When there is none, or it is of a kind that cannot be shown: the reason is given.
+    """
+    if varname in index.variables:
+        return index.variables[varname]
+    if varname in index.refused:
+        raise UnknownName(f"{varname!r} of {index.id!r} cannot be shown: {index.refused[varname]}")
+    message, near = did_you_mean(f"variable of {index.id!r}:", varname, index.variables)
+    raise UnknownName(message, suggestions=near)
+
+
+def select(library: Library, index: str, varname: str, filters: Filters) -> Selection:
+    """What an index, a variable and conditions mean.
+
+    Raises
+    ------
+    UnknownName
+        When the index or the variable is not there.
+    InvalidValue
+        When a condition names nothing that is there, or chooses no value, or several, of a dimension.
+    """
+    found = find_index(library, index)
+    variable = find_variable(found, varname)
+    by_name = {condition.name: condition for condition in filters}
+    at = tuple(_position(dim, by_name.pop(dim.name, None)) for dim in variable.dims)
+    dims = {dim.name: _plain(dim.values[place]) for dim, place in zip(variable.dims, at, strict=True)}
+    masks = tuple(_mask(found, variable, dims, condition) for condition in by_name.values())
+    return Selection(found, variable, at, dims, masks)
+
+
+def step_of(variable: Variable, date: Date | None, nearest: float | None) -> int | None:
+    """Position of the time that a date means; None where the variable has no times.
+
+    Raises
+    ------
+    NoData, InvalidValue
+        As `TimeAxis.find`; and when a date is needed and none is given.
+    """
+    if not variable.has_time:
+        return None
+    if date is None:
+        if len(variable.axis) == 1:
+            return 0
+        raise InvalidValue(f"{variable.name!r} has {len(variable.axis)} times ({_span(variable)}): give a date")
+    return variable.axis.find(date, nearest)
+
+
+def steps_of(variable: Variable, lapse: Lapse) -> slice:
+    """Positions of the times in a lapse.
+
+    Raises
+    ------
+    NoData
+        When there are none; it names the first and the last there are.
+    """
+    if not variable.has_time:
+        raise NoData(f"{variable.name!r} has no times: ask for its picture or its data instead")
+    steps = variable.axis.within(lapse)
+    if steps.start >= steps.stop:
+        raise NoData(f"no times lie in {lapse.to_text()}; there are {_span(variable)}")
+    return steps
+
+
+def cells_inside(grid: RectilinearGrid, bbox: BBox) -> Cells:
+    """The cells whose centres lie inside a box, edges included.
+
+    Raises
+    ------
+    NoData
+        When there are none; it names the cell that contains the box, or the extent of the data.
+    """
+    cells = Cells(grid.rows_in(bbox), grid.columns_in(bbox))
+    if cells.count:
+        return cells
+    middle = Point(_middle_longitude(bbox), (bbox.south + bbox.north) / 2)
+    row, column = int(grid.rows_at(middle.lat)), int(grid.columns_at(middle.lon))
+    if row < 0 or column < 0:
+        raise _outside(grid, f"the box {bbox.to_text()}")
+    width, height = grid.cell_size
+    raise NoData(
+        f"no cell has its centre inside the box {bbox.to_text()}, which is smaller than a cell ({width:.4g}° × "
+        f"{height:.4g}°); the cell around it has its centre at {_place(grid, row, column)}: make the box larger or "
+        "ask for that point"
+    )
+
+
+def cells_touching(grid: RectilinearGrid, bbox: BBox) -> Cells:
+    """The cells that share more than an edge with a box; possibly none."""
+    return Cells(grid.rows_touching(bbox), grid.columns_touching(bbox))
+
+
+def cell_at(grid: RectilinearGrid, point: Point) -> tuple[Cells, tuple[float, float], float]:
+    """The cell that contains a position, its centre (lon, lat), and metres from the position to that centre.
+
+    Raises
+    ------
+    NoData
+        When there is none; it names the extent of the data.
+    """
+    row, column = int(grid.rows_at(point.lat)), int(grid.columns_at(point.lon))
+    if row < 0 or column < 0:
+        raise _outside(grid, f"the point {point.to_text()}")
+    centre = float(grid.lon[column]), float(grid.lat[row])
+    return Cells(slice(row, row + 1), np.array([column])), centre, distance(point, Point(*centre))
+
+
+def distance(one: Point, other: Point) -> float:
+    """Metres along the great circle, on a sphere of the mean radius: the haversine formula (Sinnott 1984)."""
+    phi, psi = math.radians(one.lat), math.radians(other.lat)
+    half_turn = math.sin(math.radians(other.lon - one.lon) / 2)
+    chord = math.sin((psi - phi) / 2) ** 2 + math.cos(phi) * math.cos(psi) * half_turn**2
+    return 2 * EARTH_RADIUS * math.asin(math.sqrt(min(chord, 1.0)))
+
+
+def chunk_steps(variable: Variable) -> int:
+    """Steps that are stored together, and decoded together whichever of them is wanted."""
+    return variable.pieces[0].found.layout.chunk[0]
+
+
+def stamp_of(variable: Variable, step: int) -> Stamp:
+    """The time of a step."""
+    return Stamp(int(variable.axis.labels[step]), variable.axis.calendar)
+
+
+def same_cells(one: Variable, other: Variable) -> bool:
+    """Whether two variables lie on the same grid."""
+    return one.grid is other.grid or (
+        np.array_equal(one.grid.lon, other.grid.lon) and np.array_equal(one.grid.lat, other.grid.lat)
+    )
+
+
+def shifted(values: NDArray[Any], offset: float) -> NDArray[Any]:
+    """Values with an offset added; the same ones, integers too, where it is 0."""
+    return values + offset if offset else values
+
+
+def aggregate_info(info: VariableInfo, aggregate: str) -> VariableInfo:
+    """What is known of an aggregate of a variable.
+
+    A count or a deviation is neither a level nor an anomaly: the catalogue's colours and limits do not fit it.
+    """
+    if aggregate == "count":
+        return replace(info, units="1", kind="continuous", standard_name="", cmap=DEFAULT, limits=None)
+    if aggregate == "std":
+        return replace(info, kind="continuous", cmap=DEFAULT, limits=None)
+    if aggregate == "avg" and info.kind == "flags":
+        return replace(info, kind="continuous")
+    return info
+
+
+def _read(
+    variable: Variable, steps: slice | int | None, at: tuple[int, ...], cells: Cells, job: Job | None
+) -> NDArray[Any]:
+    rows = slice(cells.rows.start, cells.rows.stop, cells.row_step)
+    return variable.read(steps, at, rows, cells.columns[:: cells.column_step], job)
+
+
+def _position(dim: Dim, condition: Condition | None) -> int:
+    """Where a further dimension is taken: at its default, or at the one value that a condition allows."""
+    if condition is None:
+        return dim.default
+    places = np.flatnonzero(_allows(condition, np.asarray(dim.values)))
+    if places.size == 1:
+        return int(places[0])
+    units = f" {dim.units}" if dim.units else ""
+    listed = [str(_plain(value)) for value in dim.values]
+    shown = ", ".join(listed[:20]) + (f" and {len(listed) - 20} more" if len(listed) > 20 else "")
+    what = "has no value" if places.size == 0 else f"has {places.size} values"
+    raise InvalidValue(f"{dim.name!r} {what} for which {_text(condition)}; choose one of {shown}{units}")
+
+
+def _mask(index: Index, variable: Variable, dims: Mapping[str, float | str], condition: Condition) -> _Mask:
+    """A condition on a companion variable of the same grid and times."""
+    companion = index.variables.get(condition.name)
+    if companion is None:
+        names = [dim.name for dim in variable.dims] + [name for name in index.variables if name != variable.name]
+        message, near = did_you_mean(f"filter of {variable.name!r}:", condition.name, names)
+        raise InvalidValue(message, suggestions=near)
+    if not same_cells(companion, variable) or (companion.has_time and companion.axis != variable.axis):
+        raise InvalidValue(
+            f"the filter {condition.name!r} and {variable.name!r} of {index.id!r} lie on different cells or times; "
+            "a filter is a variable on the same"
+        )
+    by_name = {dim.name: Condition(dim.name, (dims[dim.name],)) for dim in companion.dims if dim.name in dims}
+    at = tuple(_position(dim, by_name.get(dim.name)) for dim in companion.dims)
+    numbers = {meaning: float(number) for number, meaning in companion.info.flags.items()}
+    for value in condition.values:
+        if isinstance(value, str) and value not in numbers:
+            message, near = did_you_mean(f"value of {condition.name!r}:", value, numbers)
+            raise InvalidValue(message, suggestions=near)
+    values = tuple(numbers[value] if isinstance(value, str) else value for value in condition.values)
+    return _Mask(companion, at, replace(condition, values=values))
+
+
+def _allows(condition: Condition, values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where values are as a condition wants them."""
+    if values.dtype.kind in "OSU":
+        return np.isin(values.astype(str), [str(value) for value in condition.values])
+    numbers = values.astype(np.float64)
+    if condition.values:
+        allowed = np.zeros(numbers.shape, dtype=bool)
+        for value in condition.values:
+            if not isinstance(value, str):
+                allowed |= np.isclose(numbers, value, rtol=_SAME, atol=0.0)
+        return allowed
+    low = -math.inf if condition.minimum is None else condition.minimum
+    high = math.inf if condition.maximum is None else condition.maximum
+    return np.asarray((numbers >= low) & (numbers <= high))
+
+
+def _text(condition: Condition) -> str:
+    if condition.values:
+        return f"{condition.name} is {' or '.join(str(value) for value in condition.values)}"
+    ends = [("at least", condition.minimum), ("at most", condition.maximum)]
+    return f"{condition.name} is " + " and ".join(f"{word} {end:g}" for word, end in ends if end is not None)
+
+
+def _plain(value: Any) -> float | str:
+    return str(value) if isinstance(value, str | bytes | np.str_) else float(value)
+
+
+def _span(variable: Variable) -> str:
+    labels = variable.axis.labels
+    if labels.size == 0:
+        return "none"
+    return f"{labels.size}, from {display(int(labels[0]))} to {display(int(labels[-1]))}"
+
+
+def _middle_longitude(bbox: BBox) -> float:
+    return wrap180(bbox.west + bbox.width / 2)
+
+
+def _place(grid: RectilinearGrid, row: int, column: int) -> str:
+    return f"{grid.lon[column]:.6g},{grid.lat[row]:.6g}"
+
+
+def _outside(grid: RectilinearGrid, what: str) -> NoData:
+    return NoData(f"{what} lies outside the data, which cover {grid.bbox.to_text()} (west, south, east, north)")

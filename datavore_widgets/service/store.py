@@ -1,0 +1,256 @@
+"""How the embedded service reads: within caps, each thing once, and remembered within a number of bytes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datavore_widgets.errors import TooLarge, Unreadable
+from datavore_widgets.protocol.answers import MapImage
+from datavore_widgets.protocol.job import Job
+from datavore_widgets.service.cache import Memo
+from datavore_widgets.service.catalog import Library
+from datavore_widgets.service.limits import default_limits
+from datavore_widgets.service.select import Cells, Selection, chunk_steps
+from datavore_widgets.service.series import Moments, Tile, per_cell, per_step, tiles_of
+
+__all__ = ["Caps", "Stats", "Store"]
+
+MIB = 2**20
+
+_WHOLE_FIELD = 16 * MIB
+"""Fields up to this size are read whole for any view of them: a global one of a quarter degree is."""
+
+_BAND = 64 * MIB
+"""Bytes, in float64, of the largest band of rows that statistics are taken of at a time."""
+
+
+@dataclass(frozen=True)
+class Caps:
+    """What one answer may take; more is `TooLarge`, before anything is read.
+
+    Parameters
+    ----------
+    array_bytes : int
+        Of the data of an answer; also what a picture's cells are thinned to.
+    touched_bytes : int
+        Decoded bytes that one picture or one answer of data goes over.
+    streamed_bytes : int
+        Decoded bytes that a series or an aggregate goes over: they are read block by block, with progress, and can
+        be cancelled, so this only stops what nobody would wait for.
+    points : int
+        Times of a series.
+    rows : int
+        Rows of an extract, or of a list of cells.
+    """
+
+    array_bytes: int = 64 * MIB
+    touched_bytes: int = 512 * MIB
+    streamed_bytes: int = 256 * 1024 * MIB
+    points: int = 1_000_000
+    rows: int = 1_000_000
+
+    def check_array(self, selection: Selection, cells: Cells) -> None:
+        """Refuse data of too many bytes."""
+        nbytes = cells.count * selection.variable.dtype.itemsize
+        if nbytes > self.array_bytes:
+            raise TooLarge(
+                f"{cells.count:,} cells of {selection.variable.name!r} take {_mib(nbytes)}, more than the "
+                f"{_mib(self.array_bytes)} allowed; ask for a smaller box or a resolution"
+            )
+
+    def check_touched(self, selection: Selection, cells: Cells) -> None:
+        """Refuse to go over too many bytes for one time."""
+        # Columns are read in one piece, whatever is kept of them.
+        touched = cells.shape[0] * cells.columns.size * selection.variable.dtype.itemsize
+        if touched > self.touched_bytes:
+            raise TooLarge(
+                f"this goes over {_mib(touched)} of {selection.variable.name!r}, more than the "
+                f"{_mib(self.touched_bytes)} allowed; ask for a smaller box"
+            )
+
+    def check_streamed(self, selection: Selection, steps: slice, cells: Cells) -> None:
+        """Refuse to go over too many bytes for many times."""
+        streamed = cells.count * (steps.stop - steps.start) * selection.variable.dtype.itemsize
+        if streamed > self.streamed_bytes:
+            raise TooLarge(
+                f"this goes over {_mib(streamed)} of {selection.variable.name!r}, more than the "
+                f"{_mib(self.streamed_bytes)} allowed; ask for a smaller box or a shorter lapse"
+            )
+
+    def check_points(self, steps: slice) -> None:
+        """Refuse a series of too many times."""
+        points = steps.stop - steps.start
+        if points > self.points:
+            raise TooLarge(
+                f"a series of {points:,} times is more than the {self.points:,} allowed; ask for a shorter lapse"
+            )
+
+    def check_rows(self, rows: int, what: str) -> None:
+        """Refuse a table of too many rows."""
+        if rows > self.rows:
+            raise TooLarge(
+                f"{rows:,} {what} are more than the {self.rows:,} allowed; ask for a smaller box or a shorter lapse"
+            )
+
+
+class Stats:
+    """Counts of the work done: what was remembered does not count.
+
+    Attributes
+    ----------
+    fields : int
+        Fields read for pictures and data.
+    blocks : int
+        Blocks read for series, aggregates and extracts.
+    bytes : int
+        Bytes of these, decoded.
+    pictures : int
+        Pictures drawn.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.fields = 0
+        self.blocks = 0
+        self.bytes = 0
+        self.pictures = 0
+
+    def add(self, *, fields: int = 0, blocks: int = 0, nbytes: int = 0, pictures: int = 0) -> None:
+        """Count more."""
+        with self._lock:
+            self.fields += fields
+            self.blocks += blocks
+            self.bytes += nbytes
+            self.pictures += pictures
+
+
+class Store:
+    """The data of a library, as the answers need them.
+
+    Parameters
+    ----------
+    library : Library
+        What there is.
+    caps : Caps
+        What one answer may take.
+    field_bytes, picture_bytes, series_bytes : int
+        Memory for fields, for pictures, and for the statistics behind series and aggregates.
+    """
+
+    def __init__(
+        self, library: Library, caps: Caps, *, field_bytes: int, picture_bytes: int, series_bytes: int
+    ) -> None:
+        self.library = library
+        self.caps = caps
+        self.stats = Stats()
+        self.pictures: Memo[MapImage] = Memo(picture_bytes, lambda picture: len(picture.png))
+        self._fields: Memo[NDArray[Any]] = Memo(field_bytes, _array_bytes)
+        self._moments: Memo[Moments] = Memo(series_bytes, lambda moments: moments.nbytes)
+        self._limits: Memo[tuple[float, float]] = Memo(MIB, lambda _: 64)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        for memo in (self.pictures, self._fields, self._moments, self._limits):
+            memo.clear()
+
+    def field(self, selection: Selection, step: int | None, cells: Cells, job: Job) -> NDArray[Any]:
+        """Values of some cells at one time, not to be written to.
+
+        A field that is small is remembered whole, so that another view of it reads nothing.
+        """
+        grid = selection.variable.grid
+        whole = Cells(slice(0, grid.shape[0]), np.arange(grid.shape[1]))
+        if whole.count * selection.variable.dtype.itemsize <= _WHOLE_FIELD:
+            return _taken(self._field(selection, step, whole, job), cells)
+        return self._field(selection, step, cells, job)
+
+    def _field(self, selection: Selection, step: int | None, cells: Cells, job: Job) -> NDArray[Any]:
+        before = selection.fingerprint(step)
+
+        def read(job: Job) -> NDArray[Any]:
+            values = selection.read(step, cells, job)
+            _check_unchanged(selection, step, before)
+            values.flags.writeable = False
+            self.stats.add(fields=1, nbytes=values.nbytes)
+            return values
+
+        return self._fields.get((selection.key, step, cells.key, before), read, job)
+
+    def per_step(self, selection: Selection, steps: slice, cells: Cells, job: Job) -> Moments:
+        """Statistics of each step over the cells: read once for every aggregate and grouping."""
+        return self._moments_by(per_step, selection, steps, cells, job)
+
+    def per_cell(self, selection: Selection, steps: slice, cells: Cells, job: Job) -> Moments:
+        """Statistics of each cell over the steps."""
+        return self._moments_by(per_cell, selection, steps, cells, job)
+
+    def _moments_by(
+        self, reduce: Callable[..., Moments], selection: Selection, steps: slice, cells: Cells, job: Job
+    ) -> Moments:
+        before = selection.fingerprint(steps)
+
+        def read(job: Job) -> Moments:
+            self.caps.check_streamed(selection, steps, cells)
+            moments = reduce(
+                lambda tile: self._block(selection, tile, cells, job), _tiles(selection, steps, cells), job
+            )
+            _check_unchanged(selection, steps, before)
+            return moments
+
+        key: Hashable = (reduce.__name__, selection.key, steps.start, steps.stop, cells.key, before)
+        return self._moments.get(key, read, job)
+
+    def blocks(self, selection: Selection, steps: slice, cells: Cells, job: Job) -> Iterator[NDArray[Any]]:
+        """Every value, in blocks one behind the other, each of shape (nt, ny, nx)."""
+        for run in _tiles(selection, steps, cells):
+            for tile in run:
+                yield self._block(selection, tile, cells, job)
+
+    def _block(self, selection: Selection, tile: Tile, cells: Cells, job: Job) -> NDArray[Any]:
+        values = selection.read(tile.steps, replace(cells, rows=tile.rows), job)
+        self.stats.add(blocks=1, nbytes=values.nbytes)
+        return values
+
+    def limits(self, selection: Selection, offset: float, job: Job) -> tuple[float, float]:
+        """Default colour limits of a variable: the catalogue's, else found once from a sample and remembered."""
+        limits = selection.variable.info.limits
+        if limits is None:
+            key = selection.index.id, selection.variable.name, selection.at
+            limits = self._limits.get(key, lambda job: default_limits(selection, job), job)
+        return limits[0] + offset, limits[1] + offset
+
+
+def _tiles(selection: Selection, steps: slice, cells: Cells) -> list[list[Tile]]:
+    """How to read some steps of some cells in pieces that memory holds."""
+    variable = selection.variable
+    length = variable.steps_per_read(cells.rows, cells.columns)
+    height = max(_BAND // (8 * max(cells.columns.size, 1)) // cells.row_step, 1) * cells.row_step
+    return tiles_of(steps, cells.rows, length, height, chunk_steps(variable))
+
+
+def _check_unchanged(selection: Selection, steps: slice | int | None, before: Hashable) -> None:
+    if selection.fingerprint(steps) != before:
+        raise Unreadable(f"a file of {selection.index.id!r} was changed while it was read; ask again")
+
+
+def _taken(field: NDArray[Any], cells: Cells) -> NDArray[Any]:
+    """Some cells of a whole field; a view where they are one run."""
+    rows = field[cells.rows.start : cells.rows.stop : cells.row_step]
+    columns = cells.columns[:: cells.column_step]
+    if columns.size and columns[-1] - columns[0] == (columns.size - 1) * cells.column_step:
+        return rows[:, columns[0] : columns[-1] + 1 : cells.column_step]
+    return rows[:, columns]
+
+
+def _array_bytes(array: NDArray[Any]) -> int:
+    return int(array.nbytes) + (int(np.ma.getmaskarray(array).nbytes) if np.ma.isMA(array) else 0)
+
+
+def _mib(nbytes: int) -> str:
+    return f"{nbytes / MIB:,.0f} MiB"
