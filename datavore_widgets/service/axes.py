@@ -91,7 +91,7 @@ def horizontal_names(dataset: xr.Dataset, kinds: Mapping[str, str | None], varia
     if lon is not None and lat is not None:
         if dataset.variables[lon].dims == dataset.variables[lat].dims:
             dim = dataset.variables[lon].dims[0]
-            return None, None, f"its places are listed along {dim!r}, as of a track: only grids are drawn"
+            return None, None, f"its places are listed along {dim!r}, as on a track or a mesh: only grids are drawn"
         return lon, lat, None
     flat = [
         str(name)

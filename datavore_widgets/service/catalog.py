@@ -1,27 +1,53 @@
-"""From paths, data sets and catalogue files to indexes."""
+"""From paths, data sets and catalogue files to the indexes that are served.
+
+A catalogue file is TOML; its paths are relative to its folder:
+
+```toml
+[index."ISAS13/v3"]
+title = "In situ analysis"
+files = ["isas/*.nc"]                  # paths, globs, folders
+note = "monthly"
+
+[index."ISAS13/v3".variables.PSAL]     # what the files do not tell, or tell wrong
+long_name = "Practical salinity"
+cmap = "haline"
+limits = [33, 37]
+```
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import glob
 import logging
+import os
+import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from types import TracebackType
+from typing import Any
 
 import numpy as np
 
-from datavore_widgets.protocol.answers import Catalog, IndexInfo
+from datavore_widgets.errors import InvalidValue, Unreadable, did_you_mean
+from datavore_widgets.protocol.answers import Catalog, IndexInfo, VariableInfo
 from datavore_widgets.protocol.geometry import BBox
 from datavore_widgets.protocol.times import TimeAxis, iso
-from datavore_widgets.service.files import MemorySource
-from datavore_widgets.service.index import Dim, Index, Piece, Variable
-from datavore_widgets.service.scan import Granule, scan
-
-if TYPE_CHECKING:
-    pass
+from datavore_widgets.service.files import FileSource, MemorySource, OpenFiles
+from datavore_widgets.service.formats import format_of, is_store
+from datavore_widgets.service.index import Index, Piece, Variable
+from datavore_widgets.service.scan import Dim, Granule, scan, short_text
 
 __all__ = ["Dim", "Index", "Library", "Variable", "open_catalog"]
 
 _log = logging.getLogger(__name__)
+
+_SUFFIXES = (".nc", ".nc4", ".nc3", ".cdf", ".netcdf", ".h5", ".hdf5", ".he5", ".grd")
+_LISTED = 8
+_KINDS = ("continuous", "anomaly", "flags", "direction")
+_INDEX_KEYS = ("title", "files", "note", "variables")
+_VARIABLE_KEYS = ("long_name", "units", "standard_name", "cmap", "limits", "kind")
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,76 +64,389 @@ class Library:
 
     indexes: Mapping[str, Index]
     problems: Mapping[str, str] = field(default_factory=dict)
+    files: OpenFiles = field(default_factory=OpenFiles, repr=False)
 
     def info(self) -> Catalog:
         """The catalogue, as it is answered."""
         return Catalog({name: index.info for name, index in self.indexes.items()})
 
+    def close(self) -> None:
+        """Close the files; they are opened again when they are read."""
+        self.files.close()
+
+    def __enter__(self) -> Library:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
 
 def open_catalog(spec: Any) -> Library:
-    """Indexes of a data set."""
-    granule = scan(MemorySource(spec))
-    index = _index("dataset", [granule], {})
-    return Library({index.id: index})
+    """The indexes of files, of data sets in memory, or of a catalogue file. No data variable is read.
+
+    Files that hold the same variables on the same cells at different times are one index, named after their folder;
+    any other is named after itself.
+
+    Parameters
+    ----------
+    spec : str, Path, list of paths, xarray.Dataset, or mapping
+        A NetCDF file or a Zarr store, a folder of them, a glob, a TOML catalogue, a list of any of these; a data set
+        in memory; or a mapping from ids to any of these.
+
+    Raises
+    ------
+    Unreadable
+        When nothing of it can be served; the message lists the reasons. What cannot be read beside what can is in
+        `Library.problems`.
+    InvalidValue
+        When `spec` or the catalogue file is spelled wrong.
+    """
+    return _Opening().library(spec)
 
 
-def _index(name: str, granules: Sequence[Granule], problems: dict[str, str]) -> Index:
-    """One index of granules that hold the same variables."""
-    first = granules[0]
-    variables = {key: _joined(key, granules, problems) for key in first.variables}
-    files = tuple(dict.fromkeys(granule.source.name for granule in granules if granule.source.name))
-    longest = max((v.axis for v in variables.values()), key=len, default=TimeAxis(np.zeros(0, dtype=np.int64)))
-    info = IndexInfo(
-        index=name,
-        name=name,
-        title=first.title or name,
-        bbox=_extent(variables.values()),
-        first=iso(int(longest.labels[0])) if len(longest) else None,
-        last=iso(int(longest.labels[-1])) if len(longest) else None,
-        count=len(longest),
-        calendar=longest.calendar,
-        variables={key: variable.info for key, variable in variables.items()},
-    )
-    return Index(name, info, variables, dict(first.refused), files)
+@dataclass(frozen=True)
+class _Entry:
+    """An index in the making: an id, what is in it, and what a catalogue says of it."""
+
+    name: str
+    groups: tuple[tuple[Granule, ...], ...]
+    told: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _joined(name: str, granules: Sequence[Granule], problems: dict[str, str]) -> Variable:
-    """One variable of granules that hold it at different times."""
-    found = [granule.variables[name] for granule in granules]
-    pieces = tuple(Piece(granule.source, part.layout) for granule, part in zip(granules, found, strict=True))
-    labels = np.concatenate([part.labels for part in found])
-    piece_of = np.repeat(np.arange(len(found)), [part.labels.size for part in found])
-    place_of = np.concatenate([np.arange(part.labels.size) for part in found])
-    # Of equal times the first in the order of the files is kept; a stable sort puts it first.
-    order = np.argsort(labels, kind="stable")
-    repeated = np.r_[False, np.diff(labels[order]) == 0] if order.size else np.zeros(0, dtype=bool)
-    for place in order[repeated]:
-        where = pieces[int(piece_of[place])].source.name
-        reason = f"the time {iso(int(labels[place]))} of {name!r} is there twice; the first one is shown"
-        if where not in problems:
-            _log.warning("%s: %s", where or "data set", reason)
-            problems[where] = reason
-    order = order[~repeated]
-    first = found[0]
-    return Variable(
-        name=name,
-        info=first.info,
-        grid=first.grid,
-        axis=TimeAxis(labels[order], first.calendar),
-        dtype=np.result_type(*(part.dtype for part in found)),
-        dims=first.dims,
-        pieces=pieces,
-        piece_of=piece_of[order],
-        place_of=place_of[order],
-    )
+class _Opening:
+    """The opening of one catalogue: what it has met so far."""
+
+    def __init__(self) -> None:
+        self.files = OpenFiles()
+        self.problems: dict[str, str] = {}
+
+    def library(self, spec: Any) -> Library:
+        indexes: dict[str, Index] = {}
+        try:
+            for entry in self._entries(spec):
+                name = _numbered(entry.name.replace(">", "/"), indexes)
+                indexes[name] = self._index(name, entry)
+        except BaseException:
+            self.files.close()
+            raise
+        if not indexes:
+            self.files.close()
+            raise Unreadable(self._nothing(spec))
+        for reason in self.problems.values():
+            _log.warning("%s", reason)
+        return Library(indexes, self.problems, self.files)
+
+    def _nothing(self, spec: Any) -> str:
+        if not self.problems:
+            given = short_text(spec) if isinstance(spec, str | os.PathLike) else type(spec).__name__
+            return f"there is no NetCDF file and no Zarr store in {given!r}"
+        if len(self.problems) == 1:
+            return next(iter(self.problems.values()))
+        listed = list(self.problems.values())
+        more = f"; and {len(listed) - _LISTED} more" if len(listed) > _LISTED else ""
+        return f"none of {len(listed)} files can be served: " + "; ".join(listed[:_LISTED]) + more
+
+    def _problem(self, where: str, reason: str) -> None:
+        self.problems[where] = f"{self.problems[where]}; {reason}" if where in self.problems else reason
+
+    # --- what is asked for ------------------------------------------------------------------------------------------
+
+    def _entries(self, spec: Any) -> list[_Entry]:
+        if isinstance(spec, Mapping) and not _is_dataset(spec):
+            return [
+                dataclasses.replace(entry, name=str(name) if len(entries) == 1 else f"{name}/{entry.name}")
+                for name, inner in spec.items()
+                for entries in [self._entries(inner)]
+                for entry in entries
+            ]
+        if _is_dataset(spec):
+            return self._grouped([scan(MemorySource(spec))], "dataset")
+        paths = _as_paths(spec)
+        catalogues = [path for path in paths if path.suffix == ".toml"]
+        entries = [entry for path in catalogues for entry in self._catalogue(path)]
+        files = self._found([path for path in paths if path.suffix != ".toml"])
+        return entries + self._grouped(self._scanned(files), _common_name(files))
+
+    def _found(self, paths: Sequence[Path]) -> list[Path]:
+        """Files and stores of paths, globs and folders, each once, in order."""
+        found: list[Path] = []
+        for path in paths:
+            if path.is_dir() and not is_store(path):
+                found += _in_folder(path)
+            elif path.exists():
+                found.append(path)
+            elif glob.has_magic(str(path)):
+                matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207  absolute
+                if not matches:
+                    self._problem(str(path), f"no file matches {str(path)!r}")
+                for match in matches:
+                    found += _in_folder(match) if match.is_dir() and not is_store(match) else [match]
+            else:
+                self._problem(str(path), f"{str(path)!r} does not exist")
+        return list(dict.fromkeys(found))
+
+    def _scanned(self, paths: Iterable[Path]) -> list[Granule]:
+        """What the files hold; those that cannot be read are problems."""
+        granules = []
+        for path in paths:
+            try:
+                granule = scan(FileSource(path, self.files))
+            except Unreadable as error:
+                self._problem(str(path), str(error))
+                continue
+            if granule.variables:
+                granules.append(granule)
+            else:
+                self._problem(str(path), _nothing_to_show(path, granule.refused))
+        return granules
+
+    def _catalogue(self, path: Path) -> list[_Entry]:
+        """The indexes that a catalogue file names."""
+        try:
+            told = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise InvalidValue(f"the catalogue {str(path)!r} cannot be read: {error}") from error
+        _known(f"the catalogue {str(path)!r}", told, ("index",))
+        entries = []
+        for name, table in _table(told.get("index", {}), f"'index' of {str(path)!r}").items():
+            where = f"the index {name!r} of {str(path)!r}"
+            _known(where, _table(table, where), _INDEX_KEYS)
+            files = table.get("files", [])
+            files = [files] if isinstance(files, str) else files
+            if not files or not isinstance(files, list) or not all(isinstance(file, str) for file in files):
+                raise InvalidValue(f"{where} needs `files`: a path, a glob or a folder, or a list of them")
+            granules = self._scanned(self._found([path.parent / file for file in files]))
+            if granules:
+                groups = tuple(tuple(group) for group in _groups(granules))
+                entries.append(_Entry(name, groups, table))
+        return entries
+
+    def _grouped(self, granules: Sequence[Granule], folder: str) -> list[_Entry]:
+        """One index for each group of files that can be joined along time."""
+        return [
+            _Entry(folder if len(group) > 1 else _stem(group[0], folder), (tuple(group),))
+            for group in _groups(granules)
+        ]
+
+    # --- what is made of it -----------------------------------------------------------------------------------------
+
+    def _index(self, name: str, entry: _Entry) -> Index:
+        variables: dict[str, Variable] = {}
+        # The group with the most files comes first: where two hold a variable of one name, it is the one meant.
+        for group in sorted(entry.groups, key=len, reverse=True):
+            for key in group[0].variables:
+                if key in variables:
+                    source = group[0].source.name
+                    self._problem(source, f"{key!r} of {source!r} lies on other cells than in the rest of {name!r}")
+                else:
+                    variables[key] = self._joined(key, group)
+        variables = _as_told(name, variables, entry.told)
+        granules = [granule for group in entry.groups for granule in group]
+        refused = {key: why for granule in granules for key, why in granule.refused.items() if key not in variables}
+        longest = max((v.axis for v in variables.values()), key=len)
+        title = entry.told.get("title") or next((granule.title for granule in granules if granule.title), name)
+        info = IndexInfo(
+            index=name,
+            name=name,
+            title=short_text(title),
+            bbox=_extent(variables.values()),
+            first=iso(int(longest.labels[0])) if len(longest) else None,
+            last=iso(int(longest.labels[-1])) if len(longest) else None,
+            count=len(longest),
+            calendar=longest.calendar,
+            variables={key: variable.info for key, variable in variables.items()},
+            note=short_text(entry.told.get("note")),
+        )
+        files = tuple(dict.fromkeys(granule.source.name for granule in granules if granule.source.name))
+        return Index(name, info, variables, refused, files)
+
+    def _joined(self, name: str, granules: Sequence[Granule]) -> Variable:
+        """One variable of granules that hold it at different times."""
+        found = [granule.variables[name] for granule in granules]
+        pieces = tuple(
+            Piece(granule.source, part, granule.fingerprint) for granule, part in zip(granules, found, strict=True)
+        )
+        labels = np.concatenate([part.labels for part in found])
+        piece_of = np.repeat(np.arange(len(found)), [part.labels.size for part in found])
+        place_of = np.concatenate([np.arange(part.labels.size) for part in found])
+        # Of equal times the first in the order of the files is kept; a stable sort puts it first.
+        order = np.argsort(labels, kind="stable")
+        repeated = np.r_[False, np.diff(labels[order]) == 0] if order.size else np.zeros(0, dtype=bool)
+        for piece in np.unique(piece_of[order[repeated]]):
+            times = labels[order[repeated & (piece_of[order] == piece)]]
+            source = pieces[int(piece)].source.name
+            more = f" and {times.size - 1} more" if times.size > 1 else ""
+            self._problem(
+                source,
+                f"{name!r} of {source or 'the data set'!r} has the time {iso(int(times[0]))}{more} again; "
+                "the first one is shown",
+            )
+        order = order[~repeated]
+        first = found[0]
+        return Variable(
+            name=name,
+            info=first.info,
+            grid=first.grid,
+            axis=TimeAxis(labels[order], first.calendar),
+            dtype=np.result_type(*(part.dtype for part in found)),
+            dims=first.dims,
+            pieces=pieces,
+            piece_of=piece_of[order],
+            place_of=place_of[order],
+        )
 
 
-def _extent(variables: Iterable[Variable]) -> BBox | None:
+def _is_dataset(spec: Any) -> bool:
+    """Whether it is an `xarray.Dataset`, without importing xarray for who has none."""
+    return hasattr(spec, "data_vars") and hasattr(spec, "variables") and hasattr(spec, "dims")
+
+
+def _as_paths(spec: Any) -> list[Path]:
+    items = spec if isinstance(spec, list | tuple) else [spec]
+    if not items or not all(isinstance(item, str | os.PathLike) for item in items):
+        raise InvalidValue(
+            "data are a path, a glob, a folder, a list of these, an xarray.Dataset, or a mapping from names to "
+            f"these, not {short_text(repr(spec))}"
+        )
+    paths = []
+    for item in items:
+        text = os.fspath(item)
+        if not isinstance(text, str) or "://" in text or "\0" in text:
+            raise InvalidValue(f"data are opened from local paths, not from {short_text(text)!r}")
+        # Made absolute, no spelling of a path looks like an address to a library.
+        paths.append(Path(os.path.abspath(os.path.expanduser(text))))  # noqa: PTH100, PTH111  keeps symbolic links
+    return paths
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    """NetCDF files and Zarr stores in a folder and below, in the order of their names; hidden ones are left out."""
+    found: list[Path] = []
+    for root, folders, names in os.walk(folder):
+        here = Path(root)
+        stores = [name for name in folders if is_store(here / name)]
+        folders[:] = sorted(name for name in folders if name not in stores and not name.startswith("."))
+        found += [here / name for name in stores]
+        found += [here / name for name in names if not name.startswith(".") and _is_data(here / name)]
+    return sorted(found)
+
+
+def _is_data(path: Path) -> bool:
+    """Whether a file of a folder is meant: by its suffix, which a damaged one still has, or by its first bytes."""
+    if path.name.lower().endswith(_SUFFIXES):
+        return True
+    if not path.is_file():
+        return False
+    try:
+        format_of(path)
+    except Unreadable:
+        return False
+    return True
+
+
+def _common_name(paths: Sequence[Path]) -> str:
+    """Name of the folder that holds all the paths."""
+    if not paths:
+        return "data"
+    return Path(os.path.commonpath([path.parent for path in paths])).name or "data"
+
+
+def _stem(granule: Granule, otherwise: str) -> str:
+    return Path(granule.source.name).stem if granule.source.name else otherwise
+
+
+def _numbered(name: str, taken: Mapping[str, Any]) -> str:
+    """The name, with a number if there is one like it already."""
+    number, candidate = 1, name
+    while candidate in taken:
+        number += 1
+        candidate = f"{name}-{number}"
+    return candidate
+
+
+def _groups(granules: Sequence[Granule]) -> list[list[Granule]]:
+    """Files that hold the same variables on the same cells at different times, together.
+
+    A file of several times that are all there already is another run of the same model: it stays apart.
+    """
+    groups: list[list[Granule]] = []
+    times: list[set[int]] = []
+    by_signature: dict[Any, list[int]] = {}
+    for granule in granules:
+        labels = {int(label) for found in granule.variables.values() for label in found.labels}
+        candidates = by_signature.setdefault(granule.signature, [])
+        place = next((i for i in candidates if labels and (len(labels) == 1 or not labels <= times[i])), None)
+        if place is None:
+            candidates.append(len(groups))
+            groups.append([granule])
+            times.append(labels)
+        else:
+            groups[place].append(granule)
+            times[place] |= labels
+    return groups
+
+
+def _nothing_to_show(path: Path, refused: Mapping[str, str]) -> str:
+    reasons = [f"{name}: {why}" for name, why in refused.items()]
+    more = f"; and {len(reasons) - 3} more" if len(reasons) > 3 else ""
+    return f"nothing in {str(path)!r} can be shown on a map" + (": " if reasons else "") + "; ".join(reasons[:3]) + more
+
+
+def _extent(variables: Iterable[Variable]) -> BBox:
     """The box around all grids."""
     boxes = [variable.grid.bbox for variable in variables]
-    if not boxes:
-        return None
     south, north = min(box.south for box in boxes), max(box.north for box in boxes)
     if len({(box.west, box.east) for box in boxes}) == 1:
         return BBox(boxes[0].west, south, boxes[0].east, north)
     return BBox(-180.0, south, 180.0, north)
+
+
+# --- what a catalogue file may say -----------------------------------------------------------------------------------
+
+
+def _table(value: Any, where: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise InvalidValue(f"{where} is a table, not {value!r}")
+    return value
+
+
+def _known(where: str, table: Mapping[str, Any], allowed: tuple[str, ...]) -> None:
+    for key in table:
+        if key not in allowed:
+            message, near = did_you_mean(f"key in {where}:", key, allowed)
+            raise InvalidValue(f"{message} (allowed: {', '.join(allowed)})", suggestions=near)
+
+
+def _as_told(index: str, variables: Mapping[str, Variable], told: Mapping[str, Any]) -> dict[str, Variable]:
+    """The variables with what a catalogue says of them."""
+    changed = dict(variables)
+    for name, table in _table(told.get("variables", {}), f"'variables' of the index {index!r}").items():
+        if name not in variables:
+            message, near = did_you_mean(f"variable in the catalogue's index {index!r}:", name, variables)
+            raise InvalidValue(message, suggestions=near)
+        where = f"the variable {name!r} of the index {index!r}"
+        _known(where, _table(table, where), _VARIABLE_KEYS)
+        info = _info_as_told(variables[name].info, table, where)
+        changed[name] = dataclasses.replace(variables[name], info=info)
+    return changed
+
+
+def _info_as_told(info: VariableInfo, table: Mapping[str, Any], where: str) -> VariableInfo:
+    changes: dict[str, Any] = {}
+    for key, value in table.items():
+        if key == "limits":
+            if not (
+                isinstance(value, list)
+                and len(value) == 2
+                and all(isinstance(end, int | float) and not isinstance(end, bool) for end in value)
+                and value[0] < value[1]
+            ):
+                raise InvalidValue(f"`limits` of {where} are two numbers, the lower first, not {value!r}")
+            changes[key] = (float(value[0]), float(value[1]))
+        elif not isinstance(value, str):
+            raise InvalidValue(f"`{key}` of {where} is a text, not {value!r}")
+        else:
+            changes[key] = short_text(value)
+    if changes.get("kind", info.kind) not in _KINDS:
+        message, near = did_you_mean(f"kind of {where}:", changes["kind"], _KINDS)
+        raise InvalidValue(message, suggestions=near)
+    return dataclasses.replace(info, **changes)

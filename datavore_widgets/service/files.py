@@ -1,23 +1,53 @@
-"""Where stored values come from: data sets in memory, and files that are opened with care."""
+"""Where stored values come from: data sets in memory, and files and Zarr stores that are opened with care.
+
+Only local paths are opened, each by the library chosen for its format: never by what a library would guess, since
+some take an address for a file name. Handles are remembered within a bound, under the file's identity, size and
+time of change, which are looked at before and after every read: values of two states of a file are never mixed.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import threading
+from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from datavore_widgets.errors import DatavoreError, Unreadable
 from datavore_widgets.service.decode import Packing
+from datavore_widgets.service.formats import check, format_of, is_consolidated, metadata_files
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["MemorySource", "Raw", "Source"]
+__all__ = ["FileSource", "MemorySource", "OpenFiles", "Raw", "Source", "fingerprint_of", "read_variable"]
 
 Keys = Mapping[str, int | slice]
+
+# The netCDF4 library crashes when two threads are inside it, and may share its HDF5 with h5py: one at a time in both,
+# while values are read; never while they are decoded or drawn.
+_HDF5_LOCK = threading.RLock()
+
+# What the libraries raise for damaged files. They are parsers of foreign bytes: there is no shorter list.
+_FAULTS = (
+    OSError,
+    RuntimeError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    EOFError,
+    MemoryError,
+    AssertionError,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,11 +60,14 @@ class Raw:
         Names of the dimensions of `values`.
     packing : Packing
         How they become values.
+    fingerprint : hashable
+        Of the source when they were read.
     """
 
     values: NDArray[Any]
     dims: tuple[str, ...]
     packing: Packing
+    fingerprint: Hashable = None
 
 
 class Source(Protocol):
@@ -58,15 +91,15 @@ class Source(Protocol):
         ...
 
 
-def read_variable(variable: xr.Variable, keys: Keys) -> Raw:
+def read_variable(variable: xr.Variable, keys: Keys, fingerprint: Hashable = None) -> Raw:
     """Stored values of a part of a variable, in memory."""
     part = variable[tuple(keys.get(str(dim), slice(None)) for dim in variable.dims)]
     packing = Packing.of(variable.dtype, variable.attrs, variable.encoding)
-    return Raw(np.asarray(part.values), tuple(str(dim) for dim in part.dims), packing)
+    return Raw(np.asarray(part.values), tuple(str(dim) for dim in part.dims), packing, fingerprint)
 
 
 class MemorySource:
-    """A data set in memory (or one that the caller has opened)."""
+    """A data set in memory, or one that the caller has opened."""
 
     name = ""
 
@@ -84,4 +117,205 @@ class MemorySource:
 
     def read(self, name: str, keys: Keys) -> Raw:
         """Values of a part of a variable."""
-        return read_variable(self._dataset.variables[name], keys)
+        return read_variable(self._dataset.variables[name], keys, self.fingerprint())
+
+
+def fingerprint_of(path: Path) -> Hashable:
+    """Identity, size and time of change of a file, or of what a Zarr store says of itself.
+
+    Raises
+    ------
+    Unreadable
+        When it is gone.
+    """
+    try:
+        if path.is_dir():
+            return tuple(_stamp(part) for part in (path, *metadata_files(path)))
+        return _stamp(path)
+    except OSError as error:
+        raise Unreadable(f"{str(path)!r} is gone: {error.strerror or error}") from error
+
+
+def _stamp(path: Path) -> tuple[str, int, int, int, int]:
+    status = path.stat()
+    return str(path), status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+class FileSource:
+    """A file or a Zarr store on disk.
+
+    Parameters
+    ----------
+    path : Path
+        An absolute one.
+    files : OpenFiles
+        Where its handle is remembered.
+    """
+
+    def __init__(self, path: Path, files: OpenFiles) -> None:
+        self._path = path
+        self._files = files
+        self.name = str(path)
+
+    def fingerprint(self) -> Hashable:
+        """Identity, size and time of change."""
+        return fingerprint_of(self._path)
+
+    @contextmanager
+    def dataset(self) -> Iterator[xr.Dataset]:
+        """The data set, as it is stored.
+
+        Raises
+        ------
+        Unreadable
+            When it cannot be opened or read, or is replaced meanwhile.
+        """
+        with self._files.borrow(self._path) as opened:
+            yield opened.dataset
+
+    def read(self, name: str, keys: Keys) -> Raw:
+        """Stored values of a part of a variable.
+
+        Raises
+        ------
+        Unreadable
+            When it cannot be opened or read, or is replaced meanwhile.
+        """
+        with self._files.borrow(self._path) as opened:
+            return read_variable(opened.dataset.variables[name], keys, opened.fingerprint)
+
+
+@dataclass(eq=False)
+class _Opened:
+    """An open file, and how many are reading it."""
+
+    path: Path
+    fingerprint: Hashable
+    dataset: xr.Dataset
+    lock: AbstractContextManager[Any]
+    users: int = 0
+
+    def close(self) -> None:
+        with self.lock:
+            self.dataset.close()
+
+
+class OpenFiles:
+    """Open files, as many as are worth keeping; the one not used for longest is closed first.
+
+    Parameters
+    ----------
+    limit : int
+        Files kept open when nobody reads them.
+    """
+
+    def __init__(self, limit: int = 64) -> None:
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._opened: OrderedDict[Path, _Opened] = OrderedDict()
+
+    def close(self) -> None:
+        """Close all that nobody reads; the others when they have been read."""
+        with self._lock:
+            dropped = list(self._opened.values())
+            self._opened.clear()
+            idle = [opened for opened in dropped if opened.users == 0]
+        for opened in idle:
+            opened.close()
+
+    @contextmanager
+    def borrow(self, path: Path) -> Iterator[_Opened]:
+        """An open file, locked as its library needs.
+
+        Raises
+        ------
+        Unreadable
+            When it cannot be opened or read, or is replaced meanwhile.
+        """
+        opened = self._take(path)
+        try:
+            with opened.lock:
+                yield opened
+        except DatavoreError:
+            raise
+        except _FAULTS as error:
+            raise Unreadable(f"{str(path)!r} cannot be read: {_reason(error)}") from error
+        finally:
+            self._give_back(opened)
+        if fingerprint_of(path) != opened.fingerprint:
+            raise Unreadable(f"{str(path)!r} was replaced while it was read; ask again")
+
+    def _take(self, path: Path) -> _Opened:
+        fingerprint = fingerprint_of(path)
+        with self._lock:
+            opened = self._opened.get(path)
+            if opened is None or opened.fingerprint != fingerprint:
+                stale, opened = opened, _open(path, fingerprint)
+                self._opened[path] = opened
+                if stale is not None and stale.users == 0:
+                    stale.close()
+            self._opened.move_to_end(path)
+            opened.users += 1
+            idle = [other for other in self._opened.values() if other.users == 0]
+            for other in idle[: max(0, len(self._opened) - self._limit)]:
+                del self._opened[other.path]
+                other.close()
+            return opened
+
+    def _give_back(self, opened: _Opened) -> None:
+        with self._lock:
+            opened.users -= 1
+            is_last = opened.users == 0 and self._opened.get(opened.path) is not opened
+        if is_last:
+            opened.close()
+
+
+def _reason(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 300 else text[:299] + "…"
+
+
+def _open(path: Path, fingerprint: Hashable) -> _Opened:
+    """Open a file by the library of its format, as it is stored: nothing is decoded."""
+    kind = format_of(path)
+    check(path, kind)
+    import xarray as xr
+
+    # Without this, xarray keeps every array in memory that was read once.
+    options: dict[str, Any] = {"decode_cf": False, "cache": False}
+    lock: AbstractContextManager[Any] = contextlib.nullcontext()
+    try:
+        if kind == "classic":
+            dataset = xr.open_dataset(path, engine="scipy", **options)
+        elif kind == "zarr":
+            version = 3 if (path / "zarr.json").is_file() else 2
+            dataset = xr.open_dataset(
+                path, engine="zarr", consolidated=is_consolidated(path), zarr_format=version, **options
+            )
+        else:
+            lock = _HDF5_LOCK
+            with lock:
+                dataset = _open_hdf5(path, options) if kind == "hdf5" else _open_netcdf4(path, options)
+    except _FAULTS as error:
+        raise Unreadable(f"{str(path)!r} cannot be opened: {_reason(error)}") from error
+    if fingerprint_of(path) != fingerprint:
+        dataset.close()
+        raise Unreadable(f"{str(path)!r} was replaced while it was opened; ask again")
+    return _Opened(path, fingerprint, dataset, lock)
+
+
+def _open_hdf5(path: Path, options: Mapping[str, Any]) -> xr.Dataset:
+    import xarray as xr
+
+    try:
+        # Files are not locked: their owner may write to them, and a change is seen by the fingerprint.
+        return xr.open_dataset(path, engine="h5netcdf", phony_dims="access", driver_kwds={"locking": False}, **options)
+    except _FAULTS:
+        # Some NetCDF-4 files use types that h5netcdf does not know.
+        return _open_netcdf4(path, options)
+
+
+def _open_netcdf4(path: Path, options: Mapping[str, Any]) -> xr.Dataset:
+    import xarray as xr
+
+    return xr.open_dataset(os.fspath(path), engine="netcdf4", **options)

@@ -15,8 +15,9 @@ from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.times import TimeAxis
 from datavore_widgets.service.files import Raw, Source
 from datavore_widgets.service.grid import RectilinearGrid
+from datavore_widgets.service.scan import Dim, Found, Layout, scan
 
-__all__ = ["Dim", "Index", "Layout", "Piece", "Variable"]
+__all__ = ["Index", "Piece", "Variable"]
 
 IntArray = NDArray[np.int64]
 
@@ -24,57 +25,41 @@ _READ_BYTES = 32 * 2**20
 """Memory that one read of several steps may take: big enough to hide the cost of a call, small enough to cancel."""
 
 
-@dataclass(frozen=True)
-class Dim:
-    """A further dimension, such as depth or member.
-
-    Parameters
-    ----------
-    name : str
-        As in the file.
-    values : tuple
-        Its coordinate, numbers or words; positions from 0 on where it has none.
-    units : str
-        Of the values.
-    default : int
-        The position taken when nothing is asked; answers name it.
-    """
-
-    name: str
-    values: tuple[float, ...] | tuple[str, ...]
-    units: str = ""
-    default: int = 0
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where a variable of a file has its time, rows, columns and further dimensions.
-
-    Parameters
-    ----------
-    lon, lat : str
-        Dimensions of the columns and the rows.
-    time : str, optional
-        Dimension of the steps; None where the file holds one time or none.
-    others : tuple of str
-        Further dimensions, in the order of `Variable.dims`.
-    chunk : tuple of int
-        Steps, rows and columns that are stored together.
-    """
-
-    lon: str
-    lat: str
-    time: str | None
-    others: tuple[str, ...] = ()
-    chunk: tuple[int, int, int] = (1, 1, 1)
-
-
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Piece:
-    """The part of a variable that one file holds."""
+    """The part of a variable that one file holds.
+
+    Parameters
+    ----------
+    source : Source
+        The file.
+    found : Found
+        What is in there.
+    fingerprint : hashable
+        Of the file when that was looked at.
+    """
 
     source: Source
-    layout: Layout
+    found: Found
+    fingerprint: Hashable
+
+    def check(self, name: str, fingerprint: Hashable) -> None:
+        """Go on with a file that was changed only if the variable still has the same cells and times.
+
+        Raises
+        ------
+        Unreadable
+            When it has not.
+        """
+        if fingerprint == self.fingerprint:
+            return
+        granule = scan(self.source)
+        found = granule.variables.get(name)
+        if found is None or not found.is_like(self.found) or granule.fingerprint != fingerprint:
+            raise Unreadable(
+                f"{self.source.name!r} was changed: {name!r} has other cells or times than before; open it again"
+            )
+        self.fingerprint = fingerprint
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +123,7 @@ class Variable:
         ny = len(range(*rows.indices(self.grid.shape[0])))
         cells = max(1, ny * int(np.size(columns)))
         steps = max(1, _READ_BYTES // (cells * max(8, self.dtype.itemsize)))
-        chunk = self.pieces[0].layout.chunk[0]
+        chunk = self.pieces[0].found.layout.chunk[0]
         return max(1, min(len(self.axis), steps // chunk * chunk if steps >= chunk else steps))
 
     def read(
@@ -196,7 +181,7 @@ class Variable:
     def _read_piece(
         self, piece: Piece, places: IntArray, at: tuple[int, ...], rows: slice, columns: IntArray
     ) -> NDArray[Any]:
-        layout = piece.layout
+        layout = piece.found.layout
         start, stop, step = rows.indices(self.grid.shape[0])
         keys: dict[str, int | slice] = dict(zip(layout.others, (int(i) for i in at), strict=True))
         keys[layout.lat] = slice(start, max(start, stop), step)
@@ -209,21 +194,14 @@ class Variable:
                 low, high = int(run.min()), int(run.max()) + 1
                 keys[layout.lon] = slice(low, high)
                 raw = piece.source.read(self.name, keys)
-                values = raw.packing.decode(self._ordered(raw, layout, piece.source))
+                piece.check(self.name, raw.fingerprint)
+                values = raw.packing.decode(_ordered(raw, layout))
                 across.append(values[..., _as_slice(run - low)])
             slabs.append(_concatenate(across, axis=-1) if across else self._nothing(last - first, rows))
         return _concatenate(slabs, axis=0).astype(self.dtype, copy=False)
 
     def _nothing(self, steps: int, rows: slice) -> NDArray[Any]:
         return np.empty((steps, len(range(*rows.indices(self.grid.shape[0]))), 0), dtype=self.dtype)
-
-    def _ordered(self, raw: Raw, layout: Layout, source: Source) -> NDArray[Any]:
-        """Stored values as (time, row, column)."""
-        order = [name for name in (layout.time, layout.lat, layout.lon) if name is not None]
-        if sorted(raw.dims) != sorted(order):
-            raise Unreadable(f"{source.name or self.name!r} was changed: {self.name!r} has other dimensions now")
-        values = raw.values.transpose([raw.dims.index(name) for name in order])
-        return values if layout.time else values[np.newaxis]
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,6 +227,13 @@ class Index:
     variables: Mapping[str, Variable]
     refused: Mapping[str, str] = field(default_factory=dict)
     files: tuple[str, ...] = ()
+
+
+def _ordered(raw: Raw, layout: Layout) -> NDArray[Any]:
+    """Stored values as (time, row, column)."""
+    order = [name for name in (layout.time, layout.lat, layout.lon) if name is not None]
+    values = raw.values.transpose([raw.dims.index(name) for name in order])
+    return values if layout.time else values[np.newaxis]
 
 
 def _runs(keys: IntArray) -> Iterator[tuple[int, int]]:

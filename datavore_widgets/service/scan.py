@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,17 +16,61 @@ from datavore_widgets.service.axes import coordinate_names, horizontal_names, ki
 from datavore_widgets.service.decode import Packing, flag_meanings, labels_from_times
 from datavore_widgets.service.files import Source, read_variable
 from datavore_widgets.service.grid import RectilinearGrid
-from datavore_widgets.service.index import Dim, Layout
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Found", "Granule", "scan", "short_text"]
+__all__ = ["Dim", "Found", "Granule", "Layout", "scan", "short_text"]
 
 _LONGEST_AXIS = 2**22
 """Coordinates that are longer are not read: a small file can declare any size."""
 _LONGEST_DIM = 10_000
 _TEXT = 300
+
+
+@dataclass(frozen=True)
+class Dim:
+    """A further dimension, such as depth or member.
+
+    Parameters
+    ----------
+    name : str
+        As in the file.
+    values : tuple
+        Its coordinate, numbers or words; positions from 0 on where it has none.
+    units : str
+        Of the values.
+    default : int
+        The position taken when nothing is asked; answers name it.
+    """
+
+    name: str
+    values: tuple[float, ...] | tuple[str, ...]
+    units: str = ""
+    default: int = 0
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where a variable of a file has its time, rows, columns and further dimensions.
+
+    Parameters
+    ----------
+    lon, lat : str
+        Dimensions of the columns and the rows.
+    time : str, optional
+        Dimension of the steps; None where the file holds one time or none.
+    others : tuple of str
+        Further dimensions, in the order of `Variable.dims`.
+    chunk : tuple of int
+        Steps, rows and columns that are stored together.
+    """
+
+    lon: str
+    lat: str
+    time: str | None
+    others: tuple[str, ...] = ()
+    chunk: tuple[int, int, int] = (1, 1, 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,12 +94,23 @@ class Found:
     dtype: np.dtype[Any]
     signature: tuple[Any, ...]
 
+    def is_like(self, other: Found) -> bool:
+        """Whether it has the same cells, times, type and layout."""
+        return (
+            self.signature == other.signature
+            and np.array_equal(self.labels, other.labels)
+            and self.dtype == other.dtype
+            and (self.layout.lon, self.layout.lat, self.layout.time, self.layout.others)
+            == (other.layout.lon, other.layout.lat, other.layout.time, other.layout.others)
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Granule:
     """What one file holds."""
 
     source: Source
+    fingerprint: Hashable
     title: str
     variables: Mapping[str, Found]
     refused: Mapping[str, str]
@@ -89,8 +144,11 @@ def scan(source: Source) -> Granule:
     Unreadable
         When it cannot be read.
     """
+    fingerprint = source.fingerprint()
     with source.dataset() as dataset:
-        return _Scan(dataset).granule(source)
+        look = _Scan(dataset)
+        variables, refused = look.variables()
+        return Granule(source, fingerprint, short_text(dataset.attrs.get("title")), variables, refused)
 
 
 class _Scan:
@@ -103,7 +161,8 @@ class _Scan:
         self._times: dict[str, tuple[NDArray[np.int64], str]] = {}
         self._dims: dict[str, Dim] = {}
 
-    def granule(self, source: Source) -> Granule:
+    def variables(self) -> tuple[dict[str, Found], dict[str, str]]:
+        """Variables that can be shown, and the others with the reason."""
         variables: dict[str, Found] = {}
         refused: dict[str, str] = {}
         helpers = self._helpers()
@@ -115,8 +174,7 @@ class _Scan:
                 variables[name] = self._found(name, variable)
             except InvalidValue as error:
                 refused[name] = str(error)
-        title = short_text(self.dataset.attrs.get("title"))
-        return Granule(source, title, variables, refused)
+        return variables, refused
 
     def _helpers(self) -> set[str]:
         """Names of the variables that describe others: coordinates, bounds, grid mappings."""
