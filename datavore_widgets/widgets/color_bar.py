@@ -1,0 +1,107 @@
+"""The colours of the picture, with their values."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import ipywidgets
+
+from datavore_widgets.protocol.colormap import Categories, Norm, palette, scale
+from datavore_widgets.widgets.desk import Scene
+from datavore_widgets.widgets.panel import Panel
+from datavore_widgets.widgets.text import escape, number, tick_decimals
+from datavore_widgets.widgets.units import Scale
+from datavore_widgets.widgets.view import View
+
+__all__ = ["ColorBar", "ticks"]
+
+
+class ColorBar(Panel):
+    """A bar drawn from the same table and the same levels as the pixels, with name and units.
+
+    Parameters
+    ----------
+    client, view
+        See `Panel`.
+    """
+
+    name = "color-bar"
+
+    def __init__(self, client: Any = None, view: View | None = None) -> None:
+        super().__init__(client, view)
+        self._html = ipywidgets.HTML()
+        self.fill([self._html])
+        self.watch(self.desk, "picture", self._draw)
+        self.watch(self.view, ["cmap", "vmin", "vmax"], self._draw)
+        self._draw()
+
+    def _draw(self, _change: Any = None) -> None:
+        picture, scene = self.desk.picture, self.desk.scene
+        if scene is None:
+            return
+        # What the picture was drawn with; before there is one, what the view asks for.
+        own = scene.variable.limits or (None, None)
+        shown = picture is not None
+        cmap = picture.cmap if picture and picture.cmap else self.view.cmap
+        vmin = picture.vmin if shown and picture else self.view.vmin if self.view.vmin is not None else own[0]
+        vmax = picture.vmax if shown and picture else self.view.vmax if self.view.vmax is not None else own[1]
+        units = picture.units if picture else scene.variable.units
+        name = (picture.long_name if picture else "") or scene.variable.label
+        self._html.value = _markup(scene, name, scene.scale(units=units), cmap, vmin, vmax)
+
+
+def _markup(scene: Scene, name: str, to: Scale, cmap: str | None, vmin: float | None, vmax: float | None) -> str:
+    title = f"{escape(name)}{f' ({escape(to.units)})' if to.units else ''}"
+    if cmap is None or vmin is None or vmax is None or not vmin < vmax:
+        return f"<figure class='dv-bar-figure'><figcaption>{title}</figcaption></figure>"
+    levels = scale(scene.variable.kind, vmin, vmax, scene.variable.flags)
+    drawn = _flags(scene, levels, cmap) if isinstance(levels, Categories) else _continuous(levels, to, cmap)
+    return f"<figure class='dv-bar-figure'><figcaption>{title}</figcaption>{drawn}</figure>"
+
+
+def _continuous(norm: Norm, to: Scale, cmap: str) -> str:
+    colors = palette(cmap, norm.levels)[1:, :3]
+    steps = colors[:: max(1, len(colors) // 64)]
+    stops = ",".join(f"rgb({r} {g} {b})" for r, g, b in steps)
+    low, high = (float(v) for v in to.shown([norm.vmin, norm.vmax]))
+    values, decimals = ticks(low, high)
+    marks = []
+    for value in values:
+        place = 100 * (value - low) / (high - low)
+        edge = " dv-tick-first" if place < 6 else " dv-tick-last" if place > 94 else ""
+        marks.append(f"<span class='dv-tick{edge}' style='left:{place:.2f}%'>{_tick(value, decimals)}</span>")
+    words = f"{number(low)} to {number(high)} {to.units}".strip()
+    return (
+        f"<div class='dv-bar-colors' role='img' aria-label='{escape(words)}' "
+        f"data-cmap='{escape(cmap)}' data-vmin='{low:.6g}' data-vmax='{high:.6g}' "
+        f"style='background:linear-gradient(to right,{stops})'></div><div class='dv-ticks'>{''.join(marks)}</div>"
+    )
+
+
+def _flags(scene: Scene, levels: Categories, cmap: str) -> str:
+    colors = palette(cmap, levels.levels)[1:, :3]
+    items = "".join(
+        f"<li><i style='background:rgb({r} {g} {b})'></i>{escape(scene.variable.flags.get(value, str(value)))}</li>"
+        for value, (r, g, b) in zip(levels.values, colors, strict=True)
+    )
+    return f"<ul class='dv-flags'>{items}</ul>"
+
+
+def ticks(low: float, high: float, most: int = 6) -> tuple[list[float], int]:
+    """Round values between two limits, and the decimals that tell them apart.
+
+    The step is 1, 2, 2.5 or 5 times a power of ten.
+    """
+    rough = (high - low) / most
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough * (1 - 1e-9))
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [n * step for n in range(first, last + 1)], tick_decimals(step)
+
+
+def _tick(value: float, decimals: int) -> str:
+    if value and not 1e-4 <= abs(value) < 1e6:
+        return number(value, 3)
+    text = f"{value:.{decimals}f}"
+    return ("0" if float(text) == 0 else text).replace("-", "−")

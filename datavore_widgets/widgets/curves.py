@@ -1,0 +1,117 @@
+"""Series made ready for a screen: gaps as gaps, and no more points than can be seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datavore_widgets.protocol.answers import Series
+from datavore_widgets.protocol.times import millis_from_label, parts_from_label
+
+__all__ = ["MOST_POINTS", "Curve", "curve_of", "merge"]
+
+MOST_POINTS = 2000
+"""What a chart of a screen's width can tell apart; bqplot takes a second for 100,000."""
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Points of a line; a NaN in `values` parts it.
+
+    Parameters
+    ----------
+    labels : ndarray of int64, shape (n,)
+        Times; those of the partings are of no meaning.
+    values : ndarray of float64, shape (n,)
+        As shown.
+    counts : ndarray of int64, shape (n,)
+        Valid values behind each; -1 where that is not known.
+    """
+
+    labels: IntArray
+    values: FloatArray
+    counts: IntArray
+
+    @property
+    def millis(self) -> IntArray:
+        """Milliseconds since 1970-01-01 of the labels."""
+        return millis_from_label(self.labels)
+
+    @property
+    def alone(self) -> NDArray[np.bool_]:
+        """Valid points between two gaps: a line would not show them."""
+        valid = np.isfinite(self.values)
+        before = np.r_[False, valid[:-1]]
+        after = np.r_[valid[1:], False]
+        return np.asarray(valid & ~before & ~after)
+
+
+def curve_of(series: Series, offset: float = 0.0, groupby: str | None = None, most: int = MOST_POINTS) -> Curve:
+    """What is drawn of a series.
+
+    Groups that a service leaves out for want of values part the line, as missing values do.
+    """
+    values = series.values + offset
+    counts = np.full(values.size, -1, np.int64) if series.counts is None else series.counts.astype(np.int64)
+    labels, values, counts = _part_groups(series.labels, values, counts, groupby)
+    chosen = _decimated(millis_from_label(labels), values, most)
+    return Curve(labels[chosen], values[chosen], counts[chosen])
+
+
+def _part_groups(
+    labels: IntArray, values: FloatArray, counts: IntArray, groupby: str | None
+) -> tuple[IntArray, FloatArray, IntArray]:
+    """A NaN where a year, a month or a day is left out between two groups."""
+    if groupby is None or labels.size < 2:
+        return labels, values, counts
+    year, month = parts_from_label(labels)[:2]
+    if groupby == "yyyy":
+        number = year
+    elif groupby == "yyyy-MM":
+        number = year * 12 + month
+    else:
+        # By the Gregorian count, in which 1 March may follow 28 February by two days in a calendar without the 29th.
+        number = millis_from_label(labels) // 86_400_000
+    apart = np.diff(number)
+    jumps = np.flatnonzero(apart > (2 if groupby == "yyyy-MM-dd" else 1)) + 1
+    return (
+        np.insert(labels, jumps, labels[jumps]),
+        np.insert(values, jumps, np.nan),
+        np.insert(counts, jumps, 0),
+    )
+
+
+def _decimated(millis: IntArray, values: FloatArray, most: int) -> IntArray:
+    """Positions to draw: extremes are kept, and so is one missing value in each gap."""
+    if values.size <= most:
+        return np.arange(values.size, dtype=np.int64)
+    valid = np.flatnonzero(np.isfinite(values))
+    if valid.size > most:
+        from tsdownsample import MinMaxLTTBDownsampler  # compiled; only long series need it
+
+        picked = MinMaxLTTBDownsampler().downsample(
+            np.ascontiguousarray(millis[valid]), np.ascontiguousarray(values[valid]), n_out=most
+        )
+        valid = valid[np.unique(picked.astype(np.int64))]
+    missing_before = np.r_[0, np.cumsum(~np.isfinite(values))]
+    gap = missing_before[valid[1:]] > missing_before[valid[:-1]]
+    # A gap that the picked points jump over keeps its place: the first missing value after the point before it.
+    holes = np.flatnonzero(~np.isfinite(values))
+    marks = holes[np.searchsorted(holes, valid[:-1][gap])] if holes.size else np.zeros(0, np.int64)
+    return np.asarray(np.sort(np.r_[valid, marks]), dtype=np.int64)
+
+
+def merge(series: list[Series]) -> tuple[IntArray, list[FloatArray]]:
+    """Series put on all the times that any of them has; (labels, values of each), missing as NaN."""
+    labels = np.unique(np.concatenate([s.labels for s in series])) if series else np.zeros(0, np.int64)
+    columns = []
+    for one in series:
+        column = np.full(labels.size, np.nan)
+        column[np.searchsorted(labels, one.labels)] = one.values
+        columns.append(column)
+    return labels, columns

@@ -1,0 +1,109 @@
+"""The times of the variable, on a bar: drag, step, play."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import anywidget
+import numpy as np
+from traitlets import Bytes, Int, TraitError, Unicode, validate
+
+from datavore_widgets.widgets.panel import Panel
+from datavore_widgets.widgets.style import STATIC
+from datavore_widgets.widgets.view import View
+
+__all__ = ["DateSlider"]
+
+
+class _Bar(anywidget.AnyWidget):
+    """The front end: draws the bar, plays, and tells the position. Every other trait is Python's alone."""
+
+    _esm = STATIC / "date_slider.js"
+    labels = Bytes().tag(sync=True)  # int64, little-endian: a label has 17 digits, more than a number of JavaScript
+    position = Int().tag(sync=True)
+    shown = Int().tag(sync=True)
+    note = Unicode().tag(sync=True)
+
+    @validate("position", "shown")
+    def _inside(self, proposal: Any) -> int:
+        count = len(self.labels) // 8
+        return max(0, min(int(proposal["value"]), count - 1))
+
+    def set_state(self, sync_data: Mapping[str, Any]) -> None:
+        """What a browser says: only the position is its to set."""
+        position = sync_data.get("position")
+        if "position" in sync_data and (isinstance(position, bool) or not isinstance(position, int)):
+            raise TraitError(f"position is a whole number, not {position!r}")
+        super().set_state({name: value for name, value in sync_data.items() if name == "position"})
+
+
+class DateSlider(Panel):
+    """The index's real times. Arrow keys go one step, Page Up and Page Down ten, Home and End to the ends.
+
+    Play goes on when the picture of a step is shown, so it is as fast as pictures come and never faster than asked.
+
+    Parameters
+    ----------
+    client, view
+        See `Panel`.
+    """
+
+    name = "date-slider"
+
+    def __init__(self, client: Any = None, view: View | None = None) -> None:
+        super().__init__(client, view)
+        self.bar = _Bar()
+        self.bar.layout.flex = "1 1 auto"
+        self.fill([self.bar])
+        self.watch(self.bar, "position", self._dragged)
+        self.watch(self.view, "date", self._follow)
+        self.watch(self.desk, "scene", self._new_scene)
+        self.watch(self.desk, "landed", self._landed)
+        self.watch(self.desk, "notice", self._note)
+        self._new_scene()
+
+    def _new_scene(self, _change: Any = None) -> None:
+        scene = self.desk.scene
+        labels = np.zeros(0, np.int64) if scene is None else scene.times.axis.labels
+        with self.bar.hold_sync():
+            self.bar.labels = labels.astype("<i8").tobytes()
+            self._follow()
+            self._note()
+            self.bar.shown = self.bar.position
+
+    def _follow(self, _change: Any = None) -> None:
+        scene = self.desk.scene
+        if scene is None or not scene.is_of(self.view):
+            return
+        position = scene.position(self.view.date)
+        if position is not None:
+            self.bar.position = position
+            if not self.desk.has_map:
+                self.bar.shown = position
+
+    def _dragged(self, change: Any) -> None:
+        scene = self.desk.scene
+        if scene is None or not scene.is_of(self.view) or not len(scene.times.axis):
+            return
+        if scene.position(self.view.date) != change["new"]:
+            self.desk.notice = ""
+            self.view.date = scene.stamp(change["new"]).date
+
+    def _landed(self, _change: Any) -> None:
+        """The map has finished a request: what is shown is the picture's time."""
+        scene, picture = self.desk.scene, self.desk.picture
+        if scene is None or picture is None or picture.time is None or not len(scene.times.axis):
+            return
+        self.bar.shown = scene.position(picture.time.date) or 0
+
+    def _note(self, _change: Any = None) -> None:
+        scene = self.desk.scene
+        self.bar.note = self.desk.notice
+        if scene is not None and not self.desk.notice and not scene.times.exact:
+            self.bar.note = "The server tells only the first and the last time; pictures are of the nearest one."
+
+    def close(self) -> None:
+        """Take the bar off the page."""
+        self.bar.close()
+        super().close()

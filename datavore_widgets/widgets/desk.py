@@ -1,0 +1,230 @@
+"""What the widgets of one view share besides the view: who answers, what the catalogue says, what is shown."""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import ipywidgets
+from traitlets import Bool, HasTraits, Instance, Int, Unicode
+
+from datavore_widgets.errors import DatavoreError, InvalidValue
+from datavore_widgets.protocol.answers import Catalog, IndexInfo, MapImage, Times, VariableInfo
+from datavore_widgets.protocol.job import Job
+from datavore_widgets.protocol.queries import CatalogQuery, Condition, Filters, Source, TimesQuery
+from datavore_widgets.protocol.times import Date, Stamp
+from datavore_widgets.widgets import style
+from datavore_widgets.widgets.pump import Pump
+from datavore_widgets.widgets.units import Scale, scale_of
+from datavore_widgets.widgets.view import View
+
+__all__ = ["Desk", "Scene"]
+
+log = logging.getLogger(__name__)
+
+_ANY_DISTANCE = 1e12
+"""Seconds: more than any time axis is long."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """An index, one of its variables and that variable's times: what the rest of a view is about."""
+
+    info: IndexInfo
+    variable: VariableInfo
+    times: Times
+
+    def is_of(self, view: View) -> bool:
+        """Whether the view still looks at this."""
+        return view.index == self.info.index and view.varname == self.variable.name
+
+    def position(self, date: Date | None) -> int | None:
+        """Position of the time that is shown for a date: the last one for None; None without a time axis."""
+        axis = self.times.axis
+        if not len(axis):
+            return None
+        return len(axis) - 1 if date is None else axis.find(date, nearest=math.inf)
+
+    def stamp(self, position: int) -> Stamp:
+        """The time at a position."""
+        axis = self.times.axis
+        return Stamp(int(axis.labels[position]), axis.calendar)
+
+    def source(self, view: View) -> Source:
+        """What decides the numbers of the view's picture."""
+        position = self.position(view.date)
+        date = None if position is None else self.stamp(position).date
+        nearest = None if date is None or self.times.exact else _ANY_DISTANCE
+        return Source(self.info.index, self.variable.name, date, nearest, self.filters(view.filters))
+
+    def filters(self, wanted: Filters) -> Filters:
+        """The conditions that this variable understands: a dimension that it has not is left out."""
+        return tuple(c for c in wanted if c.name in self.variable.dims)
+
+    def scale(self, aggregate: str = "avg", units: str | None = None) -> Scale:
+        """How its values are shown."""
+        return scale_of(self.variable, aggregate, units or None)
+
+
+def _client_of(spec: Any) -> Any:
+    if hasattr(spec, "answer"):
+        return spec
+    from datavore_widgets.connect import connect  # only who names a place needs what opens it
+
+    return connect(spec)
+
+
+class Desk(HasTraits):
+    """Keeps a view and a client together.
+
+    It looks things up for the view (times, defaults), puts the date on a time that exists when the variable changes,
+    and holds what the widgets tell each other: the picture that is shown, and its limits in the end.
+
+    Attributes
+    ----------
+    scene : Scene, optional
+        Replaced as a whole when index or variable change and their times are known.
+    picture : MapImage, optional
+        The picture on the map.
+    landed : int
+        Grows whenever the map has finished a request, shown or failed: what play waits for.
+    has_map : bool
+        Whether a map takes part.
+    notice : str
+        What was done to the view on its owner's behalf, in a sentence; empty if nothing.
+    problem : str
+        The sentence of the last error of the catalogue or the times; empty when all is well.
+    status : str
+        "ready · 64 ms" or what is under way.
+    """
+
+    scene = Instance(Scene, allow_none=True)
+    picture = Instance(MapImage, allow_none=True)
+    landed = Int()
+    has_map = Bool(False)
+    notice = Unicode()
+    problem = Unicode()
+    status = Unicode("ready")
+
+    def __init__(self, client: Any, view: View) -> None:
+        super().__init__()
+        self.client = _client_of(client)
+        self.view = view
+        self.sheet = ipywidgets.HTML(style.sheet(), layout=ipywidgets.Layout(display="none"))
+        self._known: dict[tuple[str, str], Times] = {}
+        self._pump: Pump[TimesQuery, Times] = Pump(self._ask_times, show=self._arrived, fail=self._failed)
+        self.catalog: Catalog = self.client.answer(CatalogQuery())
+        if not any(info.variables for info in self.catalog.indexes.values()):
+            raise InvalidValue("there is nothing to show: the catalogue has no index with a variable on a grid")
+        self._open()
+        view.observe(self._follow, ["index", "varname"])
+
+    @classmethod
+    def of(cls, client: Any = None, view: View | None = None) -> Desk:
+        """The desk of a view and a client; made where there is none.
+
+        Parameters
+        ----------
+        client : optional
+            Anything with `answer`, or what `connect` takes; None: the view's own, else the sample data.
+        view : View, optional
+            None: a new one.
+
+        Raises
+        ------
+        InvalidValue
+            When the view is already joined to another client.
+        """
+        view = View() if view is None else view
+        desk: Desk | None = view.desk
+        if desk is None:
+            desk = view.desk = cls(client, view)
+        elif client is not None and _client_of(client) is not desk.client:
+            raise InvalidValue("this view is joined to another client already; give each client a view of its own")
+        return desk
+
+    def _open(self) -> None:
+        """The first look: the view's own wishes, else the first of everything."""
+        view = self.view
+        if view.index:
+            info = self.catalog.index(view.index)
+        else:
+            info = next(info for info in self.catalog.indexes.values() if info.variables)
+        name = info.variable(view.varname).name if view.varname else next(iter(info.variables), "")
+        view.catalog = self.catalog
+        view.set(index=info.index, varname=name)
+        query = TimesQuery(info.index, name)
+        self._arrived(query, self.client.answer(query))
+
+    def _follow(self, _change: Any) -> None:
+        view = self.view
+        info = self.catalog.index(view.index)
+        if view.varname not in info.variables:
+            # Another index, whose variables are others: its first one; setting it leads back here.
+            view.varname = next(iter(info.variables), "")
+            return
+        query = TimesQuery(view.index, view.varname)
+        known = self._known.get((query.index, query.varname))
+        if known is not None:
+            self._pump.forget()
+            self._arrived(query, known)
+        else:
+            self._pump.submit(query)
+
+    def _ask_times(self, query: TimesQuery, job: Job) -> Times:
+        times: Times = self.client.answer(query, job)
+        return times
+
+    def _arrived(self, query: TimesQuery, times: Times) -> None:
+        self._known[query.index, query.varname] = times
+        view = self.view
+        if (query.index, query.varname) != (view.index, view.varname):
+            return
+        info = self.catalog.index(query.index)
+        scene = Scene(info, info.variable(query.varname), times)
+        before = self.scene
+        self.notice = self._settle_date(scene)
+        self.problem = ""
+        if before is not None and before.variable != scene.variable and not view.locked:
+            view.set(cmap=None, vmin=None, vmax=None)
+        view.filters = scene.filters(view.filters)
+        self.scene = scene
+
+    def _settle_date(self, scene: Scene) -> str:
+        """Put the view's date on a time of the scene; a sentence if that moved it."""
+        position = scene.position(self.view.date)
+        if position is None:
+            return ""
+        stamp = scene.stamp(position)
+        asked, self.view.date = self.view.date, stamp.date
+        if asked is None or asked.low <= stamp.label < asked.high:
+            return ""
+        return f"There is no {Stamp(asked.low).text} here; the nearest time is shown."
+
+    def _failed(self, query: TimesQuery, error: Exception) -> None:
+        if not isinstance(error, DatavoreError):
+            log.error("the times of %r could not be asked", query, exc_info=error)
+        self.problem = sentence(error)
+
+    def choose(self, name: str, value: float | str) -> None:
+        """Choose a value on a further dimension."""
+        others = tuple(c for c in self.view.filters if c.name != name)
+        self.view.filters = tuple(sorted((*others, Condition(name, (value,))), key=lambda c: c.name))
+
+    def close(self) -> None:
+        """Stop following the view; the client is left as it is, others may use it."""
+        self._pump.close()
+        self.view.unobserve(self._follow, ["index", "varname"])
+        self.view.catalog = None
+        self.sheet.close()
+        self.view.desk = None
+
+
+def sentence(error: Exception) -> str:
+    """An error as one sentence for a strip: our own message, or the name of a fault that is none of ours."""
+    text = str(error).strip() or type(error).__name__
+    if not isinstance(error, DatavoreError):
+        text = f"{type(error).__name__}: {text}"
+    return text[:400]

@@ -1,0 +1,143 @@
+"""The explorer: the widgets side by side, on one view."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ipywidgets
+
+from datavore_widgets.widgets.area_fields import AreaFields
+from datavore_widgets.widgets.basemap_picker import BasemapPicker
+from datavore_widgets.widgets.color_bar import ColorBar
+from datavore_widgets.widgets.colormap_picker import ColormapPicker
+from datavore_widgets.widgets.date_slider import DateSlider
+from datavore_widgets.widgets.index_picker import IndexPicker
+from datavore_widgets.widgets.map import DatavoreMap
+from datavore_widgets.widgets.panel import Panel
+from datavore_widgets.widgets.series_picker import SeriesPicker
+from datavore_widgets.widgets.text import escape
+from datavore_widgets.widgets.timeseries_chart import TimeseriesChart
+from datavore_widgets.widgets.truth_line import TruthLine
+from datavore_widgets.widgets.view import View
+
+__all__ = ["Explorer", "explore"]
+
+_OWN_DATA = "Open your own with <code>datavore explore PATH</code>, or <code>explore(PATH)</code> in a notebook."
+
+
+class Explorer(Panel):
+    """Map, date slider, pickers and chart on one view.
+
+    It only puts them side by side: what they do, they do through the view.
+
+    Parameters
+    ----------
+    client : optional
+        Anything with `answer` (`Datavore`, `Datalaps`, a service), or what `connect` takes: a path, a glob, a
+        URL, an `xarray.Dataset`; None: the sample data.
+    view : View, optional
+        What is looked at first; None: the first data set, its first variable, the last time.
+    height : str
+        CSS height in a notebook. In the app the explorer fills the window.
+
+    Examples
+    --------
+    >>> explorer = Explorer()  # doctest: +SKIP
+    >>> explorer.view.bbox = [-60, 3, -22, 27]  # doctest: +SKIP
+    """
+
+    name = "explorer"
+
+    def __init__(self, client: Any = None, view: View | None = None, *, height: str = "780px") -> None:
+        super().__init__(client, view)
+        client, view = self.desk.client, self.view
+        self.index_picker = IndexPicker(client, view)
+        self.colormap_picker = ColormapPicker(client, view)
+        self.area = AreaFields(client, view)
+        self.basemap_picker = BasemapPicker(client, view)
+        self.map = DatavoreMap(client, view)
+        self.color_bar = ColorBar(client, view)
+        self.date_slider = DateSlider(client, view)
+        self.truth = TruthLine(client, view)
+        self.chart = TimeseriesChart(client, view)
+        self.series_picker = SeriesPicker(client, view, self.chart)
+        self.map.corner.children = [self.color_bar]
+        self.map.layout.height = "auto"
+
+        welcome = ipywidgets.HTML(self._welcome())
+        welcome.add_class("dv-welcome")
+        self.status = ipywidgets.HTML()
+        self.status.add_class("dv-status")
+        sections = [
+            _section("Data", self.index_picker),
+            _section("Colours", self.colormap_picker),
+            _section("Map", self.area, self.basemap_picker),
+            _section("Series", self.series_picker),
+        ]
+        side = ipywidgets.VBox([welcome, *sections, self.status] if welcome.value else [*sections, self.status])
+        side.add_class("dv-side")
+        main = ipywidgets.VBox([self.map, self.date_slider, self.truth, self.chart])
+        main.add_class("dv-main")
+        self.layout.height = height
+        self.fill([side, main])
+        self.watch(self.desk, "status", self._tell)
+        self._tell()
+
+    def _welcome(self) -> str:
+        notes = {info.note for info in self.desk.catalog.indexes.values()}
+        if len(notes) != 1 or "synthetic" not in (note := notes.pop()).lower():
+            return ""
+        return f"<strong>{escape(note[:1].upper() + note[1:])}</strong><br>{_OWN_DATA}"
+
+    def _tell(self, _change: Any = None) -> None:
+        self.status.value = f"<div role='status'>{escape(self.desk.status)}</div>"
+
+    def close(self) -> None:
+        """Cancel everything under way and take the explorer off the page."""
+        for part in (
+            self.index_picker,
+            self.colormap_picker,
+            self.area,
+            self.basemap_picker,
+            self.color_bar,
+            self.map,
+            self.date_slider,
+            self.truth,
+            self.series_picker,
+            self.chart,
+        ):
+            part.close()
+        super().close()
+        self.desk.close()
+
+
+def _section(title: str, *parts: ipywidgets.Widget) -> ipywidgets.VBox:
+    head = ipywidgets.HTML(f"<h2>{escape(title)}</h2>")
+    head.add_class("dv-section-head")
+    box = ipywidgets.VBox([head, *parts])
+    box.add_class("dv-section")
+    return box
+
+
+def explore(spec: Any = None, *, height: str = "780px", **view: Any) -> Explorer:
+    """Open the explorer.
+
+    Parameters
+    ----------
+    spec : optional
+        What to look at: a path, a glob, a list of paths, a URL, an `xarray.Dataset`, a client; None: the sample.
+    height : str
+        CSS height in a notebook.
+    **view
+        What to look at first: the traits of `View`.
+
+    Raises
+    ------
+    UnknownKeyword, InvalidValue
+        For a keyword or a value that the view does not take.
+
+    Examples
+    --------
+    >>> explore("sst_*.nc", bbox=[-60, 3, -22, 27], groupby="yyyy-MM")  # doctest: +SKIP
+    """
+    return Explorer(spec, View(**view), height=height)

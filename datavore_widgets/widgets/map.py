@@ -1,0 +1,313 @@
+"""The map: a picture of one time, where the data say; a box and a point to ask for series."""
+
+from __future__ import annotations
+
+import base64
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import ipyleaflet
+import ipywidgets
+
+from datavore_widgets.errors import DatavoreError
+from datavore_widgets.protocol.answers import MapImage
+from datavore_widgets.protocol.geometry import GLOBAL, BBox, Point, wrap180
+from datavore_widgets.protocol.job import Job
+from datavore_widgets.protocol.queries import Canvas, MapQuery, Style
+from datavore_widgets.widgets.basemaps import BASEMAPS
+from datavore_widgets.widgets.box_tool import BoxTool
+from datavore_widgets.widgets.coast import COAST_PANE, LAND_PANE, coast_layer, land_layer
+from datavore_widgets.widgets.desk import sentence
+from datavore_widgets.widgets.panel import Panel
+from datavore_widgets.widgets.point_readout import PointReadout
+from datavore_widgets.widgets.pump import Pump
+from datavore_widgets.widgets.text import escape
+from datavore_widgets.widgets.view import View
+from datavore_widgets.widgets.viewport import Frame, fit
+from datavore_widgets.widgets.warp import to_mercator
+
+__all__ = ["DatavoreMap"]
+
+log = logging.getLogger(__name__)
+
+_MARK_PANE = "dv-marks"
+_PANES = {
+    LAND_PANE: {"zIndex": 150, "pointerEvents": "none"},  # below the tiles (200) and the picture (400)
+    COAST_PANE: {"zIndex": 420, "pointerEvents": "none"},
+    _MARK_PANE: {"zIndex": 440, "pointerEvents": "none"},
+}
+_NOTHING = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNkYAAAAAYAAjCB0C8AAAAASUVORK5CYII="
+)
+_DIMMED = 0.45
+_UNSEEN = 768  # pixels of the first picture, asked before the browser has told the map's size
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """A picture, and the turn of the world that it is wanted on."""
+
+    query: MapQuery
+    turn: float
+
+
+@dataclass(frozen=True)
+class _Shown:
+    image: MapImage
+    url: str
+
+
+class DatavoreMap(Panel):
+    """A picture of the variable at the view's time.
+
+    Panning and zooming ask for the picture anew at the map's resolution; the old one stays in its place meanwhile.
+    The button below the zoom draws a box (a drag, or two clicks); a click on the map chooses a point.
+
+    Parameters
+    ----------
+    client, view
+        See `Panel`.
+    """
+
+    name = "map"
+
+    def __init__(self, client: Any = None, view: View | None = None) -> None:
+        super().__init__(client, view)
+        self.desk.has_map = True
+        self.overlay = ipyleaflet.ImageOverlay(name="Picture", url=_NOTHING, bounds=((-1, -1), (1, 1)))
+        self._box = ipyleaflet.Polygon(name="Area", locations=[], fill=False, weight=2, pane=_MARK_PANE)
+        self._ring = ipyleaflet.CircleMarker(name="Point", location=(0, 0), radius=6, weight=2, pane=_MARK_PANE)
+        self._land = land_layer()
+        self.map = ipyleaflet.Map(
+            layers=(self._land, self.overlay, coast_layer(), self._box),
+            panes=_PANES,
+            crs=ipyleaflet.projections.EPSG3857,
+            center=(0.0, 0.0),
+            zoom=2,
+            zoom_snap=0.25,
+            zoom_delta=0.5,
+            max_zoom=12,
+            scroll_wheel_zoom=True,
+            box_zoom=False,
+            layout=ipywidgets.Layout(width="100%", height="100%"),
+        )
+        self._tool = BoxTool(self._drew)
+        self._draw = ipywidgets.ToggleButton(
+            icon="object-group",
+            tooltip="Draw the area of the series: drag over the map, or click two corners; Escape gives up",
+        )
+        self._draw.add_class("dv-draw")
+        ipywidgets.link((self._draw, "value"), (self._tool, "active"))
+        self.map.add(ipyleaflet.WidgetControl(widget=self._draw, position="topleft", transparent_bg=True))
+        self._title = ipywidgets.HTML()
+        self._title.add_class("dv-map-title")
+        self._readout = PointReadout(self.desk.client, self.view)
+        self._strip = ipywidgets.HTML()
+        self._strip.add_class("dv-strip")
+        self._progress = ipywidgets.HTML("<div role='progressbar' aria-label='Picture under way'></div>")
+        self._progress.add_class("dv-busy")
+        self.caption = ipywidgets.VBox([self._title, self._readout])
+        self.caption.add_class("dv-map-caption")
+        self.corner = ipywidgets.Box()
+        self.corner.add_class("dv-map-corner")
+        self.fill([self.map, self._tool, self.caption, self.corner, self._strip, self._progress])
+        self.layout.height = "420px"
+
+        self._frame: Frame | None = None
+        self._fitted = ""
+        self.pump: Pump[_Wish, _Shown] = Pump(self._work, show=self._show, fail=self._fail, busy=self._busy)
+        self.watch(self.map, "bounds", self._moved)
+        self.map.on_interaction(self._touched)
+        self.watch(self.view, ["date", "filters", "cmap", "vmin", "vmax"], self._wish)
+        self.watch(self.view, ["bbox", "point"], self._place_marks)
+        self.watch(self.view, "basemap", self._lay_base)
+        self.watch(self.desk, "scene", self._new_scene)
+        self.watch(self.desk, "problem", lambda change: self._complain(change["new"]))
+        self._lay_base()
+        self._new_scene()
+        self._place_marks()
+
+    # What is asked
+
+    def _wish(self, _change: Any = None) -> None:
+        scene = self.desk.scene
+        if scene is None or not scene.is_of(self.view):
+            return
+        view = self.view
+        if self._frame is not None:
+            box, resolution, turn = self._frame.request()
+        else:
+            box, resolution, turn = (scene.info.bbox or GLOBAL).clip_to_mercator(), _UNSEEN, 0.0
+        canvas = Canvas(box, resolution, "mercator")
+        try:
+            query = MapQuery(scene.source(view), canvas, Style(view.cmap, view.vmin, view.vmax))
+        except DatavoreError as error:
+            self._complain(sentence(error))
+            return
+        self.pump.submit(_Wish(query, turn))
+
+    def _work(self, wish: _Wish, job: Job) -> _Shown:
+        image = to_mercator(self.desk.client.answer(wish.query, job))
+        return _Shown(image, "data:image/png;base64," + base64.b64encode(image.png).decode("ascii"))
+
+    def _show(self, wish: _Wish, shown: _Shown) -> None:
+        (south, west), (north, east) = shown.image.bbox.to_leaflet()
+        # The answer's longitudes may be in another convention than the question's.
+        turn = wish.turn + 360.0 * round((wish.query.canvas.bbox.west - west) / 360.0)
+        with self.overlay.hold_sync():
+            self.overlay.url = shown.url
+            self.overlay.bounds = ((south, west + turn), (north, east + turn))
+            self.overlay.opacity = 1.0
+        self._complain("")
+        self.desk.picture = shown.image
+        self._entitle(shown.image)
+        self._landed()
+
+    def _fail(self, wish: _Wish, error: Exception) -> None:
+        if not isinstance(error, DatavoreError):
+            log.error("%r could not be answered", wish.query, exc_info=error)
+        self.overlay.opacity = _DIMMED
+        self._complain(sentence(error))
+        self._landed()
+
+    def _landed(self) -> None:
+        self.desk.landed += 1
+        self.desk.status = f"ready · {1000 * self.pump.elapsed:.0f} ms"
+
+    def _busy(self, on: bool) -> None:
+        self.mark("dv-is-busy", on)
+        if on:
+            self.desk.status = "asking for the picture …"
+
+    def _complain(self, text: str) -> None:
+        self._strip.value = f"<div role='alert'>{escape(text)}</div>" if text else ""
+        self.mark("dv-has-error", bool(text))
+
+    def _entitle(self, image: MapImage) -> None:
+        scene = self.desk.scene
+        if scene is None:
+            return
+        scale = scene.scale(units=image.units)
+        name = image.long_name or scene.variable.label
+        unit = f" <span class='dv-unit'>{escape(scale.units)}</span>" if scale.units else ""
+        when = f"<time>{escape(image.time.text)}</time>" if image.time is not None else "no time axis"
+        self._title.value = (
+            f"<div class='dv-name'>{escape(name)}{unit}</div>"
+            f"<div class='dv-when'>{when} · {escape(scene.info.title or scene.info.name)}</div>"
+        )
+
+    # Where it is looked at
+
+    def _moved(self, _change: Any = None) -> None:
+        leaflet = self.map
+        if not leaflet.bounds:
+            return
+        (south, west), (north, east) = leaflet.bounds
+        width, height = leaflet.right - leaflet.left, leaflet.bottom - leaflet.top
+        if not (east > west and north > south and width > 0 and height > 0):
+            return  # not laid out yet
+        first = self._frame is None
+        self._frame = frame = Frame(west, south, east, north, width, height)
+        if leaflet.min_zoom != frame.least_zoom:
+            leaflet.min_zoom = frame.least_zoom
+        if first and self._fly(always=True):
+            return
+        self.view.viewport = frame.box
+        self._place_marks()
+        self._wish()
+
+    def _new_scene(self, _change: Any = None) -> None:
+        if self._frame is not None:
+            self._fly(always=False)
+        self._wish()
+
+    def _fly(self, *, always: bool) -> bool:
+        """Go to the extent of the data: always, or if nothing of it is in view. Whether the map moves."""
+        scene, frame = self.desk.scene, self._frame
+        if scene is None or frame is None or scene.info.bbox is None:
+            return False
+        if not always and _overlap(scene.info.bbox, frame.box):
+            return False
+        centre, zoom = fit(scene.info.bbox, frame)
+        if zoom == self.map.zoom and centre == tuple(self.map.center):
+            return False
+        with self.map.hold_sync():
+            self.map.center, self.map.zoom = centre, zoom
+        return True
+
+    def _lay_base(self, _change: Any = None) -> None:
+        base = BASEMAPS[self.view.basemap]
+        kept = [layer for layer in self.map.layers if not getattr(layer, "base", False) and layer is not self._land]
+        below = (
+            ipyleaflet.TileLayer(
+                url=base.url,
+                name=base.label,
+                attribution=base.attribution,
+                max_native_zoom=base.max_native_zoom,
+                max_zoom=12,
+                base=True,
+            )
+            if base.url
+            else self._land
+        )
+        self.map.layers = (below, *kept)
+
+    # What is chosen on it
+
+    def _drew(self, left: float, top: float, right: float, bottom: float) -> None:
+        frame = self._frame
+        if frame is None:
+            return
+        west, north = frame.at(left, top)
+        east, south = frame.at(right, bottom)
+        home = wrap180(west)
+        far = home + (east - west)
+        self.view.bbox = BBox(
+            round(home, 3),
+            round(south, 3),
+            round(far - 360 if far > 180 and east - west < 360 else far, 3),
+            round(north, 3),
+        )
+
+    def _touched(self, **event: Any) -> None:
+        if event.get("type") != "click" or self._tool.active:
+            return
+        try:
+            lat, lon = (float(v) for v in event["coordinates"])
+            self.view.point = Point(round(wrap180(lon), 4), round(lat, 4))
+        except (DatavoreError, KeyError, TypeError, ValueError):
+            return  # beyond a pole, or no place at all
+
+    def _place_marks(self, _change: Any = None) -> None:
+        """Draw box and point on the copy of the world that is looked at."""
+        frame = self._frame
+        box, point = self.view.bbox, self.view.point
+        ring: list[tuple[float, float]] = []
+        if box is not None:
+            (south, west), (north, east) = box.to_leaflet()
+            turn = frame.near((west + east) / 2) - (west + east) / 2 if frame else 0.0
+            ring = [(south, west + turn), (north, west + turn), (north, east + turn), (south, east + turn)]
+        if self._box.locations != ring:
+            self._box.locations = ring
+        shown = self._ring in self.map.layers
+        if point is None:
+            if shown:
+                self.map.remove(self._ring)
+            return
+        self._ring.location = (point.lat, frame.near(point.lon) if frame else point.lon)
+        if not shown:
+            self.map.add(self._ring)
+
+    def close(self) -> None:
+        """Cancel what is under way and take the map off the page."""
+        self.pump.close()
+        self.desk.has_map = False
+        self.map.close()
+        super().close()
+
+
+def _overlap(one: BBox, other: BBox) -> bool:
+    if one.south > other.north or one.north < other.south:
+        return False
+    return bool(one.contains_longitude(other.west)) or bool(other.contains_longitude(one.west))

@@ -1,0 +1,74 @@
+"""What every widget of this package is: a box of controls at a desk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import ipywidgets
+
+from datavore_widgets.widgets.desk import Desk
+from datavore_widgets.widgets.view import View
+
+__all__ = ["Panel", "labelled"]
+
+
+class Panel(ipywidgets.Box):
+    """A box of widgets that belongs to a client and a view.
+
+    Parameters
+    ----------
+    client : optional
+        Anything with `answer` (`Datavore`, `Datalaps`, a service), or what `connect` takes; None: the view's own
+        client, else the sample data.
+    view : View, optional
+        What is looked at; None: a new one.
+    """
+
+    name = "panel"
+
+    def __init__(self, client: Any = None, view: View | None = None) -> None:
+        super().__init__()
+        self.desk = Desk.of(client, view)
+        self.view = self.desk.view
+        self._watched: list[tuple[Any, Callable[[Any], None], list[str]]] = []
+        self.add_class("dv")
+        self.add_class(f"dv-{self.name}")
+
+    def fill(self, children: Sequence[ipywidgets.Widget]) -> None:
+        """Put the widgets in; the style sheet comes along, so that each widget looks right alone."""
+        self.children = (self.desk.sheet, *children)
+
+    def watch(self, thing: Any, names: str | list[str], do: Callable[[Any], None]) -> None:
+        """Observe traits until this widget is closed."""
+        listed = [names] if isinstance(names, str) else names
+        thing.observe(do, listed)
+        self._watched.append((thing, do, listed))
+
+    def mark(self, name: str, on: bool) -> None:
+        """Set or take off a CSS class."""
+        if on:
+            self.add_class(name)
+        else:
+            self.remove_class(name)
+
+    def close(self) -> None:
+        """Stop observing and take the widgets off the page."""
+        for thing, do, names in self._watched:
+            thing.unobserve(do, names)
+        self._watched.clear()
+        for child in self.children:
+            if child is not self.desk.sheet:
+                child.close()
+        super().close()
+
+
+def labelled(text: str, control: ipywidgets.Widget, *, tooltip: str = "") -> ipywidgets.Widget:
+    """Give a control its label and tooltip, the same way everywhere."""
+    control.description = text
+    control.style.description_width = "72px"
+    control.layout.width = "auto"
+    if tooltip:
+        control.tooltip = tooltip
+        control.description_allow_html = False
+    return control

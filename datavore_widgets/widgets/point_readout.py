@@ -1,0 +1,101 @@
+"""The value at the point that was clicked, with the cell it comes from."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import ipywidgets
+
+from datavore_widgets.errors import DatavoreError
+from datavore_widgets.protocol.answers import Series
+from datavore_widgets.protocol.geometry import Point
+from datavore_widgets.protocol.job import Job
+from datavore_widgets.protocol.queries import SeriesQuery
+from datavore_widgets.protocol.times import WHOLE_LAPSE, Lapse
+from datavore_widgets.widgets.desk import sentence
+from datavore_widgets.widgets.panel import Panel
+from datavore_widgets.widgets.pump import Pump
+from datavore_widgets.widgets.text import escape, number, place
+from datavore_widgets.widgets.view import View
+
+__all__ = ["PointReadout"]
+
+log = logging.getLogger(__name__)
+
+
+class PointReadout(Panel):
+    """The value of the cell that holds the view's point, at the view's time.
+
+    Parameters
+    ----------
+    client, view
+        See `Panel`.
+    """
+
+    name = "point-readout"
+
+    def __init__(self, client: Any = None, view: View | None = None) -> None:
+        super().__init__(client, view)
+        self._text = ipywidgets.HTML()
+        self._clear = ipywidgets.Button(icon="times", tooltip="Take the point off the map")
+        self._clear.add_class("dv-icon-button")
+        self._clear.on_click(lambda _button: setattr(self.view, "point", None))
+        self.fill([self._text, self._clear])
+        self.pump: Pump[SeriesQuery, Series] = Pump(self._work, show=self._show, fail=self._fail)
+        self.watch(self.view, ["point", "date", "filters"], self._wish)
+        self.watch(self.desk, "scene", self._wish)
+        self._wish()
+
+    def _wish(self, _change: Any = None) -> None:
+        scene, point = self.desk.scene, self.view.point
+        self.mark("dv-hidden", point is None)
+        if point is None:
+            self.pump.cancel()
+            self._text.value = ""
+            return
+        if scene is None or not scene.is_of(self.view):
+            return
+        source = scene.source(self.view)
+        lapse = WHOLE_LAPSE if source.date is None else Lapse(source.date, source.date)
+        self.pump.submit(SeriesQuery(source.index, source.varname, point, lapse, filters=source.filters))
+
+    def _work(self, query: SeriesQuery, job: Job) -> Series:
+        series: Series = self.desk.client.answer(query, job)
+        return series
+
+    def _show(self, query: SeriesQuery, series: Series) -> None:
+        scene = self.desk.scene
+        if scene is None or not isinstance(query.coord, Point):
+            return
+        scale = scene.scale(units=series.units)
+        value = float(scale.shown(series.values[-1])) if series.values.size else float("nan")
+        amount = f"{number(value)} {scale.units}".strip() if value == value else "no valid value here"
+        self._say(query.coord, f"<strong>{escape(amount)}</strong>", _cell_text(series))
+
+    def _fail(self, query: SeriesQuery, error: Exception) -> None:
+        if not isinstance(error, DatavoreError):
+            log.error("%r could not be answered", query, exc_info=error)
+        if isinstance(query.coord, Point):
+            self._say(query.coord, escape(sentence(error)), "")
+
+    def _say(self, point: Point, what: str, cell: str) -> None:
+        self._text.value = f"<div>{escape(place(point))}: {what}</div><div class='dv-muted'>{escape(cell)}</div>"
+
+    def close(self) -> None:
+        """Cancel what is under way."""
+        self.pump.close()
+        super().close()
+
+
+def _cell_text(series: Series) -> str:
+    if series.cell is None:
+        return ""
+    text = f"cell of {place(Point(*series.cell))}"
+    if series.distance is not None:
+        text += f", {_distance(series.distance)} away"
+    return text
+
+
+def _distance(metres: float) -> str:
+    return f"{metres:.0f} m" if metres < 1000 else f"{metres / 1000:.3g} km"

@@ -1,0 +1,379 @@
+"""The chart: the series of the box and of the point, live."""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import anywidget
+import bqplot
+import ipywidgets
+import numpy as np
+from traitlets import Float, List, Unicode
+
+from datavore_widgets.errors import DatavoreError, NoData
+from datavore_widgets.protocol.answers import Series
+from datavore_widgets.protocol.geometry import BBox
+from datavore_widgets.protocol.job import Job
+from datavore_widgets.protocol.queries import SeriesQuery
+from datavore_widgets.protocol.times import iso
+from datavore_widgets.widgets.curves import Curve, curve_of, merge
+from datavore_widgets.widgets.desk import Scene, sentence
+from datavore_widgets.widgets.panel import Panel
+from datavore_widgets.widgets.pump import Pump
+from datavore_widgets.widgets.style import STATIC
+from datavore_widgets.widgets.text import area, escape, place, thousands
+from datavore_widgets.widgets.units import Scale
+from datavore_widgets.widgets.view import View
+
+__all__ = ["AGGREGATE_WORDS", "GROUP_WORDS", "TimeseriesChart"]
+
+log = logging.getLogger(__name__)
+
+AGGREGATE_WORDS = {
+    "avg": "Mean",
+    "max": "Maximum",
+    "min": "Minimum",
+    "std": "Standard deviation",
+    "count": "Number of values",
+}
+# A series with one value a month is a monthly series, and no climatology.
+GROUP_WORDS = {None: "every time", "yyyy-MM-dd": "daily series", "yyyy-MM": "monthly series", "yyyy": "yearly series"}
+
+# Okabe and Ito's colours, dark enough on white and light enough on black; dashes tell the lines apart without them.
+_COLORS = ("#0072b2", "#d55e00", "#009e73", "#a8518a", "#b8860b", "#56a0d3")
+_DASHES = ("solid", "dashed", "dotted", "dash_dotted", "solid", "dashed")
+_MOST_LINES = len(_COLORS)
+_MARGIN = {"top": 10, "bottom": 28, "left": 64, "right": 20}
+_FEW = 80  # up to so many points, each has its dot
+_PATIENCE = 0.5  # seconds a series that is no longer wished for may go on
+
+
+@dataclass(frozen=True, eq=False)
+class _Line:
+    """A series with what it is called and how it is shown."""
+
+    query: SeriesQuery
+    series: Series
+    scale: Scale
+    name: str
+
+    @property
+    def curve(self) -> Curve:
+        return curve_of(self.series, self.scale.offset, self.query.groupby)
+
+
+class _Sheet(anywidget.AnyWidget):
+    """The front end over the figure: hairlines and the readout. It tells the time that was clicked."""
+
+    _esm = STATIC / "chart_sheet.js"
+    lines: Any = List().tag(sync=True)
+    margin = List(list(_MARGIN.values())).tag(sync=True)
+    first = Float().tag(sync=True)
+    last = Float().tag(sync=True)
+    shown = Float(allow_none=True, default_value=None).tag(sync=True)
+    hint = Unicode().tag(sync=True)
+
+    def set_state(self, sync_data: Mapping[str, Any]) -> None:
+        """What a browser says: nothing here is its to set."""
+
+
+class TimeseriesChart(Panel):
+    """Series over the view's box and at its point, as they change.
+
+    The hairline is the time on the map; moving over the chart reads the values, a click puts that date on the map.
+
+    Parameters
+    ----------
+    client, view
+        See `Panel`.
+    """
+
+    name = "chart"
+
+    def __init__(self, client: Any = None, view: View | None = None) -> None:
+        super().__init__(client, view)
+        self._times = bqplot.DateScale()
+        self._values = bqplot.LinearScale()
+        x_axis = bqplot.Axis(scale=self._times, num_ticks=8, grid_lines="none")
+        self._y_axis = bqplot.Axis(
+            scale=self._values, orientation="vertical", num_ticks=5, grid_lines="solid", label_offset="48px"
+        )
+        self.marks = [self._mark(i) for i in range(_MOST_LINES)]
+        self.dots = [self._dot(i) for i in range(_MOST_LINES)]
+        self.figure = bqplot.Figure(
+            marks=[*self.marks, *self.dots],
+            axes=[x_axis, self._y_axis],
+            fig_margin=_MARGIN,
+            animation_duration=0,
+            layout=ipywidgets.Layout(height="220px", min_width="0", width="100%"),
+        )
+        self.sheet = _Sheet()
+        self.sheet.on_msg(self._heard)
+        self._head = ipywidgets.HTML()
+        self._head.add_class("dv-chart-head")
+        self._empty = ipywidgets.HTML()
+        self._empty.add_class("dv-chart-empty")
+        self._bar = ipywidgets.IntProgress(max=100, description="")
+        self._stop = ipywidgets.Button(description="Cancel", tooltip="Give up this series")
+        self._stop.on_click(self._cancel)
+        waiting = ipywidgets.HBox([ipywidgets.Label("Reading the series …"), self._bar, self._stop])
+        waiting.add_class("dv-chart-waiting")
+        stage = ipywidgets.Box([self.figure, self.sheet, self._empty, waiting])
+        stage.add_class("dv-chart-stage")
+        self.fill([self._head, stage])
+
+        self._live: list[_Line] = []
+        self._kept: list[_Line] = []
+        self.pump: Pump[tuple[SeriesQuery, ...], list[Series]] = Pump(
+            self._work, show=self._show, fail=self._fail, busy=self._busy, progress=self._report, patience=_PATIENCE
+        )
+        names = ["bbox", "point", "datelaps", "groupby", "aggregate", "filters"]
+        self.watch(self.view, names, self._wish)
+        self.watch(self.view, "date", self._hairline)
+        self.watch(self.desk, "scene", self._wish)
+        self._wish()
+
+    def _mark(self, number: int) -> bqplot.Lines:
+        return bqplot.Lines(
+            x=[],
+            y=[],
+            scales={"x": self._times, "y": self._values},
+            colors=[_COLORS[number]],
+            line_style=_DASHES[number],
+            stroke_width=1.75,
+            visible=False,
+            preserve_domain={"x": True},
+        )
+
+    def _dot(self, number: int) -> bqplot.Scatter:
+        return bqplot.Scatter(
+            x=[],
+            y=[],
+            scales={"x": self._times, "y": self._values},
+            colors=[_COLORS[number]],
+            default_size=16,
+            visible=False,
+            preserve_domain={"x": True},
+        )
+
+    # What is asked
+
+    def _wish(self, _change: Any = None) -> None:
+        scene, view = self.desk.scene, self.view
+        if scene is None or not scene.is_of(view):
+            return
+        places = [place for place in (view.bbox, view.point) if place is not None]
+        if not places:
+            self.pump.cancel()
+            self._live = []
+            self._draw()
+            return
+        filters = scene.filters(view.filters)
+        index, name = scene.info.index, scene.variable.name
+        self.pump.submit(
+            tuple(SeriesQuery(index, name, p, view.datelaps, view.groupby, view.aggregate, filters) for p in places)
+        )
+
+    def _work(self, wish: tuple[SeriesQuery, ...], job: Job) -> list[Series]:
+        return [self.desk.client.answer(query, job) for query in wish]
+
+    def _show(self, wish: tuple[SeriesQuery, ...], found: list[Series]) -> None:
+        scene = self.desk.scene
+        if scene is None or wish[0].index != scene.info.index or wish[0].varname != scene.variable.name:
+            return
+        self._live = [
+            _Line(query, series, scene.scale(query.aggregate, series.units), _title(scene, query))
+            for query, series in zip(wish, found, strict=True)
+        ]
+        self._draw()
+        self.desk.status = f"ready · {1000 * self.pump.elapsed:.0f} ms"
+
+    def _fail(self, wish: tuple[SeriesQuery, ...], error: Exception) -> None:
+        if not isinstance(error, DatavoreError):
+            log.error("%r could not be answered", wish, exc_info=error)
+        if isinstance(error, NoData):
+            self._live = []
+            self._draw()
+        self._say(sentence(error), alert=True)
+
+    def _busy(self, on: bool) -> None:
+        self.mark("dv-is-waiting", on)
+        if on:
+            self.desk.status = "reading the series …"
+        else:
+            self._bar.value = 0
+
+    def _report(self, done: int, total: int) -> None:
+        self._bar.value = 100 * done // total if total else 0
+
+    def _cancel(self, _button: Any) -> None:
+        self.pump.cancel()
+        self.desk.status = "the series was cancelled"
+
+    # What is drawn
+
+    @property
+    def lines(self) -> list[Series]:
+        """The series on the chart: the kept ones last."""
+        return [line.series for line in self._lines]
+
+    @property
+    def _lines(self) -> list[_Line]:
+        return [*self._live, *self._kept][:_MOST_LINES]
+
+    def keep(self) -> None:
+        """Keep what is shown, to be compared with what comes next."""
+        known = {line.query for line in self._kept}
+        self._kept = [*self._kept, *(line for line in self._live if line.query not in known)][-(_MOST_LINES - 2) :]
+        self._draw()
+
+    def forget(self) -> None:
+        """Take the kept series off the chart."""
+        self._kept = []
+        self._draw()
+
+    def _draw(self) -> None:
+        lines = self._lines
+        curves = [line.curve for line in lines]
+        drawn = [(line, curve) for line, curve in zip(lines, curves, strict=True) if np.isfinite(curve.values).any()]
+        with self.figure.hold_sync():
+            if drawn:
+                self._set_domain([curve for _, curve in drawn])
+            for number in range(_MOST_LINES):
+                self._set_line(number, drawn[number][1] if number < len(drawn) else None)
+            self._y_axis.label = _axis_label(line for line, _ in drawn)
+        self.sheet.lines = [
+            {
+                "name": line.name,
+                "units": line.scale.units,
+                "color": _COLORS[n],
+                "labels": curve.labels.astype("<i8").tobytes(),
+                "millis": curve.millis.astype("<f8").tobytes(),
+                "values": curve.values.astype("<f8").tobytes(),
+                "counts": curve.counts.astype("<i4").tobytes(),
+            }
+            for n, (line, curve) in enumerate(drawn)
+        ]
+        self._head.value = _legend([line for line, _ in drawn])
+        self._hairline()
+        if drawn:
+            self._say("")
+        elif lines:
+            what = "box" if isinstance(lines[0].query.coord, BBox) else "cell"
+            self._say(f"No valid data in this {what} at these times")
+        else:
+            self._say("Draw a box on the map, or click a point, and its series appears here")
+
+    def _set_domain(self, curves: list[Curve]) -> None:
+        first = min(int(curve.millis[0]) for curve in curves)
+        last = max(int(curve.millis[-1]) for curve in curves)
+        if first == last:
+            first, last = first - 43_200_000, last + 43_200_000
+        self._times.min, self._times.max = _naive(first), _naive(last)
+        with self.sheet.hold_sync():
+            self.sheet.first, self.sheet.last = float(first), float(last)
+
+    def _set_line(self, number: int, curve: Curve | None) -> None:
+        mark, dots = self.marks[number], self.dots[number]
+        if curve is None:
+            mark.visible = dots.visible = False
+            return
+        times = curve.millis.astype("M8[ms]")
+        with mark.hold_sync():
+            mark.x, mark.y, mark.visible = times, curve.values, True
+        single = np.isfinite(curve.values) if curve.values.size <= _FEW else curve.alone
+        with dots.hold_sync():
+            dots.visible = bool(single.any())
+            if single.any():
+                dots.x, dots.y = times[single], curve.values[single]
+
+    def _hairline(self, _change: Any = None) -> None:
+        scene = self.desk.scene
+        if scene is None or not scene.is_of(self.view):
+            return
+        position = scene.position(self.view.date)
+        self.sheet.shown = None if position is None else float(scene.times.axis.millis[position])
+
+    def _say(self, text: str, *, alert: bool = False) -> None:
+        role = " role='alert'" if alert else ""
+        self._empty.value = f"<div{role}>{escape(text)}</div>" if text else ""
+        self.mark("dv-has-message", bool(text))
+
+    def _heard(self, _widget: Any, content: Any, _buffers: Any) -> None:
+        """A click on the chart: the date on the map."""
+        millis = content.get("millis") if isinstance(content, dict) else None
+        if isinstance(millis, bool) or not isinstance(millis, int | float) or not abs(millis) < 1e15:
+            return
+        scene = self.desk.scene
+        if scene is None or not len(scene.times.axis):
+            return
+        position = int(np.abs(scene.times.axis.millis - int(millis)).argmin())
+        self.view.date = scene.stamp(position).date
+
+    # What is taken away
+
+    def csv(self) -> tuple[str, bytes]:
+        """(file name, UTF-8 text) of the series on the chart: a row a time, in the units of the data."""
+        lines = self._lines
+        labels, columns = merge([line.series for line in lines])
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(["time", *(_column(line) for line in lines)])
+        for row, label in enumerate(labels):
+            values = ("" if np.isnan(column[row]) else repr(float(column[row])) for column in columns)
+            writer.writerow([iso(int(label)), *values])
+        stem = f"{lines[0].query.index}_{lines[0].query.varname}" if lines else "series"
+        safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in stem)
+        return f"{safe}.csv", out.getvalue().encode("utf-8")
+
+    def close(self) -> None:
+        """Cancel what is under way and take the chart off the page."""
+        self.pump.close()
+        super().close()
+
+
+def _naive(millis: int) -> np.datetime64:
+    return np.datetime64(millis, "ms")
+
+
+def _title(scene: Scene, query: SeriesQuery) -> str:
+    where = area(query.coord) if isinstance(query.coord, BBox) else place(query.coord)
+    return (
+        f"{scene.variable.label}, {AGGREGATE_WORDS[query.aggregate].lower()} in {where}"
+        if isinstance(query.coord, BBox)
+        else f"{scene.variable.label} at {where}"
+    )
+
+
+def _column(line: _Line) -> str:
+    coord = line.query.coord.to_text().replace(",", " ")
+    units = f" [{line.series.units}]" if line.series.units else ""
+    return f"{line.query.index}_{line.query.varname} {line.query.aggregate} ({coord}){units}"
+
+
+def _axis_label(lines: Any) -> str:
+    units = list(dict.fromkeys(line.scale.units for line in lines))
+    return " | ".join(unit for unit in units if unit)
+
+
+def _legend(lines: list[_Line]) -> str:
+    items = []
+    for number, line in enumerate(lines):
+        valid = int(np.isfinite(line.series.values).sum())
+        counts = line.series.counts
+        behind = f" from {thousands(int(counts.sum()))} valid" if counts is not None else ""
+        detail = f"{GROUP_WORDS[line.query.groupby]}, {thousands(valid)} values{behind}"
+        items.append(
+            f"<li><svg width='22' height='8' aria-hidden='true'><path d='M0 4h22' stroke='{_COLORS[number]}' "
+            f"stroke-width='2' stroke-dasharray='{_SVG_DASHES[number]}'/></svg>"
+            f"<span class='dv-name'>{escape(line.name)}</span> <span class='dv-muted'>{escape(detail)}</span></li>"
+        )
+    return f"<ul class='dv-legend'>{''.join(items)}</ul>"
+
+
+_SVG_DASHES = ("none", "6 4", "2 3", "6 3 2 3", "none", "6 4")

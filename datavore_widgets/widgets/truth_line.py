@@ -1,0 +1,67 @@
+"""What is true of the picture: the time used, the cells, how many of them hold a value."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ipywidgets
+
+from datavore_widgets.protocol.answers import MapImage
+from datavore_widgets.protocol.times import Date, Stamp
+from datavore_widgets.widgets.panel import Panel
+from datavore_widgets.widgets.text import degrees, escape, number, thousands
+from datavore_widgets.widgets.view import View
+
+__all__ = ["TruthLine"]
+
+
+class TruthLine(Panel):
+    """One line under the map, always.
+
+    Parameters
+    ----------
+    client, view
+        See `Panel`.
+    """
+
+    name = "truth"
+
+    def __init__(self, client: Any = None, view: View | None = None) -> None:
+        super().__init__(client, view)
+        self._html = ipywidgets.HTML()
+        self.fill([self._html])
+        self.watch(self.desk, ["picture", "scene"], self._show)
+        self._show()
+
+    def _show(self, _change: Any = None) -> None:
+        picture, scene = self.desk.picture, self.desk.scene
+        if picture is None:
+            self._html.value = ""
+            return
+        note = picture.note or (scene.info.note if scene is not None else "")
+        parts = [*_facts(picture, self.view.date), *([note] if note else [])]
+        self._html.value = " <span aria-hidden='true'>·</span> ".join(f"<span>{escape(part)}</span>" for part in parts)
+
+
+def _facts(picture: MapImage, asked: Date | None) -> list[str]:
+    facts = [_time(picture, asked)]
+    if picture.cell is not None:
+        lon, lat = (degrees(size, 3) for size in picture.cell)
+        facts.append(f"cells of {lon}" if lon == lat else f"cells of {lon} × {lat}")
+    if picture.valid is not None and picture.total is not None:
+        facts.append(f"{thousands(picture.valid)} of {thousands(picture.total)} cells in the picture have a value")
+    facts.extend(
+        f"{name} {number(value, 6) if isinstance(value, int | float) else value}"
+        for name, value in picture.dims.items()
+    )
+    if picture.aggregate is not None:
+        facts.append(f"{picture.aggregate} of {picture.steps} times")
+    return facts
+
+
+def _time(picture: MapImage, asked: Date | None) -> str:
+    if picture.time is None:
+        return "no time axis"
+    if asked is None or asked.low <= picture.time.label < asked.high:
+        return picture.time.text
+    return f"{picture.time.text} (asked: {Stamp(asked.low).text})"

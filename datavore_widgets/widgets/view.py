@@ -1,0 +1,200 @@
+"""What is being looked at: the one state that the widgets share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from traitlets import Bool, HasTraits, TraitError, TraitType, Unicode, validate
+
+from datavore_widgets.errors import DatavoreError, InvalidValue, UnknownKeyword, did_you_mean
+from datavore_widgets.protocol.answers import Catalog
+from datavore_widgets.protocol.colormap import check_name
+from datavore_widgets.protocol.geometry import BBox, Point, parse_bbox, parse_coord
+from datavore_widgets.protocol.queries import AGGREGATES, parse_filters
+from datavore_widgets.protocol.times import GROUP_NAMES, WHOLE_LAPSE, Date, Lapse
+from datavore_widgets.widgets.basemaps import BASEMAPS
+
+__all__ = ["InvalidTrait", "View"]
+
+
+class InvalidTrait(InvalidValue, TraitError):
+    """A value that the view refuses; traitlets then keeps the old one, also among several set at once."""
+
+
+class Parsed(TraitType[Any, Any]):
+    """A trait that reads every spelling of the documentation and keeps one frozen value."""
+
+    def __init__(self, parse: Callable[[Any], Any], default: Any = None, **kwargs: Any) -> None:
+        super().__init__(default, allow_none=default is None, **kwargs)
+        self._parse = parse
+
+    def validate(self, obj: Any, value: Any) -> Any:  # noqa: ARG002  (the signature is traitlets')
+        """The parsed value; InvalidTrait when there is none."""
+        try:
+            return self._parse(value)
+        except DatavoreError as error:
+            raise InvalidTrait(f"{self.name}: {error}", suggestions=error.suggestions) from error
+
+
+def _area(value: Any) -> BBox:
+    box = parse_bbox(value)
+    if not (box.width > 0 and box.height > 0):
+        raise InvalidValue(f"an area has a width and a height; {box.to_text()} has not")
+    return box
+
+
+def _point(value: Any) -> Point:
+    place = parse_coord(value)
+    if not isinstance(place, Point):
+        raise InvalidValue(f"a point is (longitude, latitude), not {value!r}")
+    return place
+
+
+def _limit(value: Any) -> float:
+    if isinstance(value, bool):
+        raise InvalidValue(f"a colour limit is a number, not {value!r}")
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise InvalidValue(f"a colour limit is a number, not {value!r}") from None
+    if not math.isfinite(number):
+        raise InvalidValue(f"a colour limit is a finite number, not {value!r}")
+    return number
+
+
+def _one_of(what: str, allowed: tuple[str, ...]) -> Callable[[Any], str]:
+    def parse(value: Any) -> str:
+        if value not in allowed:
+            message, near = did_you_mean(what, value, allowed)
+            raise InvalidValue(f"{message} (allowed: {', '.join(allowed)})", suggestions=near)
+        return str(value)
+
+    return parse
+
+
+def _colormap(value: Any) -> str:
+    if not isinstance(value, str):
+        raise InvalidValue(f"a colour map is a name such as 'viridis', not {value!r}")
+    return check_name(value)
+
+
+class View(HasTraits):
+    """What is being looked at. Widgets that are given the same view show the same thing.
+
+    Every trait reads the spellings of the documentation (text, lists, datetimes) and refuses the rest by name.
+
+    Parameters
+    ----------
+    index, varname : str
+        The data set and the variable; empty: the catalogue's first.
+    date : Date, optional
+        The time of the picture; None: the last one there is.
+    bbox : BBox, optional
+        The area of the series.
+    point : Point, optional
+        The place of the series.
+    datelaps : Lapse
+        The lapse of the series.
+    groupby : {None, 'yyyy', 'yyyy-MM', 'yyyy-MM-dd'}
+        One value of the series for each year, month or day; None: for each time.
+    aggregate : {'avg', 'max', 'min', 'count', 'std'}
+        What becomes of the values of a box and a group.
+    filters : Filters
+        Further dimensions (`{"depth": 0.5}`) and companion variables.
+    cmap : str, optional
+        Colour map; None: the variable's own.
+    vmin, vmax : float, optional
+        Colour limits in the units of the data; None: the variable's own.
+    locked : bool
+        Whether colours and limits are kept when the variable changes.
+    basemap : str
+        What lies below the picture (a name of `basemaps.BASEMAPS`).
+    viewport : BBox, optional
+        What the map shows; set by the map.
+
+    Raises
+    ------
+    UnknownKeyword
+        For a keyword that is none of these.
+    InvalidValue
+        For a value that none of the spellings allows.
+
+    Examples
+    --------
+    >>> View(bbox="[-60, 3, -22, 27]", date="2012-08-15").bbox
+    BBox(west=-60.0, south=3.0, east=-22.0, north=27.0)
+    """
+
+    index = Unicode()
+    varname = Unicode()
+    date = Parsed(Date.parse)
+    bbox = Parsed(_area)
+    point = Parsed(_point)
+    datelaps = Parsed(Lapse.parse, WHOLE_LAPSE)
+    groupby = Parsed(_one_of("groupby", GROUP_NAMES))
+    aggregate = Parsed(_one_of("aggregate", AGGREGATES), "avg")
+    filters = Parsed(parse_filters, ())
+    cmap = Parsed(_colormap)
+    vmin = Parsed(_limit)
+    vmax = Parsed(_limit)
+    locked = Bool(False)
+    basemap = Parsed(_one_of("base map", tuple(BASEMAPS)), "coast")
+    viewport = Parsed(_area)
+
+    catalog: Catalog | None = None
+    """Set when a client is joined to the view; then indexes and variables are looked up in it."""
+
+    desk: Any = None
+    """What joins it to a client (`desk.Desk`), once there is one."""
+
+    def __init__(self, **traits: Any) -> None:
+        known = self.trait_names()
+        for name in traits:
+            if name not in known:
+                message, near = did_you_mean("keyword of a View:", name, known)
+                raise UnknownKeyword(message, suggestions=near)
+        super().__init__(**traits)
+
+    @validate("index")
+    def _known_index(self, proposal: Any) -> str:
+        name = str(proposal["value"])
+        return self._looked_up(lambda catalog: catalog.index(name).index) or name
+
+    @validate("varname")
+    def _known_variable(self, proposal: Any) -> str:
+        name = str(proposal["value"])
+        return self._looked_up(lambda catalog: catalog.index(self.index).variable(name).name) or name
+
+    def _looked_up(self, find: Callable[[Catalog], str]) -> str | None:
+        if self.catalog is None:
+            return None
+        try:
+            return find(self.catalog)
+        except DatavoreError as error:
+            raise InvalidTrait(str(error), suggestions=error.suggestions) from error
+
+    @validate("vmin", "vmax")
+    def _ordered_limits(self, proposal: Any) -> float | None:
+        value: float | None = proposal["value"]
+        low, high = (value, self.vmax) if proposal["trait"].name == "vmin" else (self.vmin, value)
+        if low is not None and high is not None and not low < high:
+            raise InvalidTrait(f"vmin ({low:g}) must be below vmax ({high:g})")
+        return value
+
+    def set(self, **traits: Any) -> None:
+        """Set several traits at once: observers are told when all are set.
+
+        Raises
+        ------
+        UnknownKeyword, InvalidValue
+            As on making a view; then nothing has changed.
+        """
+        for name in traits:
+            if not self.has_trait(name):
+                message, near = did_you_mean("keyword of a View:", name, self.trait_names())
+                raise UnknownKeyword(message, suggestions=near)
+        with self.hold_trait_notifications():
+            for name, value in traits.items():
+                setattr(self, name, value)

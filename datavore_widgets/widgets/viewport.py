@@ -1,0 +1,113 @@
+"""Leaflet's numbers (bounds, pixels, zoom) and ours (boxes): the border between them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from datavore_widgets.protocol.geometry import (
+    MERCATOR_LIMIT,
+    BBox,
+    latitude_from_mercator,
+    mercator_from_latitude,
+    wrap180,
+)
+
+__all__ = ["SNAP", "Frame", "fit"]
+
+SNAP = 0.25
+"""Zoom levels are multiples of this."""
+
+_TILE = 256.0  # pixels of the world at zoom 0
+_MOST_PIXELS = 2048
+_PAD = 0.08  # of the view, on each side: a short pan shows no edge
+_DEEPEST = 12.0
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The visible part of a Leaflet map.
+
+    Parameters
+    ----------
+    west, south, east, north : float
+        Degrees; longitudes go on beyond 180 when the map was panned around the world.
+    width, height : float
+        Pixels on the screen.
+    """
+
+    west: float
+    south: float
+    east: float
+    north: float
+    width: float
+    height: float
+
+    @property
+    def centre(self) -> float:
+        """The meridian in the middle, in Leaflet's own count."""
+        return (self.west + self.east) / 2
+
+    @property
+    def box(self) -> BBox:
+        """What is visible, as a box."""
+        return _box(self.west, self.south, self.east, self.north)[0]
+
+    def request(self) -> tuple[BBox, int, float]:
+        """What to ask for: (box, pixels of its longer side, turn).
+
+        The box is a little larger than the view; `turn` is a multiple of 360 to be added to the longitudes of the
+        answer so that it lies where the map is looking.
+        """
+        span, rise = self.east - self.west, self._rise(self.south, self.north)
+        south = float(latitude_from_mercator(mercator_from_latitude(self._clip(self.south)) - _PAD * rise))
+        north = float(latitude_from_mercator(mercator_from_latitude(self._clip(self.north)) + _PAD * rise))
+        wide = min(360.0, span * (1 + 2 * _PAD))
+        box, turn = _box(self.centre - wide / 2, south, self.centre + wide / 2, north)
+        across = self.width * wide / span
+        up = self.height * self._rise(box.south, box.north) / rise
+        return box, int(min(_MOST_PIXELS, max(1, math.ceil(max(across, up))))), turn
+
+    def at(self, left: float, top: float) -> tuple[float, float]:
+        """(lon, lat) of a place given in parts of the width and height, from the upper left corner."""
+        high, low = (float(mercator_from_latitude(self._clip(v))) for v in (self.north, self.south))
+        return self.west + left * (self.east - self.west), float(latitude_from_mercator(high - top * (high - low)))
+
+    def near(self, lon: float) -> float:
+        """The copy of a meridian that lies nearest to the middle of the map."""
+        return lon + 360.0 * round((self.centre - lon) / 360.0)
+
+    @property
+    def least_zoom(self) -> float:
+        """The zoom at which one world is just as wide as the map: below it there would be a second picture to ask."""
+        return math.ceil(math.log2(max(self.width, 1.0) / _TILE) / SNAP) * SNAP
+
+    @staticmethod
+    def _clip(latitude: float) -> float:
+        return max(-MERCATOR_LIMIT, min(MERCATOR_LIMIT, latitude))
+
+    @classmethod
+    def _rise(cls, south: float, north: float) -> float:
+        low, high = (float(mercator_from_latitude(cls._clip(v))) for v in (south, north))
+        return high - low
+
+
+def _box(west: float, south: float, east: float, north: float) -> tuple[BBox, float]:
+    """A box of Leaflet's unbounded longitudes, brought home, and the turn that leads back."""
+    home = wrap180(west)
+    width = min(360.0, east - west)
+    box = BBox(home, max(south, -MERCATOR_LIMIT), home + width, min(north, MERCATOR_LIMIT))
+    return box, west - home
+
+
+def fit(box: BBox, frame: Frame) -> tuple[tuple[float, float], float]:
+    """(centre (lat, lon), zoom) that shows a box as large as the map allows."""
+    clipped = box.clip_to_mercator()
+    low, high = (float(mercator_from_latitude(v)) for v in (clipped.south, clipped.north))
+    across = math.log2(frame.width * 360.0 / (_TILE * max(box.width, 1e-6)))
+    up = math.log2(frame.height * 2 * math.pi / (_TILE * max(high - low, 1e-9)))
+    zoom = math.floor((min(across, up) - 0.05) / SNAP) * SNAP
+    zoom = min(_DEEPEST, max(zoom, frame.least_zoom))
+    lat = float(latitude_from_mercator((low + high) / 2))
+    lon = 0.0 if box.is_whole_turn else box.west + box.width / 2
+    return (lat, frame.near(lon)), zoom
