@@ -106,8 +106,8 @@ class LocalService:
         return handler(self._store, query, job or Job())
 
     def close(self) -> None:
-        """Let go of what is remembered."""
-        self._store.clear()
+        """Forget what was read, and close the files; a later question opens them again."""
+        self._store.close()
 
     def __enter__(self) -> Self:
         return self

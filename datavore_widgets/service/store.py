@@ -154,10 +154,11 @@ class Store:
         self._moments: Memo[Moments] = Memo(series_bytes, lambda moments: moments.nbytes)
         self._limits: Memo[tuple[float, float]] = Memo(MIB, lambda _: 64)
 
-    def clear(self) -> None:
-        """Forget everything."""
+    def close(self) -> None:
+        """Forget everything that was read, and close the files."""
         for memo in (self.pictures, self._fields, self._moments, self._limits):
             memo.clear()
+        self.library.close()
 
     def field(self, selection: Selection, step: int | None, cells: Cells, job: Job) -> NDArray[Any]:
         """Values of some cells at one time, not to be written to.
