@@ -1,0 +1,147 @@
+"""The command line: `datavore explore` and `datavore serve`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import webbrowser
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from datavore_widgets import __version__
+from datavore_widgets.errors import DatavoreError, InvalidValue
+from datavore_widgets.web.child import ServiceProcess
+
+__all__ = ["main"]
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Maps and time series of ocean data: an explorer in the browser, and a server for others.",
+)
+
+
+class Theme(StrEnum):
+    """What the page looks like."""
+
+    light = "light"
+    dark = "dark"
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Say an error of ours in one red line: exit code 2 for what was asked wrongly, 1 for what went wrong."""
+    try:
+        yield
+    except DatavoreError as error:
+        typer.secho(f"datavore: {error}", fg=typer.colors.RED, err=True)
+        raise typer.Exit(2 if error.status < 500 else 1) from error
+
+
+def _is_url(text: str) -> bool:
+    return text.startswith(("http://", "https://"))
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version.")] = False,
+) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def explore(
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[PATH…|URL]", help="Files, folders, globs, a catalogue; or a server's address."),
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Of the page; 0 is any free one.  [default: 8866 or a free one]")
+    ] = None,
+    browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
+    theme: Annotated[Theme, typer.Option(help="What the page looks like.")] = Theme.light,
+) -> None:
+    """Open the explorer on your data; on the built-in synthetic sample if none are given."""
+    given = sources or [text for text in [os.environ.get("DATAVORE_SERVICE", "")] if text]
+    urls = [text for text in given if _is_url(text)]
+
+    def on_ready(url: str) -> None:
+        typer.echo(f"The explorer is at {url} (Ctrl-C ends it)")
+        if browser:
+            threading.Thread(target=webbrowser.open, args=[url], daemon=True).start()
+
+    with _told(), contextlib.ExitStack() as stack:
+        if urls and len(given) > 1:
+            raise InvalidValue(f"either one server or paths, not both: {', '.join(given)}")
+        # Voila takes two seconds to import: meanwhile the service opens the files.
+        service = None if urls else stack.enter_context(ServiceProcess(given))
+        from datavore_widgets.web.site import explorer_site
+
+        url = urls[0] if service is None else service.url()
+        if service is not None and url is None:
+            raise typer.Exit(service.close())
+        os.environ["DATAVORE_SERVICE"] = str(url)
+        site = explorer_site(on_ready, port=port, theme=theme)
+        if service is not None:
+            service.when_ended(site.close)
+        site.start()
+        if service is not None and (code := service.returncode()) is not None:
+            typer.secho(f"datavore: the service has ended (exit code {code})", fg=typer.colors.RED, err=True)
+            raise typer.Exit(1)
+
+
+@app.command()
+def serve(
+    paths: Annotated[
+        list[str] | None, typer.Argument(metavar="[PATH…]", help="Files, folders, globs, a catalogue.")
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; 0.0.0.0 is every one of this machine.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 is any free one.")] = 8080,
+    until_eof: Annotated[bool, typer.Option("--until-eof", hidden=True)] = False,
+) -> None:
+    """Serve your data to other programs; the built-in synthetic sample if none are given."""
+    with _told():
+        from datavore_widgets.connect import connect
+        from datavore_widgets.server.app import build_app
+        from datavore_widgets.server.run import serve_background
+        from datavore_widgets.service.sample import catalog_path
+
+        service = connect(paths or catalog_path())
+        with serve_background(build_app(service), host=host, port=port) as server:
+            typer.echo(f"Serving at {server.url} (Ctrl-C ends it)")
+            _wait(until_eof)
+
+
+def _wait(until_eof: bool) -> None:
+    """Until Ctrl-C, SIGTERM, or the end of standard input."""
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    if until_eof:
+        threading.Thread(target=_at_eof, args=[ended.set], daemon=True).start()
+    ended.wait()
+
+
+def _at_eof(call: Callable[[], None]) -> None:
+    sys.stdin.buffer.read()
+    call()
+
+
+def main() -> None:
+    """Entry point of the command `datavore`."""
+    app(prog_name="datavore")
+
+
+if __name__ == "__main__":
+    main()

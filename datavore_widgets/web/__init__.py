@@ -1,0 +1,1 @@
+"""The explorer as a web page: Voila, and the service process that its kernels ask."""

@@ -1,0 +1,145 @@
+"""Voila over the notebook in `app/`, for this machine alone."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.kernelspec import KernelSpecManager
+from tornado.httpserver import HTTPServer
+from tornado.ioloop import IOLoop
+from tornado.netutil import bind_sockets
+from traitlets import default
+from traitlets.config import Config
+from voila.app import Voila
+
+from datavore_widgets.errors import InvalidValue
+
+__all__ = ["Site", "explorer_site"]
+
+_PACKAGE = Path(__file__).parents[1]
+_HOST = "127.0.0.1"
+_USUAL_PORT = 8866
+
+_EXTENSIONS = ["@jupyter-widgets/jupyterlab-manager", "anywidget", "bqplot", "bqscales", "jupyter-leaflet"]
+"""What the explorer is made of; other extensions of the user's JupyterLab are not loaded into the page."""
+
+
+class OwnKernel(KernelSpecManager):
+    """Knows the Python that runs this process and no other: the app's kernels have what the app has."""
+
+    @default("kernel_dirs")
+    def _no_kernel_dirs(self) -> list[str]:
+        return []
+
+
+class Site(Voila):
+    """Voila with our own page, a port that is either ours or refused, and a way to be ended.
+
+    Parameters
+    ----------
+    on_ready : callable
+        Called with the URL when the page can be asked for.
+    """
+
+    port: int
+    template_paths: list[str]
+
+    def __init__(self, on_ready: Callable[[str], None], **traits: Any) -> None:
+        super().__init__(**traits)
+        self._on_ready = on_ready
+        self._sockets: list[socket.socket] = []
+        self.ioloop = IOLoop.current()
+
+    def setup_template_dirs(self) -> None:
+        """Our page stands before Voila's."""
+        super().setup_template_dirs()
+        self.template_paths = [str(_PACKAGE / "web" / "page"), *self.template_paths]
+
+    def start(self) -> None:
+        """Serve until SIGINT, SIGTERM or `close`, and then end the kernels.
+
+        Raises
+        ------
+        InvalidValue
+            When the port is in use or not allowed.
+        """
+        self._sockets = _bind(self.port)
+        self.port = self._sockets[0].getsockname()[1]
+        super().start()
+
+    def listen(self) -> None:
+        """Serve on the sockets that are bound already: called by `start`."""
+        HTTPServer(self.app).add_sockets(self._sockets)
+        self.ioloop.add_callback(self._on_ready, self.connection_url)
+        try:
+            self.ioloop.start()
+        except KeyboardInterrupt:
+            self.log.debug("interrupted")
+        finally:
+            # A second Ctrl-C would leave kernels behind.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            self.stop()
+
+    def close(self) -> None:
+        """End the site; may be called from any thread."""
+        self.ioloop.add_callback(self.ioloop.stop)
+
+
+def _bind(port: int) -> list[socket.socket]:
+    try:
+        if port < 0:
+            try:
+                return bind_sockets(_USUAL_PORT, _HOST)
+            except OSError:
+                return bind_sockets(0, _HOST)
+        return bind_sockets(port, _HOST)
+    except OverflowError:
+        raise InvalidValue(f"a port is a number from 0 to 65535, not {port}") from None
+    except OSError as error:
+        reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
+        raise InvalidValue(f"port {port} {reason}; give another one, or none and a free one is found") from error
+
+
+def explorer_site(on_ready: Callable[[str], None], *, port: int | None = None, theme: str = "light") -> Site:
+    """The explorer's site, ready to be started.
+
+    The kernels ask the service that `$DATAVORE_SERVICE` names when the site starts.
+
+    Parameters
+    ----------
+    on_ready : callable
+        Called with the URL when the page can be asked for.
+    port : int, optional
+        0 is any free one; None is 8866, or any free one if that is taken.
+    theme : {'light', 'dark'}
+        What the page looks like unless its URL says otherwise (`?theme=dark`).
+    """
+    config = Config()
+    config.Voila.notebook_path = str(_PACKAGE / "app" / "explorer.ipynb")
+    config.Voila.ip = _HOST
+    config.Voila.port = -1 if port is None else port
+    config.Voila.open_browser = False
+    config.Voila.log_level = logging.WARNING
+    config.Voila.config_file_paths = []  # other sites' settings are not ours
+    # A foreign Host header is a page elsewhere that resolves its own name to this machine.
+    config.Voila.tornado_settings = {"allow_remote_access": False, "local_hostnames": ["localhost", _HOST]}
+    config.VoilaConfiguration.template = "lab"
+    config.VoilaConfiguration.theme = theme
+    config.VoilaConfiguration.file_allowlist = []
+    config.VoilaConfiguration.extension_allowlist = _EXTENSIONS
+    config.VoilaConfiguration.kernel_spec_manager_class = OwnKernel
+    # One kernel stands by with the explorer drawn, so that a visitor waits for the browser only.
+    config.VoilaConfiguration.preheat_kernel = True
+    config.VoilaConfiguration.default_pool_size = 1
+    # Kernels outlive a closed tab; one that nobody has been connected to for ten minutes is ended.
+    config.MappingKernelManager.cull_idle_timeout = 600
+    config.MappingKernelManager.cull_interval = 60
+    site = Site(on_ready, config=config)
+    site.initialize([])
+    return site
