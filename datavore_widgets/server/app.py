@@ -1,0 +1,140 @@
+"""HTTP around any service: every question of the protocol is a GET, every error a problem document."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from datavore_widgets import __version__
+from datavore_widgets.errors import DatavoreError, InvalidValue, ServerError
+from datavore_widgets.protocol.answers import Service
+from datavore_widgets.server.desk import MOST_WAITING, WORKERS, Desk
+from datavore_widgets.server.paths import OPERATIONS, docs_page
+from datavore_widgets.server.replies import problem_reply
+
+__all__ = ["build_app"]
+
+logger = logging.getLogger(__name__)
+
+_DESCRIPTION = """\
+Maps, values, time series and files of a catalogue of ocean data, by the Datavore protocol. All requests are GET.
+
+Paths are read from their right end, so that the id of an index may hold a slash. Errors are problem documents \
+(RFC 9457): `type` is a short name of what went wrong, `detail` says what to do.
+"""
+
+
+def build_app(service: Service, *, workers: int = WORKERS, most_waiting: int = MOST_WAITING) -> FastAPI:
+    """An ASGI application that answers for a service.
+
+    Parameters
+    ----------
+    service : Service
+        Whoever answers; it is not closed with the application.
+    workers : int
+        Questions answered at a time.
+    most_waiting : int
+        Questions that may wait; more are answered 429 with `Retry-After`.
+
+    See Also
+    --------
+    datavore_widgets.server.run : Serves it, and checks on loopback whom requests are addressed to.
+    """
+    desk = Desk(service, workers, most_waiting)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await desk.close()
+
+    app = FastAPI(
+        title="datavore_widgets",
+        version=__version__,
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
+
+    async def docs() -> HTMLResponse:
+        return HTMLResponse(docs_page(app.openapi()))
+
+    async def progress(job: str) -> Response:
+        """JSON: `done` of `total` steps of a question that was asked with the option `job`."""
+        return desk.progress(job)
+
+    for path in ("/", "/docs"):
+        app.add_api_route(path, docs, include_in_schema=False)
+    app.add_api_route("/jobs/{job}/", progress, summary="How far a question is", response_class=Response)
+    for operation in OPERATIONS:
+        app.add_api_route(
+            operation.route,
+            desk.answer,
+            summary=operation.summary,
+            description=operation.about,
+            response_class=Response,
+            responses=operation.responses,
+            openapi_extra={"parameters": operation.parameters},
+            name=operation.path,
+        )
+    # The protocol's own reader tells what is wrong with any other path, and minds no `/` at its end.
+    app.add_api_route("/{path:path}", desk.answer, include_in_schema=False)
+    app.add_exception_handler(HTTPException, _http_problem)
+    app.add_exception_handler(DatavoreError, _problem)
+    app.add_middleware(_Front)
+    return app
+
+
+async def _problem(_request: Request, error: Exception) -> Response:
+    return problem_reply(error) if isinstance(error, DatavoreError) else _failed()
+
+
+async def _http_problem(request: Request, error: Exception) -> Response:
+    """What the framework refuses by itself: other methods than GET."""
+    if isinstance(error, HTTPException) and error.status_code == 405:
+        return problem_reply(InvalidValue(f"only GET is answered, not {request.method}"), 405)
+    return _failed()
+
+
+def _failed() -> Response:
+    return problem_reply(ServerError("the server failed at this question; its log says why", code=500), 500)
+
+
+class _Front:
+    """What every reply has, and the net below everything."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                ours = (b"datavore-server", f"datavore_widgets/{__version__}".encode("ascii"))
+                message["headers"] = [*message["headers"], ours, (b"x-content-type-options", b"nosniff")]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_headers)
+        except Exception:
+            # The border: whoever asked hears that it failed, whoever runs the server why.
+            logger.exception("GET %s failed", scope["path"])
+            if started:
+                raise
+            await _failed()(scope, receive, send_with_headers)
