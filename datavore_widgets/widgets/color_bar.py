@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import ipywidgets
@@ -10,11 +9,12 @@ import ipywidgets
 from datavore_widgets.protocol.colormap import Categories, Norm, palette, scale
 from datavore_widgets.widgets.desk import Scene
 from datavore_widgets.widgets.panel import Panel
-from datavore_widgets.widgets.text import escape, number, tick_decimals
+from datavore_widgets.widgets.text import escape, number
+from datavore_widgets.widgets.ticks import ticks
 from datavore_widgets.widgets.units import Scale
 from datavore_widgets.widgets.view import View
 
-__all__ = ["ColorBar", "ticks"]
+__all__ = ["ColorBar"]
 
 
 class ColorBar(Panel):
@@ -86,18 +86,6 @@ def _flags(scene: Scene, levels: Categories, cmap: str) -> str:
         for value, (r, g, b) in zip(levels.values, colors, strict=True)
     )
     return f"<ul class='dv-flags'>{items}</ul>"
-
-
-def ticks(low: float, high: float, most: int = 6) -> tuple[list[float], int]:
-    """Round values between two limits, and the decimals that tell them apart.
-
-    The step is 1, 2, 2.5 or 5 times a power of ten.
-    """
-    rough = (high - low) / most
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough * (1 - 1e-9))
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [n * step for n in range(first, last + 1)], tick_decimals(step)
 
 
 def _tick(value: float, decimals: int) -> str:

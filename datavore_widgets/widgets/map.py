@@ -22,7 +22,7 @@ from datavore_widgets.widgets.desk import sentence
 from datavore_widgets.widgets.panel import Panel
 from datavore_widgets.widgets.point_readout import PointReadout
 from datavore_widgets.widgets.pump import Pump
-from datavore_widgets.widgets.text import escape
+from datavore_widgets.widgets.text import escape, tick_decimals
 from datavore_widgets.widgets.view import View
 from datavore_widgets.widgets.viewport import Frame, fit
 from datavore_widgets.widgets.warp import to_mercator
@@ -263,12 +263,11 @@ class DatavoreMap(Panel):
         east, south = frame.at(right, bottom)
         home = wrap180(west)
         far = home + (east - west)
-        self.view.bbox = BBox(
-            round(home, 3),
-            round(south, 3),
-            round(far - 360 if far > 180 and east - west < 360 else far, 3),
-            round(north, 3),
-        )
+        if 180.0 < far < home + 360.0:
+            far -= 360.0
+        # No more digits than the mouse can mean.
+        digits = tick_decimals((frame.east - frame.west) / frame.width)
+        self.view.bbox = tuple(round(edge, digits) for edge in (home, south, far, north))
 
     def _touched(self, **event: Any) -> None:
         if event.get("type") != "click" or self._tool.active:

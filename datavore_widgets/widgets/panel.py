@@ -66,7 +66,7 @@ class Panel(ipywidgets.Box):
 def labelled(text: str, control: ipywidgets.Widget, *, tooltip: str = "") -> ipywidgets.Widget:
     """Give a control its label and tooltip, the same way everywhere."""
     control.description = text
-    control.style.description_width = "72px"
+    control.style.description_width = "68px"
     control.layout.width = "auto"
     if tooltip:
         control.tooltip = tooltip

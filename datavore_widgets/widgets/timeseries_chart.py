@@ -27,6 +27,7 @@ from datavore_widgets.widgets.panel import Panel
 from datavore_widgets.widgets.pump import Pump
 from datavore_widgets.widgets.style import STATIC
 from datavore_widgets.widgets.text import area, escape, place, thousands
+from datavore_widgets.widgets.ticks import ticks, time_ticks
 from datavore_widgets.widgets.units import Scale
 from datavore_widgets.widgets.view import View
 
@@ -49,6 +50,8 @@ _COLORS = ("#0072b2", "#d55e00", "#009e73", "#a8518a", "#b8860b", "#56a0d3")
 _DASHES = ("solid", "dashed", "dotted", "dash_dotted", "solid", "dashed")
 _MOST_LINES = len(_COLORS)
 _MARGIN = {"top": 10, "bottom": 28, "left": 64, "right": 20}
+_HALF_A_DAY = 43_200_000  # milliseconds
+_VALUE_TICKS = 6
 _FEW = 80  # up to so many points, each has its dot
 _PATIENCE = 0.5  # seconds a series that is no longer wished for may go on
 
@@ -99,15 +102,13 @@ class TimeseriesChart(Panel):
         super().__init__(client, view)
         self._times = bqplot.DateScale()
         self._values = bqplot.LinearScale()
-        x_axis = bqplot.Axis(scale=self._times, num_ticks=8, grid_lines="none")
-        self._y_axis = bqplot.Axis(
-            scale=self._values, orientation="vertical", num_ticks=5, grid_lines="solid", label_offset="48px"
-        )
+        self._x_axis = bqplot.Axis(scale=self._times, grid_lines="none")
+        self._y_axis = bqplot.Axis(scale=self._values, orientation="vertical", grid_lines="solid", label_offset="48px")
         self.marks = [self._mark(i) for i in range(_MOST_LINES)]
         self.dots = [self._dot(i) for i in range(_MOST_LINES)]
         self.figure = bqplot.Figure(
             marks=[*self.marks, *self.dots],
-            axes=[x_axis, self._y_axis],
+            axes=[self._x_axis, self._y_axis],
             fig_margin=_MARGIN,
             animation_duration=0,
             layout=ipywidgets.Layout(height="220px", min_width="0", width="100%"),
@@ -259,6 +260,7 @@ class TimeseriesChart(Panel):
             }
             for n, (line, curve) in enumerate(drawn)
         ]
+        self.mark("dv-is-empty", not drawn)
         self._head.value = _legend([line for line, _ in drawn])
         self._hairline()
         if drawn:
@@ -273,8 +275,20 @@ class TimeseriesChart(Panel):
         first = min(int(curve.millis[0]) for curve in curves)
         last = max(int(curve.millis[-1]) for curve in curves)
         if first == last:
-            first, last = first - 43_200_000, last + 43_200_000
-        self._times.min, self._times.max = _naive(first), _naive(last)
+            first, last = first - _HALF_A_DAY, last + _HALF_A_DAY
+        low = min(float(np.nanmin(curve.values)) for curve in curves)
+        high = max(float(np.nanmax(curve.values)) for curve in curves)
+        room = 0.06 * (high - low) or max(0.5, abs(high) * 0.05)
+        low, high = low - room, high + room
+        with self._times.hold_sync():
+            self._times.min, self._times.max = np.datetime64(first, "ms"), np.datetime64(last, "ms")
+        with self._values.hold_sync():
+            self._values.min, self._values.max = low, high
+        with self._x_axis.hold_sync():
+            self._x_axis.tick_values, self._x_axis.tick_format = time_ticks(first, last)
+        with self._y_axis.hold_sync():
+            self._y_axis.tick_values, decimals = ticks(low, high, _VALUE_TICKS)
+            self._y_axis.tick_format = f".{decimals}f" if decimals < 5 and abs(high) < 1e6 else ".3g"
         with self.sheet.hold_sync():
             self.sheet.first, self.sheet.last = float(first), float(last)
 
@@ -335,10 +349,6 @@ class TimeseriesChart(Panel):
         """Cancel what is under way and take the chart off the page."""
         self.pump.close()
         super().close()
-
-
-def _naive(millis: int) -> np.datetime64:
-    return np.datetime64(millis, "ms")
 
 
 def _title(scene: Scene, query: SeriesQuery) -> str:
