@@ -349,7 +349,7 @@ def read(path: str, query_string: str = "") -> Query:
     pairs = parse_qsl(query_string, keep_blank_values=True)
     known = _READERS.get(word)
     if known is None:
-        message, near = did_you_mean("path, which ends in", word, _READERS)
+        message, near = did_you_mean("last word of the path:", word, _READERS)
         raise UnknownName(f"{message} (paths: {', '.join(PATHS.values())})", suggestions=near)
     count, options, make = known
     index_parts = len(segments) - 1 - count

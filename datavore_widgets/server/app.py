@@ -16,7 +16,7 @@ from datavore_widgets import __version__
 from datavore_widgets.errors import DatavoreError, InvalidValue, ServerError
 from datavore_widgets.protocol.answers import Service
 from datavore_widgets.server.desk import MOST_WAITING, WORKERS, Desk
-from datavore_widgets.server.paths import OPERATIONS, docs_page
+from datavore_widgets.server.paths import OPERATIONS, PROGRESS, docs_page
 from datavore_widgets.server.replies import problem_reply
 
 __all__ = ["build_app"]
@@ -69,17 +69,15 @@ def build_app(service: Service, *, workers: int = WORKERS, most_waiting: int = M
     async def docs() -> HTMLResponse:
         return HTMLResponse(docs_page(app.openapi()))
 
-    async def progress(job: str) -> Response:
-        """JSON: `done` of `total` steps of a question that was asked with the option `job`."""
-        return desk.progress(job)
+    async def progress(request: Request) -> Response:
+        return desk.progress(request.path_params["job"])
 
     for path in ("/", "/docs"):
         app.add_api_route(path, docs, include_in_schema=False)
-    app.add_api_route("/jobs/{job}/", progress, summary="How far a question is", response_class=Response)
-    for operation in OPERATIONS:
+    for operation in (PROGRESS, *OPERATIONS):
         app.add_api_route(
             operation.route,
-            desk.answer,
+            progress if operation is PROGRESS else desk.answer,
             summary=operation.summary,
             description=operation.about,
             response_class=Response,

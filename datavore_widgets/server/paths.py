@@ -11,7 +11,7 @@ from datavore_widgets.protocol import problems, wire
 from datavore_widgets.protocol.queries import AGGREGATES
 from datavore_widgets.protocol.times import GROUP_NAMES
 
-__all__ = ["OPERATIONS", "Operation", "docs_page"]
+__all__ = ["OPERATIONS", "PROGRESS", "Operation", "docs_page"]
 
 _PLACES: dict[str, tuple[str, str]] = {
     "index": ("Id of an index. `/` and `>` are equal in ids.", "ISAS13>v3"),
@@ -144,6 +144,14 @@ OPERATIONS = (
     Operation(
         wire.PATHS["config_vertx"], "The indexes with series", "JSON list of `index` and `name`.", "application/json"
     ),
+)
+
+
+PROGRESS = Operation(
+    "/jobs/{job}/",
+    "How far a question is",
+    "JSON: `done` of `total` steps of a question that is being answered and was asked with the option `job`.",
+    "application/json",
 )
 
 
