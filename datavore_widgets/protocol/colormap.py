@@ -127,9 +127,9 @@ def colormap(name: str) -> UInt8Array:
     Parameters
     ----------
     name : str
-        One of `names()`: matplotlib's and cmocean's spellings (`gray`, which both have, is matplotlib's), or `s3pcpn`, a rainbow-like table for
-        precipitation of our own making (near-white, blues, green, yellow, red, purple; straight lines in sRGB
-        between). `_r` at the end reverses.
+        One of `names()`: matplotlib's and cmocean's spellings (`gray`, which both have, is matplotlib's), or
+        `s3pcpn`, a rainbow-like table for precipitation of our own making (near-white, blues, green, yellow, red,
+        purple; straight lines in sRGB between). `_r` at the end reverses.
 
     Returns
     -------

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from datavore_widgets.errors import TooLarge
 from datavore_widgets.protocol.geometry import BBox, latitude_from_mercator, mercator_from_latitude
 from datavore_widgets.protocol.queries import Canvas
-from datavore_widgets.service.grid import RectilinearGrid
+from datavore_widgets.service.grid import TOLERANCE, RectilinearGrid
 
 __all__ = ["DEFAULT_RESOLUTION", "MAX_PIXELS", "Plan", "canvas_size", "picture_bbox", "plan", "window_of"]
 
@@ -448,9 +448,9 @@ def _plan(same: _SameGrid, canvas: Canvas, discrete: bool) -> Plan:
 def _columns(grid: RectilinearGrid, bbox: BBox, edges: FloatArray, lons: FloatArray) -> Axis:
     size = grid.lon.size
     step = 1 if grid.lon_edges[-1] > grid.lon_edges[0] else -1
-    inset = (lons[0] - edges[0]) * 1e-6
-    ends = grid.columns_at([edges[0] + inset, edges[-1] - inset])
-    nearest = _every_cell_shown(grid.columns_at(lons), ends, step, size if grid.is_cyclic else 0)
+    inset = min(3 * TOLERANCE, lons[0] - edges[0])
+    under = (grid.columns_at(places) for places in (edges[:-1] + inset, lons, edges[1:] - inset))
+    nearest = _every_cell_shown(*under, step, size if grid.is_cyclic else 0)
     away = _half_turn(lons - grid.lon[nearest])
     other = nearest + step * np.sign(away).astype(np.int64)
     if grid.is_cyclic:
@@ -467,9 +467,9 @@ def _columns(grid: RectilinearGrid, bbox: BBox, edges: FloatArray, lons: FloatAr
 
 def _rows(grid: RectilinearGrid, edges: FloatArray, lats: FloatArray) -> Axis:
     step = 1 if grid.lat_edges[-1] > grid.lat_edges[0] else -1
-    inset = (edges[0] - lats[0]) * 1e-6
-    ends = grid.rows_at([edges[0] - inset, edges[-1] + inset])
-    nearest = _every_cell_shown(grid.rows_at(lats), ends, -step, 0)
+    inset = min(3 * TOLERANCE, float(np.abs(np.diff(edges)).min()) / 2)
+    under = (grid.rows_at(places) for places in (edges[:-1] - inset, lats, edges[1:] + inset))
+    nearest = _every_cell_shown(*under, -step, 0)
     away = lats - grid.lat[nearest]
     other = nearest + step * np.sign(away).astype(np.int64)
     other = np.where((other >= 0) & (other < grid.lat.size) & (nearest >= 0), other, nearest)
@@ -506,45 +506,41 @@ def _axis(
     return Axis(nearest, other, np.clip(weight, 0.0, 1.0).astype(np.float32), run, start, count)
 
 
-def _every_cell_shown(nearest: IntArray, ends: IntArray, step: int, turn: int) -> IntArray:
-    """Move the borders between cells by up to a pixel, so that each cell that touches the picture has one.
+def _every_cell_shown(starts: IntArray, centers: IntArray, stops: IntArray, step: int, turn: int) -> IntArray:
+    """The cell that each pixel shows: the one under its centre, but none that touches the picture is left out.
 
     A cell that reaches into the picture by less than half a pixel holds no pixel's centre: the pixel at the edge is
-    given to it. Nothing changes where cells are smaller than pixels.
+    given to it. So is a pixel that a regional grid ends in. No border between cells moves by more than a pixel, and
+    none where cells are smaller than pixels.
 
     Parameters
     ----------
-    nearest : ndarray of int64, shape (n,)
-        The cell under each pixel's centre, -1 for none.
-    ends : ndarray of int64, shape (2,)
-        The cells at the two edges of the picture.
+    starts, centers, stops : ndarray of int64, shape (n,)
+        The cells under each pixel's first edge, centre and last edge, -1 for none.
     step : {1, -1}
         Whether cells are numbered along with the pixels or against them.
     turn : int
         Cells of a whole turn, 0 if the axis has no seam.
     """
-    shown = nearest.copy()
-    breaks = np.flatnonzero(np.diff(nearest < 0)) + 1
-    for run in np.split(np.arange(nearest.size), breaks):
-        if nearest[run[0]] < 0:
+    shown = np.where(centers >= 0, centers, np.maximum(starts, stops))
+    breaks = np.flatnonzero(np.diff(shown < 0)) + 1
+    for run in np.split(np.arange(shown.size), breaks):
+        cells = shown[run]
+        if cells[0] < 0:
             continue
-        cells = nearest[run]
-        first = ends[0] if run[0] == 0 and ends[0] >= 0 else cells[0]
-        last = ends[1] if run[-1] == nearest.size - 1 and ends[1] >= 0 else cells[-1]
+        first, last = starts[run[0]], stops[run[-1]]
+        first, last = (first if first >= 0 else cells[0]), (last if last >= 0 else cells[-1])
         # Numbered from the first cell on, in the direction of the pixels.
         steps = step * np.diff(np.r_[first, cells, last])
         steps = steps % turn if turn else steps
-        if (steps < 0).any():
+        needed = int(steps.sum()) + 1
+        if (steps < 0).any() or needed > run.size or (turn and needed > turn):
+            # Too many cells for the pixels; or first and last are one cell, on both sides of a picture of the world.
             continue
-        places = np.cumsum(steps)
-        needed = places[-1] + 1
-        if turn and needed > turn:
-            # First and last are one cell, on both sides of the picture.
-            continue
-        places, number = places[:-1], np.arange(run.size)
+        places, number = np.cumsum(steps)[:-1], np.arange(run.size)
         filled = np.maximum(places, needed - run.size + number)
         filled[0] = 0
         filled = np.minimum.accumulate(filled - number) + number
-        if needed <= run.size and np.abs(filled - places).max() <= 1:
+        if np.abs(filled - places).max() <= 1:
             shown[run] = (first + step * filled) % turn if turn else first + step * filled
     return shown
