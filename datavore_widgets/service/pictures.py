@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from datavore_widgets.errors import InvalidValue
 from datavore_widgets.protocol.answers import MapImage, VariableInfo
-from datavore_widgets.protocol.colormap import default_cmap
+from datavore_widgets.protocol.colormap import check_name, default_cmap
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.queries import Canvas, LapseMapQuery, MapQuery, Style
 from datavore_widgets.service.limits import limits_of
@@ -41,7 +41,7 @@ def map_image(store: Store, query: MapQuery, job: Job) -> MapImage:
     selection = select(store.library, source.index, source.varname, source.filters)
     variable = selection.variable
     step = step_of(variable, source.date, source.nearest)
-    cells, canvas = _view(store, selection, query.canvas)
+    cells, canvas = _view(store, selection, query.canvas, query.style)
 
     def draw(job: Job) -> MapImage:
         values = shifted(store.field(selection, step, cells, job), source.offset)
@@ -57,7 +57,7 @@ def lapse_map_image(store: Store, query: LapseMapQuery, job: Job) -> MapImage:
     selection = select(store.library, query.index, query.varname, query.filters)
     variable = selection.variable
     steps = steps_of(variable, query.lapse)
-    cells, canvas = _view(store, selection, query.canvas)
+    cells, canvas = _view(store, selection, query.canvas, query.style)
 
     def draw(job: Job) -> MapImage:
         info = aggregate_info(variable.info, query.aggregate)
@@ -80,12 +80,14 @@ def lapse_map_image(store: Store, query: LapseMapQuery, job: Job) -> MapImage:
     return store.pictures.get((query, selection.fingerprint(steps)), draw, job)
 
 
-def _view(store: Store, selection: Selection, canvas: Canvas) -> tuple[Cells, Canvas]:
-    """The cells that a picture is drawn from, and the canvas with its size settled.
+def _view(store: Store, selection: Selection, canvas: Canvas, style: Style) -> tuple[Cells, Canvas]:
+    """The cells that a picture is drawn from, and the canvas with its size settled: all that can be refused is, here.
 
     Cells are thinned where there are far more than pixels, or more than memory is meant for.
     """
     variable = selection.variable
+    if style.cmap is not None:
+        check_name(style.cmap)
     # Before thinning, which would make the cells larger and so the picture smaller.
     width, height = canvas_size(variable.grid, canvas)
     cells = Cells(*window_of(variable.grid, canvas))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from datavore_widgets.errors import InvalidValue, NoData, UnknownName, did_you_mean
 from datavore_widgets.protocol.answers import VariableInfo
 from datavore_widgets.protocol.colormap import DEFAULT
-from datavore_widgets.protocol.geometry import BBox, Point, wrap180
+from datavore_widgets.protocol.geometry import BBox, Point
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.queries import Condition, Filters
 from datavore_widgets.protocol.times import Date, Lapse, Stamp, display
@@ -256,15 +256,15 @@ def cells_inside(grid: RectilinearGrid, bbox: BBox) -> Cells:
     cells = Cells(grid.rows_in(bbox), grid.columns_in(bbox))
     if cells.count:
         return cells
-    middle = Point(_middle_longitude(bbox), (bbox.south + bbox.north) / 2)
-    row, column = int(grid.rows_at(middle.lat)), int(grid.columns_at(middle.lon))
-    if row < 0 or column < 0:
+    around = cells_touching(grid, bbox)
+    if not around.count:
         raise _outside(grid, f"the box {bbox.to_text()}")
+    row, column = (around.rows.start + around.rows.stop - 1) // 2, around.columns[(around.columns.size - 1) // 2]
     width, height = grid.cell_size
     raise NoData(
-        f"no cell has its centre inside the box {bbox.to_text()}, which is smaller than a cell ({width:.4g}° × "
-        f"{height:.4g}°); the cell around it has its centre at {_place(grid, row, column)}: make the box larger or "
-        "ask for that point"
+        f"no cell has its centre inside the box {bbox.to_text()}: cells are {width:.4g}° × {height:.4g}°, and the one "
+        f"that contains its middle has its centre at {grid.lon[column]:.6g},{grid.lat[row]:.6g}; make the box larger "
+        "or ask for that point"
     )
 
 
@@ -408,14 +408,6 @@ def _span(variable: Variable) -> str:
     if labels.size == 0:
         return "none"
     return f"{labels.size}, from {display(int(labels[0]))} to {display(int(labels[-1]))}"
-
-
-def _middle_longitude(bbox: BBox) -> float:
-    return wrap180(bbox.west + bbox.width / 2)
-
-
-def _place(grid: RectilinearGrid, row: int, column: int) -> str:
-    return f"{grid.lon[column]:.6g},{grid.lat[row]:.6g}"
 
 
 def _outside(grid: RectilinearGrid, what: str) -> NoData:
