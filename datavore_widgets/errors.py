@@ -14,6 +14,7 @@ __all__ = [
     "Cancelled",
     "DatavoreError",
     "DeadlineExceeded",
+    "InvalidSql",
     "InvalidValue",
     "MissingExtra",
     "NoData",
@@ -56,6 +57,25 @@ class InvalidValue(DatavoreError, ValueError):
 
     slug = "invalid-value"
     status = 422
+
+
+class InvalidSql(InvalidValue):
+    """A query that the engine does not understand, or that names what is not there.
+
+    Parameters
+    ----------
+    line, column : int, optional
+        Where in the query, from 1 on, if the engine tells.
+    """
+
+    slug = "invalid-sql"
+
+    def __init__(
+        self, message: str, *, suggestions: Sequence[str] = (), line: int | None = None, column: int | None = None
+    ) -> None:
+        super().__init__(message, suggestions=suggestions)
+        self.line = line
+        self.column = column
 
 
 class UnknownKeyword(DatavoreError, TypeError):

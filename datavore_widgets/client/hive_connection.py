@@ -1,0 +1,239 @@
+"""One connection to a HiveServer2 with its session: remote calls by name, and errors of our own tree."""
+
+from __future__ import annotations
+
+import logging
+import re
+import socket
+import ssl
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from impala import hiveserver2 as hs2
+from thrift.protocol.TBinaryProtocol import TBinaryProtocolAccelerated
+from thrift.protocol.TProtocol import TProtocolException
+from thrift.Thrift import TApplicationException
+from thrift.transport.TSocket import TSocket
+from thrift.transport.TSSLSocket import TSSLSocket
+from thrift.transport.TTransport import TTransportException
+
+from datavore_widgets.client.credentials import Credentials
+from datavore_widgets.errors import BadReply, DatavoreError, InvalidSql, ServerError, Unreachable, Unreadable
+
+__all__ = ["HiveConnection", "sql_error"]
+
+log = logging.getLogger(__name__)
+# Failed connections are told by our errors; thrift would write them to the terminal as well.
+logging.getLogger("thrift.transport.TSocket").addHandler(logging.NullHandler())
+
+_TRIES = 3
+_CONNECT_TIMEOUT = 10.0
+
+
+class HiveConnection:
+    """An open connection. `broken` tells that it is of no use any more.
+
+    Parameters
+    ----------
+    timeout : float
+        Seconds that every wait for the server may take.
+
+    Raises
+    ------
+    Unreachable
+        When there is no such host or nobody listens there, after three tries.
+    ServerError
+        When the server refuses the user; code 401.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        auth_mechanism: str,
+        credentials: Credentials,
+        ca_cert: str | None,
+        kerberos_service_name: str,
+        timeout: float,
+    ) -> None:
+        self.where = f"{host}:{port}"
+        self.timeout = timeout
+        self.broken = False
+        self._session: Any = None
+        context = _tls(ca_cert)
+        for attempt in range(_TRIES):
+            self._socket = TSSLSocket(host, port, ssl_context=context) if context else TSocket(host, port)
+            self._socket.setTimeout(1000 * min(timeout, _CONNECT_TIMEOUT))
+            # Servers without authentication take any password but none at all.
+            password = credentials.password.reveal() if credentials.password else "none"
+            transport = hs2.get_transport(
+                self._socket, host, kerberos_service_name, auth_mechanism, credentials.user, password
+            )
+            self._client = hs2.ThriftClient(TBinaryProtocolAccelerated(transport))
+            try:
+                with self._told("connecting"):
+                    transport.open()
+                    self._socket.setTimeout(1000 * timeout)
+                    self._open_session(credentials.user)
+                return
+            except Unreachable as error:
+                self.cut()
+                if attempt + 1 == _TRIES or isinstance(_root(error), socket.gaierror | ssl.SSLError | TimeoutError):
+                    raise
+                time.sleep(0.2 * 2**attempt)
+            except BaseException:
+                self.cut()
+                raise
+
+    def _open_session(self, user: str) -> None:
+        version = hs2.TProtocolVersion.HIVE_CLI_SERVICE_PROTOCOL_V6  # the first with rows in columns
+        request = hs2.TOpenSessionReq(client_protocol=version, username=user)
+        reply = self._client.OpenSession(request)
+        self._check(reply)
+        self._session = reply.sessionHandle
+        if reply.serverProtocolVersion < version:
+            raise BadReply(f"the server at {self.where} is older than Hive 0.13: it does not send rows in columns")
+
+    def call(self, name: str, request: Any) -> Any:
+        """The reply to a remote call whose status is good."""
+        with self._told(name):
+            reply = getattr(self._client, name)(request)
+        return self._check(reply)
+
+    def send(self, name: str, request: Any) -> None:
+        """Ask without waiting; replies come in the order of the requests."""
+        with self._told(name):
+            getattr(self._client, f"send_{name}")(request)
+
+    def receive(self, name: str) -> Any:
+        """The reply to the oldest request that was sent."""
+        with self._told(name):
+            reply = getattr(self._client, f"recv_{name}")()
+        return self._check(reply)
+
+    def _check(self, reply: Any) -> Any:
+        status = reply.status
+        good = (hs2.TStatusCode.SUCCESS_STATUS, hs2.TStatusCode.SUCCESS_WITH_INFO_STATUS)
+        if status.statusCode not in (*good, hs2.TStatusCode.STILL_EXECUTING_STATUS):
+            raise sql_error(status.errorMessage, status.sqlState)
+        return reply
+
+    def execute(self, text: str, configuration: Mapping[str, str]) -> Any:
+        """Start a statement, and give the handle of its operation."""
+        request = hs2.TExecuteStatementReq(
+            sessionHandle=self._session, statement=text, confOverlay=dict(configuration), runAsync=True
+        )
+        return self.call("ExecuteStatement", request).operationHandle
+
+    def columns_of(self, database: str) -> Any:
+        """Start the listing of all columns of a database, and give the handle of its operation."""
+        pattern = database.replace("_", "\\_")
+        request = hs2.TGetColumnsReq(sessionHandle=self._session, schemaName=pattern, tableName="%", columnName="%")
+        return self.call("GetColumns", request).operationHandle
+
+    def is_spark(self) -> bool:
+        """Whether it is Spark's Thrift server."""
+        request = hs2.TGetInfoReq(sessionHandle=self._session, infoType=hs2.TGetInfoType.CLI_DBMS_NAME)
+        return "spark" in str(self.call("GetInfo", request).infoValue.stringValue).lower()
+
+    def cut(self) -> None:
+        """End the connection at once, from any thread; whoever waits for the server gets an error."""
+        self.broken = True
+        handle = self._socket.handle
+        if handle is not None:
+            with suppress(OSError):
+                handle.shutdown(socket.SHUT_RDWR)
+
+    def hurry(self) -> None:
+        """Wait no longer than a second from now on."""
+        self._socket.setTimeout(1000)
+
+    def close(self) -> None:
+        """End session and connection; a server that is gone is no error."""
+        if not self.broken and self._session is not None:
+            self.hurry()
+            with suppress(DatavoreError):
+                self.call("CloseSession", hs2.TCloseSessionReq(sessionHandle=self._session))
+        self.broken = True
+        self._socket.close()
+
+    @contextmanager
+    def _told(self, name: str) -> Iterator[None]:
+        """Turn what goes wrong on the way into errors of ours; the connection is then of no use."""
+        try:
+            yield
+        except (DatavoreError, TApplicationException):
+            raise  # told already; and a server that does not know the call is not broken
+        except (TTransportException, OSError, EOFError) as error:
+            self.broken = True
+            raise self._transport_error(name, error) from error
+        except (TProtocolException, ValueError, TypeError, MemoryError) as error:
+            self.broken = True
+            raise BadReply(
+                f"what answers at {self.where} is no HiveServer2, or its reply to {name} is damaged"
+            ) from error
+        except BaseException:  # an interrupt: the rest of the reply is still on its way
+            self.broken = True
+            raise
+
+    def _transport_error(self, name: str, error: Exception) -> DatavoreError:
+        root = _root(error)
+        if isinstance(root, socket.gaierror):
+            return Unreachable(
+                f"there is no host {self.where.rpartition(':')[0]!r}; look at its spelling, or at the network"
+            )
+        if isinstance(root, ssl.SSLError):
+            return Unreachable(f"no TLS with {self.where}: {root.reason or root}; look at ca_cert and the host's name")
+        if isinstance(root, ConnectionRefusedError):
+            return Unreachable(f"nothing listens at {self.where}; look at host and port, and whether the server runs")
+        if isinstance(root, TimeoutError):
+            return Unreachable(
+                f"{self.where} said nothing for the {self._socket._timeout:g} s allowed ({name}); give a longer `timeout`"
+            )
+        refused = re.match(r"Bad status: 3 \((.*)\)", str(error), re.DOTALL)
+        if refused:
+XX
+        return Unreachable(f"the connection to {self.where} was lost ({name}); nothing of the answer is kept")
+
+
+def _root(error: BaseException) -> BaseException:
+    """What the operating system said, under thrift's wrapping."""
+    while True:
+        inner = getattr(error, "inner", None) or error.__cause__
+        if inner is None:
+            return error
+        error = inner
+
+
+def _tls(ca_cert: str | None) -> ssl.SSLContext | None:
+    if ca_cert is None:
+        return None
+    try:
+        return ssl.create_default_context(cafile=ca_cert)
+    except (OSError, ssl.SSLError) as error:
+        raise Unreadable(
+            f"the certificates in {ca_cert!r} cannot be read: {error}; ca_cert is a file in PEM"
+        ) from error
+
+
+_POSITION = re.compile(r"\(?line (\d+),? (?:pos(?:ition)?:? )?(\d+)\)?|\bline (\d+):(\d+)\b")
+_EXCEPTION = re.compile(
+    r"^(?:[\w.$]+(?:Exception|Error): |Error running query: |\[[A-Z_.0-9]+\] (?=[\w.$]+Exception: ))+"
+)
+_WRONG = re.compile(r"\b(Parse|Analysis|Semantic)Exception\b|\bNoSuch(Table|Database)Exception\b")
+
+
+def sql_error(message: str | None, state: str | None) -> DatavoreError:
+    """The error that a server's message stands for: `InvalidSql` where the query is at fault, with the place in it."""
+    whole = message or "the server gave no reason"
+    readable = _EXCEPTION.sub("", whole.split("\n\tat ")[0]).strip()
+    if (state or "").startswith("42") or _WRONG.search(whole):
+        place = _POSITION.search(readable)
+        if place is None:
+            return InvalidSql(readable)
+        line = int(place[1] or place[3])
+        return InvalidSql(readable, line=line, column=int(place[2] or place[4]) + 1)
+    return ServerError(readable)
