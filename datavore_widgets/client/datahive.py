@@ -67,7 +67,7 @@ class Datahive:
         kerberos_service_name: str = "hive",
         job: Job | None = None,
     ) -> Any:
-        """The result of a statement in HiveQL: a DataFrame or a list of tuples, or with `batch_rows` an iterator of them.
+        """The result of a statement in HiveQL: a DataFrame, or a list of tuples; with `batch_rows` many of them.
 
         Parameters
         ----------

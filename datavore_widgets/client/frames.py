@@ -108,7 +108,7 @@ _STAMP = re.compile(r"\d{4,}-\d\d-\d\d( \d\d:\d\d:\d\d(\.\d+)?)?")
 
 
 class _HiveText:
-    """Reads an array, map or struct as Spark writes it: like JSON, but with bare keys and dates, and no escapes in texts.
+    """Reads an array, map or struct as Spark writes it: like JSON, with bare keys and dates, and without escapes.
 
     What cannot be told apart is an error, as far as it can be seen: a text that holds `","` looks like two.
     """

@@ -181,21 +181,18 @@ class HiveConnection:
 
     def _transport_error(self, name: str, error: Exception) -> DatavoreError:
         root = _root(error)
+        host = self.where.rpartition(":")[0]
         if isinstance(root, socket.gaierror):
-            return Unreachable(
-                f"there is no host {self.where.rpartition(':')[0]!r}; look at its spelling, or at the network"
-            )
+            return Unreachable(f"there is no host {host!r}; look at its spelling, or at the network")
         if isinstance(root, ssl.SSLError):
             return Unreachable(f"no TLS with {self.where}: {root.reason or root}; look at ca_cert and the host's name")
         if isinstance(root, ConnectionRefusedError):
             return Unreachable(f"nothing listens at {self.where}; look at host and port, and whether the server runs")
         if isinstance(root, TimeoutError):
-            return Unreachable(
-                f"{self.where} said nothing for the {self._socket._timeout:g} s allowed ({name}); give a longer `timeout`"
-            )
-        refused = re.match(r"Bad status: 3 \((.*)\)", str(error), re.DOTALL)
-        if refused:
-XX
+            return Unreachable(f"{self.where} said nothing for as long as `timeout` allows ({name})")
+        if re.match(r"Bad status: [34]\b", str(error)):
+            message = f"{self.where} refused the user or the password; look at user, password and auth_mechanism"
+            return ServerError(message, code=401)
         return Unreachable(f"the connection to {self.where} was lost ({name}); nothing of the answer is kept")
 
 
