@@ -29,6 +29,8 @@ __all__ = [
     "Stamp",
     "TimeAxis",
     "canonical_calendar",
+    "date_of_day",
+    "day_number",
     "display",
     "iso",
     "label_from_millis",
@@ -118,23 +120,46 @@ def _julian_days(year: NDArray[np.int64], month: NDArray[np.int64], day: NDArray
     return np.asarray(365 * y + y // 4 + day_of_year - 719_470, dtype=np.int64)
 
 
-def _day_number(label: NDArray[np.int64], calendar: str) -> NDArray[np.int64]:
-    """Days on the calendar's own count, for distances within one axis."""
-    year, month, day = parts_from_label(label)[:3]
+def day_number(year: ArrayLike, month: ArrayLike, day: ArrayLike, calendar: str) -> NDArray[np.int64]:
+    """Days on the calendar's own count, for distances within it; its zero has no meaning."""
+    y, m, d = (np.asarray(part, dtype=np.int64) for part in (year, month, day))
     if calendar == "360_day":
-        return year * 360 + (month - 1) * 30 + day
+        return np.asarray(y * 360 + (m - 1) * 30 + d - 1)
     if calendar == "noleap":
-        return year * 365 + _MONTH_STARTS[month - 1] + day
+        return np.asarray(y * 365 + _MONTH_STARTS[m - 1] + d - 1)
     if calendar == "all_leap":
-        return year * 366 + _MONTH_STARTS_LEAP[month - 1] + day
+        return np.asarray(y * 366 + _MONTH_STARTS_LEAP[m - 1] + d - 1)
     if calendar == "julian":
-        return _julian_days(year, month, day)
-    gregorian = _gregorian_days(year, month, day)
+        return _julian_days(y, m, d)
+    gregorian = _gregorian_days(y, m, d)
     if calendar == "standard":
         # CF's standard calendar is Julian up to 4 October 1582, the day before 15 October.
-        before = year * 10_000 + month * 100 + day < 1582_10_15
-        return np.where(before, _julian_days(year, month, day), gregorian)
+        before = y * 10_000 + m * 100 + d < 1582_10_15
+        return np.where(before, _julian_days(y, m, d), gregorian)
     return gregorian
+
+
+def date_of_day(number: ArrayLike, calendar: str) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """(year, month, day) of a `day_number`."""
+    days = np.asarray(number, dtype=np.int64)
+    if calendar == "360_day":
+        return days // 360, days % 360 // 30 + 1, days % 30 + 1
+    if calendar in ("noleap", "all_leap"):
+        starts, length = (_MONTH_STARTS, 365) if calendar == "noleap" else (_MONTH_STARTS_LEAP, 366)
+        month = np.searchsorted(starts, days % length, side="right")
+        return days // length, month, days % length - starts[month - 1] + 1
+    # Years that start in March: 1461 days are four of them, 146097 four centuries (the inverse of the counts above).
+    is_julian = np.full(days.shape, calendar == "julian")
+    if calendar == "standard":
+        is_julian = days < _gregorian_days(np.int64(1582), np.int64(10), np.int64(15))
+    since = np.where(is_julian, days + 719_470, days + 719_468)
+    century = np.where(is_julian, 0, (4 * since + 3) // 146_097)
+    within = since - 146_097 * century // 4
+    y = (4 * within + 3) // 1461
+    day_of_year = within - 1461 * y // 4
+    from_march = (5 * day_of_year + 2) // 153
+    month = (from_march + 2) % 12 + 1
+    return y + 100 * century + (month <= 2), month, day_of_year - (153 * from_march + 2) // 5 + 1
 
 
 def _milli_of_day(label: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -423,7 +448,7 @@ class TimeAxis:
         return self._count(self.labels)
 
     def _count(self, labels: NDArray[np.int64]) -> NDArray[np.int64]:
-        return _day_number(labels, self.calendar) * _DAY_MS + _milli_of_day(labels)
+        return day_number(*parts_from_label(labels)[:3], self.calendar) * _DAY_MS + _milli_of_day(labels)
 
     def closest(self, date: Date, count: int = 4) -> list[int]:
         """Positions of the `count` times nearest to the start of `date`, in order of time."""

@@ -66,7 +66,9 @@ def coordinate_names(variable: xr.Variable) -> list[str]:
     return str(text).split()
 
 
-def horizontal_names(dataset: xr.Dataset, kinds: Mapping[str, str | None], variable: xr.Variable) -> tuple[Any, ...]:
+def horizontal_names(
+    stored: Mapping[str, xr.Variable], kinds: Mapping[str, str | None], variable: xr.Variable
+) -> tuple[Any, ...]:
     """Names of the longitude and the latitude of a variable, or the reason why there are none.
 
     Two-dimensional coordinates that the variable itself names win over the axes of its dimensions.
@@ -76,26 +78,26 @@ def horizontal_names(dataset: xr.Dataset, kinds: Mapping[str, str | None], varia
     (lon, lat, reason)
         Either two names and None, or two None and the reason.
     """
-    named = [name for name in coordinate_names(variable) if name in dataset.variables]
+    named = [name for name in coordinate_names(variable) if name in stored]
     for name in named:
-        if kinds.get(name) in ("lon", "lat") and dataset.variables[name].ndim == 2:
+        if kinds.get(name) in ("lon", "lat") and stored[name].ndim == 2:
             return None, None, f"it lies on the two-dimensional coordinates {name!r}: only rectilinear grids are drawn"
     found: dict[str, str] = {}
     for dim in variable.dims:
         # The axis of the dimension's own name comes first, then what the variable names, then any other.
-        for name in map(str, [dim, *named, *dataset.variables]):
+        for name in map(str, [dim, *named, *stored]):
             kind = kinds.get(name)
-            if kind in ("lon", "lat") and dataset.variables[name].dims == (dim,):
+            if kind in ("lon", "lat") and stored[name].dims == (dim,):
                 found.setdefault(kind, name)
     lon, lat = found.get("lon"), found.get("lat")
     if lon is not None and lat is not None:
-        if dataset.variables[lon].dims == dataset.variables[lat].dims:
-            dim = dataset.variables[lon].dims[0]
+        if stored[lon].dims == stored[lat].dims:
+            dim = stored[lon].dims[0]
             return None, None, f"its places are listed along {dim!r}, as on a track or a mesh: only grids are drawn"
         return lon, lat, None
     flat = [
         str(name)
-        for name, other in dataset.variables.items()
+        for name, other in stored.items()
         if kinds.get(str(name)) in ("lon", "lat") and other.ndim == 2 and set(other.dims) <= set(variable.dims)
     ]
     if flat:

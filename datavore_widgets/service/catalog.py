@@ -34,7 +34,7 @@ from datavore_widgets.errors import InvalidValue, Unreadable, did_you_mean
 from datavore_widgets.protocol.answers import Catalog, IndexInfo, VariableInfo
 from datavore_widgets.protocol.geometry import BBox
 from datavore_widgets.protocol.times import TimeAxis, iso
-from datavore_widgets.service.files import FileSource, MemorySource, OpenFiles
+from datavore_widgets.service.files import FileSource, MemorySource, OpenFiles, Source
 from datavore_widgets.service.formats import format_of, is_store
 from datavore_widgets.service.index import Index, Piece, Variable
 from datavore_widgets.service.scan import Dim, Granule, scan, short_text
@@ -160,12 +160,13 @@ class _Opening:
                 for entry in entries
             ]
         if _is_dataset(spec):
-            return self._grouped([scan(MemorySource(spec))], "dataset")
+            return self._grouped(self._scanned([MemorySource(spec)]), "dataset")
         paths = _as_paths(spec)
         catalogues = [path for path in paths if path.suffix == ".toml"]
         entries = [entry for path in catalogues for entry in self._catalogue(path)]
         files = self._found([path for path in paths if path.suffix != ".toml"])
-        return entries + self._grouped(self._scanned(files), _common_name(files))
+        sources = [FileSource(path, self.files) for path in files]
+        return entries + self._grouped(self._scanned(sources), _common_name(files))
 
     def _found(self, paths: Sequence[Path]) -> list[Path]:
         """Files and stores of paths, globs and folders, each once, in order."""
@@ -185,19 +186,19 @@ class _Opening:
                 self._problem(str(path), f"{str(path)!r} does not exist")
         return list(dict.fromkeys(found))
 
-    def _scanned(self, paths: Iterable[Path]) -> list[Granule]:
+    def _scanned(self, sources: Iterable[Source]) -> list[Granule]:
         """What the files hold; those that cannot be read are problems."""
         granules = []
-        for path in paths:
+        for source in sources:
             try:
-                granule = scan(FileSource(path, self.files))
+                granule = scan(source)
             except Unreadable as error:
-                self._problem(str(path), str(error))
+                self._problem(source.name, str(error))
                 continue
             if granule.variables:
                 granules.append(granule)
             else:
-                self._problem(str(path), _nothing_to_show(path, granule.refused))
+                self._problem(source.name, _nothing_to_show(source.name or "the data set", granule.refused))
         return granules
 
     def _catalogue(self, path: Path) -> list[_Entry]:
@@ -215,7 +216,8 @@ class _Opening:
             files = [files] if isinstance(files, str) else files
             if not files or not isinstance(files, list) or not all(isinstance(file, str) for file in files):
                 raise InvalidValue(f"{where} needs `files`: a path, a glob or a folder, or a list of them")
-            granules = self._scanned(self._found([path.parent / file for file in files]))
+            found = self._found([path.parent / file for file in files])
+            granules = self._scanned([FileSource(item, self.files) for item in found])
             if granules:
                 groups = tuple(tuple(group) for group in _groups(granules))
                 entries.append(_Entry(name, groups, table))
@@ -385,10 +387,10 @@ def _groups(granules: Sequence[Granule]) -> list[list[Granule]]:
     return groups
 
 
-def _nothing_to_show(path: Path, refused: Mapping[str, str]) -> str:
-    reasons = [f"{name}: {why}" for name, why in refused.items()]
+def _nothing_to_show(name: str, refused: Mapping[str, str]) -> str:
+    reasons = [f"{key}: {why}" for key, why in refused.items()]
     more = f"; and {len(reasons) - 3} more" if len(reasons) > 3 else ""
-    return f"nothing in {str(path)!r} can be shown on a map" + (": " if reasons else "") + "; ".join(reasons[:3]) + more
+    return f"nothing in {name!r} can be shown on a map" + (": " if reasons else "") + "; ".join(reasons[:3]) + more
 
 
 def _extent(variables: Iterable[Variable]) -> BBox:

@@ -15,7 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datavore_widgets.errors import InvalidValue
-from datavore_widgets.protocol.times import canonical_calendar, label_from_millis, label_from_parts
+from datavore_widgets.protocol.times import (
+    canonical_calendar,
+    date_of_day,
+    day_number,
+    label_from_millis,
+    label_from_parts,
+)
 
 __all__ = ["Packing", "flag_meanings", "is_time_unit", "labels_from_times"]
 
@@ -35,6 +41,7 @@ _START = re.compile(
     r"\s*(?P<zone>Z|UTC|GMT|[+-]\d{1,2}(?::?\d{2})?)?$",
     re.IGNORECASE,
 )
+_DAY = 86_400_000
 # From this day on the standard calendar is the proleptic Gregorian one, in which numpy counts.
 _GREGORIAN_START = int(np.datetime64("1582-10-15", "ms").astype(np.int64))
 # Milliseconds of float64 times are whole numbers up to here (2**53, the year 287396).
@@ -207,7 +214,7 @@ def _float_type(stored: np.dtype[Any], scale: Any, offset: Any) -> np.dtype[Any]
     """The type that xarray gives to unpacked values: float32 where that loses nothing to speak of.
 
     Scale and offset of one floating type give that type, but 32-bit integers need float64; with an offset alone or of
-    another type it is float64; with a scale alone, the wider of the scale's type and what holds the integers.
+    another type it is float64; with a scale alone it is the scale's own.
     """
     single, double = np.dtype(np.float32), np.dtype(np.float64)
     types = [np.asarray(number).dtype for number in (scale, offset) if number is not None]
@@ -216,9 +223,7 @@ def _float_type(stored: np.dtype[Any], scale: Any, offset: Any) -> np.dtype[Any]
     if offset is not None:
         return double
     if types[0].kind == "f":
-        if stored.kind in "iu" and stored.itemsize == 4:
-            return double
-        return types[0] if types[0].itemsize >= 4 else single
+        return types[0]
     if stored.kind == "f":
         return single if stored.itemsize <= 4 else double
     return single if stored.itemsize <= 2 else double
@@ -271,15 +276,11 @@ def labels_from_times(values: NDArray[Any], attrs: Mapping[str, Any]) -> tuple[N
     if match is None:
         raise InvalidValue(f"its times have the units {units!r}; they are written '<unit> since <date>'")
     calendar = canonical_calendar(str(attrs.get("calendar") or "standard"))
-    missing = Packing.of(flat.dtype, attrs).decode(flat)
-    if np.ma.getmaskarray(missing).any() or not np.isfinite(np.ma.getdata(missing)).all():
+    numbers = Packing.of(flat.dtype, attrs).decode(flat)
+    flat = np.ma.getdata(numbers)
+    if np.ma.getmaskarray(numbers).any() or not np.isfinite(flat).all():
         raise InvalidValue("some of its times are missing")
-    flat = np.ma.getdata(missing)
-    if calendar in ("standard", "proleptic_gregorian"):
-        counted = _gregorian_millis(flat, match, calendar)
-        if counted is not None:
-            return label_from_millis(counted), calendar
-    return _labels_by_cftime(flat, str(units), calendar)
+    return _labels_since(flat, match, calendar), calendar
 
 
 def _rounded(times: NDArray[Any]) -> NDArray[np.int64]:
@@ -292,69 +293,61 @@ def _rounded(times: NDArray[Any]) -> NDArray[np.int64]:
     return np.asarray(times.astype("M8[ms]").astype(np.int64))
 
 
-def _gregorian_millis(flat: NDArray[Any], match: re.Match[str], calendar: str) -> NDArray[np.int64] | None:
-    """Milliseconds since 1970, or None where numpy's calendar is not the one meant or the unit needs cftime."""
-    step = _MILLIS.get(_UNIT_NAMES.get(match["unit"].lower(), ""))
-    start = _START.match(match["start"])
+def _labels_since(flat: NDArray[Any], match: re.Match[str], calendar: str) -> NDArray[np.int64]:
+    """Labels of numbers counted from a date; the year 0 is a year, as in ISO 8601."""
+    unit, start = match["unit"].lower(), _START.match(match["start"])
+    step = _MILLIS.get(_UNIT_NAMES.get(unit, ""))
+    if step is None and calendar == "360_day" and unit in ("month", "months"):
+        step = 30 * _DAY
     if step is None or start is None:
-        return None
-    part = start.groupdict()
-    try:
-        day = np.datetime64(f"{int(part['year']):04d}-{int(part['month']):02d}-{int(part['day']):02d}", "ms")
-    except ValueError:
-        return None
-    seconds = int(part["hour"] or 0) * 3600 + int(part["minute"] or 0) * 60 + float(part["second"] or 0)
-    zone = part["zone"] or "Z"
-    if zone[0] in "+-":
-        hours, minutes = (zone[1:].replace(":", "") + "00")[-4:-2], (zone[1:].replace(":", "") + "00")[-2:]
-        if len(zone) <= 3:
-            hours, minutes = zone[1:], "0"
-        seconds -= (-1 if zone[0] == "-" else 1) * (int(hours) * 3600 + int(minutes) * 60)
-    origin = int(day.astype(np.int64)) + round(seconds * 1000)
-    if flat.dtype.kind in "iu":
-        if flat.size and float(np.abs(flat.astype(np.float64)).max()) * step > _EXACT:
-            return None
-        millis = origin + flat.astype(np.int64) * step
-    else:
-        away = flat.astype(np.float64) * step
-        if flat.size and float(np.abs(away).max()) > _EXACT:
-            return None
-        millis = origin + np.rint(away).astype(np.int64)
-    if calendar == "standard" and (origin < _GREGORIAN_START or (millis.size and millis.min() < _GREGORIAN_START)):
-        return None
-    if int(part["year"]) < 0 or (millis.size and not _in_labels(millis)):
-        return None
-    return np.asarray(millis)
+        raise InvalidValue(
+            f"its times with the units {match.string!r} cannot be decoded: they are milliseconds, seconds, minutes, "
+            "hours, days or weeks since YYYY-MM-DD hh:mm:ss"
+        )
+    date = tuple(int(start[name]) for name in ("year", "month", "day"))
+    if not (1 <= date[1] <= 12 and 1 <= date[2] <= 31):
+        raise InvalidValue(f"its times are counted from {match['start']!r}, which is no date")
+    day = day_number(*date, calendar)
+    if tuple(int(part) for part in date_of_day(day, calendar)) != date:
+        raise InvalidValue(
+            f"its times are counted from {match['start']!r}, which is no date of the calendar {calendar}"
+        )
+    seconds = int(start["hour"] or 0) * 3600 + int(start["minute"] or 0) * 60 + float(start["second"] or 0)
+    origin = int(day) * _DAY + round(seconds * 1000) - _zone_millis(start["zone"])
+    if flat.size and float(np.abs(flat.astype(np.float64)).max()) * step > _EXACT:
+        raise InvalidValue(f"its times reach {flat.max()} {match.string!r}, which is no time")
+    elapsed = flat.astype(np.int64) * step if flat.dtype.kind in "iu" else np.rint(flat.astype(np.float64) * step)
+    millis = origin + elapsed.astype(np.int64)
+    return _labels_of_millis(millis, calendar)
 
 
-def _in_labels(millis: NDArray[np.int64]) -> bool:
-    low, high = (int(np.datetime64(day, "ms").astype(np.int64)) for day in ("0000-01-01", "9999-12-31"))
-    return bool(millis.min() >= low and millis.max() <= high)
+def _labels_of_millis(millis: NDArray[np.int64], calendar: str) -> NDArray[np.int64]:
+    """Labels of milliseconds on the calendar's own count of days."""
+    year, month, day = date_of_day(millis // _DAY, calendar)
+    if millis.size and (year.min() < 0 or year.max() > 9999):
+        raise InvalidValue(f"its times from the year {year.min()} to {year.max()} are not between 0 and 9999")
+    rest = millis % _DAY
+    return label_from_parts(year, month, day, rest // 3_600_000, rest // 60_000 % 60, rest // 1000 % 60, rest % 1000)
 
 
-def _labels_by_cftime(flat: NDArray[Any], units: str, calendar: str) -> tuple[NDArray[np.int64], str]:
-    import cftime
-
-    try:
-        # Year 0 exists, as in ISO 8601: `hours since 0000-01-01` is a common origin.
-        dates = cftime.num2date(flat, units, calendar=calendar, has_year_zero=True)
-    except (ValueError, OverflowError) as error:
-        raise InvalidValue(f"its times with the units {units!r} cannot be decoded: {error}") from error
-    return _labels_of_dates(np.atleast_1d(dates))
+def _zone_millis(zone: str | None) -> int:
+    """How far a zone such as `+02:00` or `-4` is ahead of UTC."""
+    if zone is None or zone[0] not in "+-":
+        return 0
+    digits = zone[1:].replace(":", "")
+    hours, minutes = (digits, "0") if len(digits) <= 2 else (digits[:-2], digits[-2:])
+    return (-1 if zone[0] == "-" else 1) * (int(hours) * 60 + int(minutes)) * 60_000
 
 
 def _labels_of_dates(dates: NDArray[Any]) -> tuple[NDArray[np.int64], str]:
     """Labels of cftime objects."""
-    if any(date is None or date is np.ma.masked or date != date for date in dates):
+    if not all(hasattr(date, "calendar") for date in dates):
         raise InvalidValue("some of its times are missing")
-    import datetime as dt
-
-    half = dt.timedelta(microseconds=500)
-    rounded = [date + half if date.microsecond % 1000 else date for date in dates]
-    if rounded and (min(rounded).year < 0 or max(rounded).year > 9999):
-        raise InvalidValue(f"its times from {min(rounded)} to {max(rounded)} are not between the years 0 and 9999")
+    calendar = canonical_calendar(dates[0].calendar)
     parts = np.array(
-        [(d.year, d.month, d.day, d.hour, d.minute, d.second, d.microsecond // 1000) for d in rounded],
-        dtype=np.int64,
-    ).reshape(-1, 7)
-    return label_from_parts(*parts.T), canonical_calendar(dates[0].calendar if dates.size else "standard")
+        [(d.year, d.month, d.day, d.hour, d.minute, d.second, d.microsecond) for d in dates], dtype=np.int64
+    )
+    year, month, day, hour, minute, second, micro = parts.T
+    millis = day_number(year, month, day, calendar) * _DAY + ((hour * 60 + minute) * 60 + second) * 1000
+    millis += (micro + 500) // 1000
+    return _labels_of_millis(millis, calendar), calendar

@@ -8,7 +8,6 @@ time of change, which are looked at before and after every read: values of two s
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Mapping
@@ -27,7 +26,7 @@ from datavore_widgets.service.formats import check, format_of, is_consolidated, 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["FileSource", "MemorySource", "OpenFiles", "Raw", "Source", "fingerprint_of", "read_variable"]
+__all__ = ["Contents", "FileSource", "MemorySource", "OpenFiles", "Raw", "Source", "fingerprint_of", "read_variable"]
 
 Keys = Mapping[str, int | slice]
 
@@ -70,6 +69,31 @@ class Raw:
     fingerprint: Hashable = None
 
 
+@dataclass(frozen=True, eq=False)
+class Contents:
+    """What is stored, nothing decoded and no values read yet.
+
+    Parameters
+    ----------
+    variables : mapping of str to xarray.Variable
+        By name.
+    attrs : mapping
+        Of the whole.
+    coordinates : frozenset of str
+        Variables that are known to be coordinates.
+    """
+
+    variables: Mapping[str, xr.Variable]
+    attrs: Mapping[str, Any]
+    coordinates: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, dataset: xr.Dataset) -> Contents:
+        """The contents of a data set in memory."""
+        variables = {str(name): variable for name, variable in dataset.variables.items()}
+        return cls(variables, dataset.attrs, frozenset(str(name) for name in dataset.coords))
+
+
 class Source(Protocol):
     """Whatever holds variables: one file, one store, or a data set in memory."""
 
@@ -82,8 +106,8 @@ class Source(Protocol):
         """What changes when the contents change."""
         ...
 
-    def dataset(self) -> AbstractContextManager[xr.Dataset]:
-        """The data set, as it is stored, for as long as the context lasts."""
+    def contents(self) -> AbstractContextManager[Contents]:
+        """What is in there, to be looked at for as long as the context lasts."""
         ...
 
     def read(self, name: str, keys: Keys) -> Raw:
@@ -105,19 +129,20 @@ class MemorySource:
 
     def __init__(self, dataset: xr.Dataset) -> None:
         self._dataset = dataset
+        self._contents = Contents.of(dataset)
 
     def fingerprint(self) -> Hashable:
         """The identity of the object: its values are not looked at."""
         return id(self._dataset)
 
     @contextmanager
-    def dataset(self) -> Iterator[xr.Dataset]:
-        """The data set."""
-        yield self._dataset
+    def contents(self) -> Iterator[Contents]:
+        """What is in there."""
+        yield self._contents
 
     def read(self, name: str, keys: Keys) -> Raw:
         """Values of a part of a variable."""
-        return read_variable(self._dataset.variables[name], keys, self.fingerprint())
+        return read_variable(self._contents.variables[name], keys, self.fingerprint())
 
 
 def fingerprint_of(path: Path) -> Hashable:
@@ -162,8 +187,8 @@ class FileSource:
         return fingerprint_of(self._path)
 
     @contextmanager
-    def dataset(self) -> Iterator[xr.Dataset]:
-        """The data set, as it is stored.
+    def contents(self) -> Iterator[Contents]:
+        """What is in there.
 
         Raises
         ------
@@ -171,7 +196,7 @@ class FileSource:
             When it cannot be opened or read, or is replaced meanwhile.
         """
         with self._files.borrow(self._path) as opened:
-            yield opened.dataset
+            yield opened.contents
 
     def read(self, name: str, keys: Keys) -> Raw:
         """Stored values of a part of a variable.
@@ -182,7 +207,7 @@ class FileSource:
             When it cannot be opened or read, or is replaced meanwhile.
         """
         with self._files.borrow(self._path) as opened:
-            return read_variable(opened.dataset.variables[name], keys, opened.fingerprint)
+            return read_variable(opened.contents.variables[name], keys, opened.fingerprint)
 
 
 @dataclass(eq=False)
@@ -191,13 +216,14 @@ class _Opened:
 
     path: Path
     fingerprint: Hashable
-    dataset: xr.Dataset
+    contents: Contents
+    store: Any
     lock: AbstractContextManager[Any]
     users: int = 0
 
     def close(self) -> None:
         with self.lock:
-            self.dataset.close()
+            self.store.close()
 
 
 class OpenFiles:
@@ -276,46 +302,40 @@ def _reason(error: BaseException) -> str:
 
 
 def _open(path: Path, fingerprint: Hashable) -> _Opened:
-    """Open a file by the library of its format, as it is stored: nothing is decoded."""
+    """Open a file by the library of its format.
+
+    xarray's stores are used below its data sets: a data set would read every axis to make an index of it, however
+    long the file says the axis is.
+    """
     kind = format_of(path)
     check(path, kind)
-    import xarray as xr
-
-    # Without this, xarray keeps every array in memory that was read once.
-    options: dict[str, Any] = {"decode_cf": False, "cache": False}
-    lock: AbstractContextManager[Any] = contextlib.nullcontext()
+    lock: AbstractContextManager[Any] = _HDF5_LOCK if kind in ("hdf5", "cdf5") else contextlib.nullcontext()
     try:
-        if kind == "classic":
-            dataset = xr.open_dataset(path, engine="scipy", **options)
-        elif kind == "zarr":
-            version = 3 if (path / "zarr.json").is_file() else 2
-            dataset = xr.open_dataset(
-                path, engine="zarr", consolidated=is_consolidated(path), zarr_format=version, **options
-            )
-        else:
-            lock = _HDF5_LOCK
-            with lock:
-                dataset = _open_hdf5(path, options) if kind == "hdf5" else _open_netcdf4(path, options)
+        with lock:
+            store = _store(path, kind)
+            variables, attrs = store.load()
     except _FAULTS as error:
         raise Unreadable(f"{str(path)!r} cannot be opened: {_reason(error)}") from error
+    opened = _Opened(path, fingerprint, Contents({str(name): v for name, v in variables.items()}, attrs), store, lock)
     if fingerprint_of(path) != fingerprint:
-        dataset.close()
+        opened.close()
         raise Unreadable(f"{str(path)!r} was replaced while it was opened; ask again")
-    return _Opened(path, fingerprint, dataset, lock)
+    return opened
 
 
-def _open_hdf5(path: Path, options: Mapping[str, Any]) -> xr.Dataset:
-    import xarray as xr
+def _store(path: Path, kind: str) -> Any:
+    from xarray import backends
 
-    try:
-        # Files are not locked: their owner may write to them, and a change is seen by the fingerprint.
-        return xr.open_dataset(path, engine="h5netcdf", phony_dims="access", driver_kwds={"locking": False}, **options)
-    except _FAULTS:
-        # Some NetCDF-4 files use types that h5netcdf does not know.
-        return _open_netcdf4(path, options)
-
-
-def _open_netcdf4(path: Path, options: Mapping[str, Any]) -> xr.Dataset:
-    import xarray as xr
-
-    return xr.open_dataset(os.fspath(path), engine="netcdf4", **options)
+    if kind == "classic":
+        return backends.ScipyDataStore(str(path))
+    if kind == "zarr":
+        version = 3 if (path / "zarr.json").is_file() else 2
+        return backends.ZarrStore.open_group(
+            str(path), consolidated=is_consolidated(path), zarr_format=version, cache_members=True
+        )
+    if kind == "hdf5":
+        # Some NetCDF-4 files use types that h5netcdf does not know; netCDF4 may.
+        with contextlib.suppress(*_FAULTS):
+            # Files are not locked: their owner may write to them, and a change is seen by the fingerprint.
+            return backends.H5NetCDFStore.open(str(path), phony_dims="access", driver_kwds={"locking": False})
+    return backends.NetCDF4DataStore.open(str(path))

@@ -167,10 +167,11 @@ class RectilinearGrid:
         Parameters
         ----------
         lons : array_like
-            Degrees, in any convention; NaN is nowhere.
+            Degrees, in any convention; NaN and infinity are nowhere.
         """
         west, east = self._west_to_east
-        offset = (np.asarray(lons, dtype=np.float64) - west[0]) % _WHOLE
+        with np.errstate(invalid="ignore"):
+            offset = (np.asarray(lons, dtype=np.float64) - west[0]) % _WHOLE
         span = east[-1] - west[0]
         if not self.is_cyclic:
             # Just west of the first edge by rounding alone is on it.

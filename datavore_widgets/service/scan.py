@@ -14,7 +14,7 @@ from datavore_widgets.protocol.answers import VariableInfo
 from datavore_widgets.protocol.times import iso
 from datavore_widgets.service.axes import coordinate_names, horizontal_names, kind_of
 from datavore_widgets.service.decode import Packing, flag_meanings, labels_from_times
-from datavore_widgets.service.files import Source, read_variable
+from datavore_widgets.service.files import Contents, Source, read_variable
 from datavore_widgets.service.grid import RectilinearGrid
 
 if TYPE_CHECKING:
@@ -145,18 +145,18 @@ def scan(source: Source) -> Granule:
         When it cannot be read.
     """
     fingerprint = source.fingerprint()
-    with source.dataset() as dataset:
-        look = _Scan(dataset)
-        variables, refused = look.variables()
-        return Granule(source, fingerprint, short_text(dataset.attrs.get("title")), variables, refused)
+    with source.contents() as contents:
+        variables, refused = _Scan(contents).variables()
+        return Granule(source, fingerprint, short_text(contents.attrs.get("title")), variables, refused)
 
 
 class _Scan:
-    """One look at one data set; what its variables share is read once."""
+    """One look at one file; what its variables share is read once."""
 
-    def __init__(self, dataset: xr.Dataset) -> None:
-        self.dataset = dataset
-        self.kinds = {str(name): kind_of(str(name), v) for name, v in dataset.variables.items() if v.ndim <= 2}
+    def __init__(self, contents: Contents) -> None:
+        self.contents = contents
+        self.stored = contents.variables
+        self.kinds = {name: kind_of(name, variable) for name, variable in self.stored.items() if variable.ndim <= 2}
         self._grids: dict[tuple[str, str], RectilinearGrid] = {}
         self._times: dict[str, tuple[NDArray[np.int64], str]] = {}
         self._dims: dict[str, Dim] = {}
@@ -166,8 +166,7 @@ class _Scan:
         variables: dict[str, Found] = {}
         refused: dict[str, str] = {}
         helpers = self._helpers()
-        for key, variable in self.dataset.variables.items():
-            name = str(key)
+        for name, variable in self.stored.items():
             if name in helpers or variable.ndim == 0:
                 continue
             try:
@@ -178,10 +177,10 @@ class _Scan:
 
     def _helpers(self) -> set[str]:
         """Names of the variables that describe others: coordinates, bounds, grid mappings."""
-        names = {str(name) for name in self.dataset.coords}
-        names |= {str(name) for name in self.dataset.variables if name in self.dataset.dims}
+        names = set(self.contents.coordinates)
+        names |= {str(dim) for variable in self.stored.values() for dim in variable.dims}
         names |= {name for name, kind in self.kinds.items() if kind is not None}
-        for variable in self.dataset.variables.values():
+        for variable in self.stored.values():
             names.update(coordinate_names(variable))
             for word in ("bounds", "climatology", "grid_mapping"):
                 told = variable.attrs.get(word) or variable.encoding.get(word)
@@ -191,11 +190,11 @@ class _Scan:
     def _found(self, name: str, variable: xr.Variable) -> Found:
         if variable.dtype.kind not in "iufb":
             raise InvalidValue(f"its values are no numbers but {variable.dtype}")
-        lon, lat, reason = horizontal_names(self.dataset, self.kinds, variable)
+        lon, lat, reason = horizontal_names(self.stored, self.kinds, variable)
         if reason is not None:
             raise InvalidValue(reason)
         grid = self._grid(lon, lat)
-        lon_dim, lat_dim = (str(self.dataset.variables[axis].dims[0]) for axis in (lon, lat))
+        lon_dim, lat_dim = (str(self.stored[axis].dims[0]) for axis in (lon, lat))
         time_name, time_dim = self._time_of(variable, {lon_dim, lat_dim})
         labels, calendar = self._labels(time_name) if time_name else (np.zeros(0, dtype=np.int64), "standard")
         rest = [str(dim) for dim in variable.dims if dim not in (lon_dim, lat_dim, time_dim)]
@@ -215,7 +214,7 @@ class _Scan:
 
     def _values(self, name: str) -> NDArray[Any]:
         """A coordinate, decoded: missing values as NaN or masked."""
-        variable = self.dataset.variables[name]
+        variable = self.stored[name]
         if variable.size > _LONGEST_AXIS:
             raise InvalidValue(f"its coordinate {name!r} has {variable.size} values, too many to be one")
         raw = read_variable(variable, {})
@@ -232,9 +231,9 @@ class _Scan:
         return self._grids[lon, lat]
 
     def _bounds(self, name: str) -> NDArray[Any] | None:
-        variable = self.dataset.variables[name]
+        variable = self.stored[name]
         bounds = variable.attrs.get("bounds") or variable.encoding.get("bounds")
-        if bounds not in self.dataset.variables or self.dataset.variables[bounds].ndim != 2:
+        if bounds not in self.stored or self.stored[bounds].ndim != 2:
             return None
         return self._values(str(bounds))
 
@@ -244,20 +243,18 @@ class _Scan:
         for dim in variable.dims:
             if str(dim) in taken:
                 continue
-            if self.kinds.get(str(dim)) == "time" and self.dataset.variables[dim].dims == (dim,):
+            if self.kinds.get(str(dim)) == "time" and self.stored[dim].dims == (dim,):
                 candidates.append((str(dim), str(dim)))
-            elif dim not in self.dataset.variables:
+            elif dim not in self.stored:
                 candidates += [
                     (name, str(dim))
                     for name in self.kinds
-                    if self.kinds[name] == "time" and self.dataset.variables[name].dims == (dim,)
+                    if self.kinds[name] == "time" and self.stored[name].dims == (dim,)
                 ]
         if not candidates:
-            named = [*coordinate_names(variable), *map(str, self.dataset.coords)]
+            named = [*coordinate_names(variable), *sorted(self.contents.coordinates)]
             candidates = [
-                (name, None)
-                for name in named
-                if self.kinds.get(name) == "time" and self.dataset.variables[name].ndim == 0
+                (name, None) for name in named if self.kinds.get(name) == "time" and self.stored[name].ndim == 0
             ]
             # Other scalar times, such as that of a forecast's start, are not when the values are.
             candidates = [pair for pair in candidates if self._is_plain_time(pair[0])]
@@ -266,12 +263,12 @@ class _Scan:
         return next((pair for pair in candidates if self._is_plain_time(pair[0])), candidates[0])
 
     def _is_plain_time(self, name: str) -> bool:
-        standard = self.dataset.variables[name].attrs.get("standard_name", "")
+        standard = self.stored[name].attrs.get("standard_name", "")
         return standard == "time" or (not standard and name.lower().startswith("time"))
 
     def _labels(self, name: str) -> tuple[NDArray[np.int64], str]:
         if name not in self._times:
-            variable = self.dataset.variables[name]
+            variable = self.stored[name]
             if variable.size > _LONGEST_AXIS:
                 raise InvalidValue(f"its coordinate {name!r} has {variable.size} values, too many to be one")
             try:
@@ -289,7 +286,7 @@ class _Scan:
         size = variable.sizes[dim]
         if size > _LONGEST_DIM:
             raise InvalidValue(f"its dimension {dim!r} has {size} positions, too many to choose from")
-        coordinate = self.dataset.variables.get(dim)
+        coordinate = self.stored.get(dim)
         positions = tuple(float(i) for i in range(size))
         if coordinate is None or coordinate.dims != (dim,):
             return Dim(dim, positions)
