@@ -12,7 +12,8 @@ from PIL import Image
 from datavore_widgets.protocol.geometry import GLOBAL, BBox
 from datavore_widgets.protocol.queries import Canvas, Style
 from datavore_widgets.service.grid import RectilinearGrid
-from datavore_widgets.service.render import render, window_of
+from datavore_widgets.service.render import render
+from datavore_widgets.service.resample import window_of
 
 STYLE = Style("gray", 0, 1)
 LATITUDES = [0, 30, 60, 75, -30, -60, -75]

@@ -16,8 +16,8 @@ from datavore_widgets.protocol.colormap import Norm, palette
 from datavore_widgets.protocol.geometry import GLOBAL, MERCATOR_LIMIT, BBox
 from datavore_widgets.protocol.queries import Canvas, Style
 from datavore_widgets.service.grid import RectilinearGrid
-from datavore_widgets.service.render import Picture, canvas_size, render, window_of
-from datavore_widgets.service.resample import plan
+from datavore_widgets.service.render import Picture, render
+from datavore_widgets.service.resample import canvas_size, plan, window_of
 
 # Values 0 … 254 have the levels 1 … 255.
 PLAIN = Style("gray", -0.5, 254.5)

@@ -15,9 +15,10 @@ from datavore_widgets.protocol.geometry import BBox
 from datavore_widgets.protocol.queries import Canvas, Style
 from datavore_widgets.service import png
 from datavore_widgets.service.grid import RectilinearGrid
-from datavore_widgets.service.resample import Plan, canvas_size, plan, window_of
+from datavore_widgets.service.pixels import Plan
+from datavore_widgets.service.resample import plan
 
-__all__ = ["Picture", "canvas_size", "render", "window_of"]
+__all__ = ["Picture", "render"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def render(
     Parameters
     ----------
     grid : RectilinearGrid
-        Where the values lie: the whole grid, or the window of `window_of`.
+        Where the values lie: the whole grid, or the window of `resample.window_of`.
     values : ndarray or masked array, shape (ny, nx)
         NaN and masked are missing; infinite values are beyond the limits, with the first or the last colour.
     canvas : Canvas

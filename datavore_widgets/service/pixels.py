@@ -1,0 +1,286 @@
+"""What the pixels of a picture take from the cells of a field, in a few passes of numpy.
+
+Everything is separable: `Axis` says what a row of pixels takes from the rows of cells, or a column from the columns.
+Values become levels where the fewest numbers have to be touched, and in bands that stay in the processor's cache.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datavore_widgets.protocol.geometry import BBox
+
+__all__ = ["Axis", "Plan"]
+
+IntArray = NDArray[np.int64]
+LevelArray = NDArray[np.uint8]
+ValueArray = NDArray[Any]
+ToLevels = Callable[[ValueArray], LevelArray]
+"""Values of any shape to places in the palette, 0 for missing; one value does not depend on another."""
+
+_BLOCK = 1 << 17
+"""Numbers worked on at a time: what stays in a processor's cache through several passes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Axis:
+    """What the pixels along one axis take from the cells along it, n pixels from the west or from the north.
+
+    Parameters
+    ----------
+    nearest : ndarray of int64, shape (n,)
+        The cell that each pixel shows, -1 for none.
+    other : ndarray of int64, shape (n,)
+        The neighbour to mix in; the same cell where there is none.
+    weight : ndarray of float32, shape (n,)
+        Of the neighbour, 0 to 1; it falls to 0 at the cell's centre.
+    order : slice or ndarray of int64
+        The cells from west to east or from north to south.
+    start, count : ndarray of int64, shape (n,)
+        The run of cells, in that order, that have their centres in each pixel; the cell that holds the pixel where
+        there are none.
+    """
+
+    nearest: IntArray
+    other: IntArray
+    weight: NDArray[np.float32]
+    order: slice | IntArray
+    start: IntArray
+    count: IntArray
+
+    @property
+    def outside(self) -> NDArray[np.bool_] | None:
+        """Pixels with no cell, None if every pixel has one."""
+        outside = self.nearest < 0
+        return outside if outside.any() else None
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """How a picture is made: its size, its place, and where each pixel comes from.
+
+    Parameters
+    ----------
+    method : {'nearest', 'bilinear', 'blocks'}
+        The method to call; for `blocks`, `means` or `modes`.
+    """
+
+    width: int
+    height: int
+    bbox: BBox
+    method: Literal["nearest", "bilinear", "blocks"]
+    rows: Axis
+    columns: Axis
+
+    def nearest(self, values: ValueArray, to_levels: ToLevels) -> LevelArray:
+        """Each pixel shows one cell.
+
+        Parameters
+        ----------
+        values : ndarray, shape (ny, nx)
+            As many as the grid has cells.
+
+        Returns
+        -------
+        ndarray of uint8, shape (height, width)
+            Levels; 0 where there is no cell or no value.
+        """
+        # Whole rows are cheap to move, single values are not: rows are dropped first and doubled last.
+        fewer_rows = self.height < values.shape[0]
+        if fewer_rows:
+            values = values.take(self.rows.nearest, axis=0, mode="clip")
+        if self.width < values.shape[1]:
+            levels = to_levels(values.take(self.columns.nearest, axis=1, mode="clip"))
+        else:
+            levels = to_levels(values).take(self.columns.nearest, axis=1, mode="clip")
+        if not fewer_rows:
+            levels = levels.take(self.rows.nearest, axis=0, mode="clip")
+        return self._without_outside(levels)
+
+    def _without_outside(self, levels: LevelArray) -> LevelArray:
+        if (outside := self.rows.outside) is not None:
+            levels[outside] = 0
+        if (outside := self.columns.outside) is not None:
+            levels[:, outside] = 0
+        return levels
+
+    def bilinear(self, values: NDArray[np.floating[Any]], to_levels: ToLevels) -> LevelArray:
+        """Each pixel mixes the four cells around it, those that have a value; it is missing where its own cell is.
+
+        Parameters and the return value are those of `nearest`; NaN is missing.
+        """
+        across, down = self.columns, self.rows
+        valid = values == values
+        mixed = np.empty((values.shape[0], self.width), dtype=values.dtype)
+        with np.errstate(invalid="ignore", over="ignore"):
+            for band in _bands(values.shape[0], self.width):
+                own = values[band].take(across.nearest, axis=1, mode="clip")
+                other = values[band].take(across.other, axis=1, mode="clip")
+                other -= own
+                other *= across.weight
+                np.add(own, other, out=mixed[band])
+            levels = np.empty((self.height, self.width), dtype=np.uint8)
+            weight = down.weight[:, None]
+            for band in _bands(self.height, self.width):
+                own = mixed.take(down.nearest[band], axis=0, mode="clip")
+                other = mixed.take(down.other[band], axis=0, mode="clip")
+                other -= own
+                other *= weight[band]
+                own += other
+                levels[band] = to_levels(own)
+        if not valid.all():
+            self._mend(levels, values, valid, to_levels)
+        return self._without_outside(levels)
+
+    def _mend(
+        self,
+        levels: LevelArray,
+        values: NDArray[np.floating[Any]],
+        valid: NDArray[np.bool_],
+        to_levels: ToLevels,
+    ) -> None:
+        """Give the pixels that have a value of their own but a neighbour without one what the others make."""
+        across, down = self.columns, self.rows
+        own = valid.take(across.nearest, axis=1, mode="clip").take(down.nearest, axis=0, mode="clip")
+        y, x = np.divmod(np.flatnonzero((levels == 0) & own), self.width)
+        total, weights = np.zeros((2, y.size))
+        with np.errstate(invalid="ignore"):
+            for row, wy in ((down.nearest, 1.0 - down.weight), (down.other, down.weight)):
+                for column, wx in ((across.nearest, 1.0 - across.weight), (across.other, across.weight)):
+                    here = row[y], column[x]
+                    weight = wy[y].astype(np.float64) * wx[x]
+                    used = valid[here] & (weight > 0)
+                    total[used] += values[here][used] * weight[used]
+                    weights[used] += weight[used]
+            mended = to_levels(total / weights)
+        # Infinities of both signs cancel out: then the pixel shows its own cell.
+        undecided = mended == 0
+        mended[undecided] = to_levels(values[down.nearest[y[undecided]], across.nearest[x[undecided]]])
+        levels[y, x] = mended
+
+    def means(self, values: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+        """Mean of the valid cells of each pixel.
+
+        Parameters
+        ----------
+        values : ndarray of float32 or float64, shape (ny, nx)
+            NaN is missing.
+
+        Returns
+        -------
+        ndarray, shape (height, width)
+            NaN where a pixel has no valid cell.
+        """
+        down, across = self.rows, self.columns
+        ordered = _ordered(values, down, across)
+        # Sums of many in float32 would show: from here on float64.
+        kind = np.float32 if values.dtype == np.float32 and down.count.max(initial=0) <= 32 else np.float64
+        means = np.empty((self.height, self.width), dtype=kind)
+        whole = (down.count[:, None] * across.count).astype(kind)
+        with np.errstate(invalid="ignore", over="ignore"):
+            for band in self._bands_over(ordered):
+                cells, start = _cells_of(ordered, down, band)
+                valid = cells == cells
+                if valid.all():
+                    sums, counts = cells, whole[band]
+                else:
+                    nought = np.zeros_like(cells)
+                    # A missing value becomes 0; twice as fast as choosing.
+                    sums = np.fmax(cells, nought) + np.fmin(cells, nought)
+                    counts = _box_sums(valid.view(np.uint8), start, down.count[band], across, self._counting)
+                    counts = counts.astype(kind)
+                sums = _box_sums(sums, start, down.count[band], across, kind)
+                np.divide(sums, counts, out=means[band])
+        return means
+
+    def modes(self, levels: LevelArray) -> LevelArray:
+        """Most frequent level of the valid cells of each pixel, the lowest of equally frequent ones.
+
+        Parameters
+        ----------
+        levels : ndarray of uint8, shape (ny, nx)
+            0 is missing.
+
+        Returns
+        -------
+        ndarray of uint8, shape (height, width)
+            0 where a pixel has no valid cell.
+        """
+        down, across = self.rows, self.columns
+        ordered = _ordered(levels, down, across)
+        counting = self._counting
+        modes = np.zeros((self.height, self.width), dtype=np.uint8)
+        for band in self._bands_over(ordered):
+            cells, start = _cells_of(ordered, down, band)
+            most = np.zeros(modes[band].shape, dtype=counting)
+            for level in np.flatnonzero(np.bincount(cells.ravel(), minlength=1)):
+                if level == 0:
+                    continue
+                counts = _box_sums((cells == level).view(np.uint8), start, down.count[band], across, counting)
+                better = counts > most
+                most[better] = counts[better]
+                modes[band][better] = level
+        return modes
+
+    @property
+    def _counting(self) -> type[np.unsignedinteger[Any]]:
+        """What holds the number of cells in a pixel."""
+        most = int(self.rows.count.max(initial=0) * self.columns.count.max(initial=0))
+        return np.uint8 if most < 2**8 else np.uint32
+
+    def _bands_over(self, ordered: ValueArray) -> list[slice]:
+        """Bands of pixel rows whose cells fit the processor's cache."""
+        return _bands(self.height, ordered.shape[1] * math.ceil(self.rows.count.mean()))
+
+
+def _bands(rows: int, width: int) -> list[slice]:
+    """Bands of rows with about `_BLOCK` numbers each."""
+    height = max(1, _BLOCK // max(width, 1))
+    return [slice(first, min(first + height, rows)) for first in range(0, rows, height)]
+
+
+def _ordered(values: ValueArray, down: Axis, across: Axis) -> ValueArray:
+    """The same cells from north to south and from west to east; a view where that is possible."""
+    return values[down.order][:, across.order]
+
+
+def _cells_of(ordered: ValueArray, down: Axis, band: slice) -> tuple[ValueArray, IntArray]:
+    """The rows of cells behind a band of pixel rows, and where each pixel row starts in them."""
+    start, stop = down.start[band], down.start[band] + down.count[band]
+    first = int(start.min())
+    return ordered[first : int(stop.max())], start - first
+
+
+def _box_sums(cells: ValueArray, start: IntArray, count: IntArray, across: Axis, kind: type[Any]) -> ValueArray:
+    """Sum of the run of rows and the run of columns behind each pixel, shape (rows, width)."""
+    rows = np.empty((start.size, cells.shape[1]), dtype=kind)
+    for row, first, many in zip(rows, start.tolist(), count.tolist(), strict=True):
+        np.add.reduce(cells[first : first + many], axis=0, dtype=kind, out=row)
+    return _run_sums(rows, across.start, across.count)
+
+
+def _run_sums(rows: ValueArray, start: IntArray, count: IntArray) -> ValueArray:
+    """Sum of a run of columns for each pixel: sums of 1, 2, 4 … columns, as the bits of the run's length say.
+
+    Twice as fast as `np.add.reduceat`, which has no empty or overlapping runs either; and pairwise, so exact enough.
+    """
+    sums = np.zeros((rows.shape[0], start.size), dtype=rows.dtype)
+    place, length, longest = start.copy(), 1, int(count.max(initial=0))
+    while True:
+        having = np.flatnonzero(count & length)
+        if having.size == start.size:
+            sums += rows.take(place, axis=1, mode="clip")
+            place += length
+        elif having.size:
+            sums[:, having] += rows.take(place[having], axis=1, mode="clip")
+            place[having] += length
+        length *= 2
+        if length > longest:
+            return sums
+        rows = rows[:, : -length // 2] + rows[:, length // 2 :]
