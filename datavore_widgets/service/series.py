@@ -47,17 +47,21 @@ class Moments:
     def of(cls, values: NDArray[Any], axis: int) -> Moments:
         """Moments along one axis, in float64 and two passes: deviations from the mean, not squares, are summed."""
         missing = missing_of(values)
-        # A copy of our own: it is worked on in place, since a block is as large as memory allows.
+        # A copy of our own, worked on in place: a block is as large as memory allows.
         work = np.array(np.ma.getdata(values), dtype=np.float64)
-        work[missing] = np.nan
+        gaps = bool(missing.any())
+        if gaps:
+            np.copyto(work, np.nan, where=missing)
         low = np.fmin.reduce(work, axis=axis)
         high = np.fmax.reduce(work, axis=axis)
-        count = np.asarray(work.shape[axis] - missing.sum(axis=axis, dtype=np.int64))
+        count = np.asarray(work.shape[axis] - np.count_nonzero(missing, axis=axis))
         with np.errstate(invalid="ignore", divide="ignore"):
-            work[missing] = 0.0
+            if gaps:
+                np.copyto(work, 0.0, where=missing)
             mean = work.sum(axis=axis) / count
             work -= np.expand_dims(mean, axis)
-            work[missing] = 0.0
+            if gaps:
+                np.copyto(work, 0.0, where=missing)
             work *= work
         return cls(count, mean, work.sum(axis=axis), low, high)
 

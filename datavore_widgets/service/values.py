@@ -107,14 +107,15 @@ def extract(store: Store, query: ExtractQuery, job: Job) -> Extract:
     times, (ny, nx) = steps.stop - steps.start, cells.shape
     store.caps.check_rows(times * cells.count, "rows")
     columns = {}
-    for number, selection in enumerate(selections):
-        job.progress(number, len(selections))
-        blocks = [
-            np.ma.filled(block.astype(np.float64), np.nan).reshape(-1)
-            for block in store.blocks(selection, steps, cells, job)
-        ]
+    done, total = 0, times * cells.count * len(selections)
+    job.progress(done, total)
+    for selection in selections:
+        blocks = []
+        for block in store.blocks(selection, steps, cells, job):
+            blocks.append(np.ma.filled(block.astype(np.float64), np.nan).reshape(-1))
+            done += block.size
+            job.progress(done, total)
         columns[selection.variable.name] = np.concatenate(blocks)
-    job.progress(len(selections), len(selections))
     return Extract(
         labels=np.repeat(first.axis.labels[steps], cells.count),
         lon=np.tile(first.grid.lon[cells.columns], times * ny),
