@@ -32,7 +32,6 @@ from datavore_widgets.errors import (
 from datavore_widgets.protocol import payloads, problems, wire
 from datavore_widgets.protocol.answers import Catalog, IndexInfo, MapImage, Times
 from datavore_widgets.protocol.job import Job
-from datavore_widgets.protocol.png import check_png
 from datavore_widgets.protocol.queries import (
     CatalogQuery,
     DataQuery,
@@ -168,9 +167,7 @@ class HttpService:
         finer = None if resolution is None else min(2 * resolution, max(resolution, 2048))
         canvas = replace(query.canvas, bbox=bbox, projection="pc_world", resolution=finer)
         image: MapImage = self._ask(replace(query, canvas=canvas), call)
-        png = warp_to_mercator(image.png, bbox)
-        width, height = check_png(png)
-        return replace(image, png=png, bbox=bbox, projection="mercator", width=width, height=height)
+        return warp_to_mercator(image, resolution)
 
     def _nearest_names(self, query: Query, error: NoData, call: _Call) -> DatavoreError:
         """What a bare 404 means: a name that the configuration does not have, or nothing there."""

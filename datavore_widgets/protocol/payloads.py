@@ -73,7 +73,10 @@ PICTURE_HEADER = "Datavore-Picture"
 """JSON of everything in `MapImage` but the pixels."""
 
 EXTRACT_HEADER = "Datavore-Extract"
-"""JSON `{"calendar": …}` where an extract has a last column `label`: its times as its own calendar writes them."""
+"""JSON `{"calendar": …}` where the calendar of an extract is not the standard one.
+
+An extract whose milliseconds do not tell its times has a last column `label`: as its own calendar writes them.
+"""
 
 _LONGEST_TEXT = 2000  # of a name or a note in a header: HTTP clients refuse lines of 64 kB
 
@@ -159,6 +162,12 @@ def _spell(labels: NDArray[np.int64]) -> list[str]:
     return [Date.from_label(label).digits for label in labels.tolist()]
 
 
+def _need_labels(labels: NDArray[np.int64], calendar: str) -> bool:
+    """Whether milliseconds alone do not tell the times: always in another calendar, so that readers can rely on it."""
+    axis = TimeAxis(labels, calendar)
+    return not axis.is_gregorian or not np.array_equal(label_from_millis(axis.millis), labels)
+
+
 def _told_time(stamp: Stamp | None) -> str | None:
     return None if stamp is None else stamp.iso
 
@@ -218,7 +227,7 @@ def _series_object(series: Series) -> dict[str, Any]:
     millis = series.millis
     values = [value if math.isfinite(value) else None for value in series.values.tolist()]
     coded: dict[str, Any] = {"res": list(zip(millis.tolist(), values, strict=True))}
-    if series.calendar != "standard" or not np.array_equal(label_from_millis(millis), series.labels):
+    if _need_labels(series.labels, series.calendar):
         coded["labels"] = _spell(series.labels)
     return {
         **coded,
@@ -269,9 +278,10 @@ def _encode_extract(extract: Extract) -> Payload:
     names, columns = ["TS", "lon", "lat", *extract.columns], [extract.lon, extract.lat, *extract.columns.values()]
     cells: list[Sequence[Any]] = [millis.tolist(), *(_numbers(column) for column in columns)]
     headers = {}
-    if extract.calendar != "standard" or not np.array_equal(label_from_millis(millis), extract.labels):
+    if _need_labels(extract.labels, extract.calendar):
         names.append("label")
         cells.append(_spell(extract.labels))
+    if extract.calendar != "standard":
         headers[EXTRACT_HEADER] = _json({"calendar": extract.calendar})
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
@@ -515,7 +525,9 @@ def _decode_extract(query: Any, headers: Mapping[str, str], body: bytes) -> Extr
         dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(names, ())
     )
     millis = np.array([int(float(text)) for text in columns.pop("TS")], dtype=np.int64)
-    labels = _labels(list(columns.pop("label")), "label") if told else label_from_millis(millis)
+    # A variable may be called so too; then it was asked for.
+    labelled = "label" in columns and "label" not in query.varnames
+    labels = _labels(list(columns.pop("label")), "label") if labelled else label_from_millis(millis)
     read = {name: np.array([float(text) if text else math.nan for text in texts]) for name, texts in columns.items()}
     missing = np.full(len(millis), math.nan)
     lon, lat = read.pop("lon", missing), read.pop("lat", missing)
