@@ -6,6 +6,7 @@ import contextlib
 import shutil
 import struct
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import fields
@@ -20,6 +21,7 @@ from datavore_widgets.protocol.geometry import BBox
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.service.catalog import open_catalog
 from datavore_widgets.service.decode import Packing, labels_from_times
+from datavore_widgets.service.files import FileSource, OpenFiles
 
 REAL = Path(__file__).parents[2] / "shared" / "data"
 needs_real = pytest.mark.skipif(not REAL.is_dir(), reason=f"the real data files are not at {REAL}")
@@ -472,6 +474,23 @@ def test_steps_per_read_are_whole_chunks_within_the_memory_for_one_read(tmp_path
         assert huge == 10
 
 
+def test_many_threads_read_many_formats_with_few_files_open(tmp_path):
+    whole = fields.field(times=4)
+    files = OpenFiles(limit=2)
+    sources = [
+        FileSource(write(whole.isel(time=[step]), tmp_path, kind, str(step)), files)
+        for step, kind in enumerate(("netcdf4", "netcdf3", "zarr2", "zarr3"))
+    ]
+
+    def read(number):
+        raw = sources[number % 4].read("sst", {"time": 0, "lat": slice(number % 5, 9)})
+        return np.array_equal(raw.values, whole["sst"].values[number % 4, number % 5 : 9], equal_nan=True)
+
+    with ThreadPoolExecutor(6) as pool:
+        assert all(pool.map(read, range(200)))
+    files.close()
+
+
 # --- catalogue files -------------------------------------------------------------------------------------------------
 
 
@@ -637,6 +656,15 @@ def test_a_store_whose_codec_could_run_code_is_not_opened(version, tmp_path):
             assert file.read_text() != text or name == "zarr.json"
     with pytest.raises(Unreadable, match="codec 'pickle'"):
         open_catalog(path)
+
+
+def test_a_file_whose_groups_hold_each_other_is_looked_at_once(tmp_path):
+    path = write(fields.field(), tmp_path, "netcdf4")
+    with h5py.File(path, "a") as file:
+        inner = file.create_group("a/b")
+        inner["up"] = file["a"]
+    with open_catalog(path) as library:
+        assert only(library).grid.shape == (18, 36)
 
 
 def test_a_store_without_consolidated_metadata_is_opened(tmp_path):

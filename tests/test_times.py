@@ -16,6 +16,8 @@ from datavore_widgets.protocol.times import (
     Stamp,
     TimeAxis,
     canonical_calendar,
+    date_of_day,
+    day_number,
     label_from_millis,
     label_from_parts,
     millis_from_label,
@@ -165,3 +167,19 @@ def test_parts_of_a_label() -> None:
     assert Stamp(int(label)).iso == "2012-08-15T12:30:05.250Z"
     assert Stamp(int(label)).text == "2012-08-15 12:30:05.250 Z"
     assert Date.parse(Stamp(int(label)).iso).low == label
+
+
+@pytest.mark.parametrize("calendar", CALENDARS)
+def test_days_of_every_calendar_are_counted_one_by_one_and_found_again(calendar):
+    year, month, day = date_of_day(day_number(1, 1, 1, calendar) + np.arange(700_000), calendar)
+    number = day_number(year, month, day, calendar)
+    assert (np.diff(number) == 1).all()
+    for place in (0, 59, 60, 365, 366, 150_000, 577_735, 577_736, 577_740, 699_999):
+        start = cftime.datetime(1, 1, 1, calendar=calendar)
+        there = start + dt.timedelta(days=place)
+        assert (there.year, there.month, there.day) == (year[place], month[place], day[place])
+
+
+def test_the_standard_calendar_leaves_out_ten_days_of_1582():
+    last = int(day_number(1582, 10, 4, "standard"))
+    assert [int(part) for part in date_of_day(last + 1, "standard")] == [1582, 10, 15]

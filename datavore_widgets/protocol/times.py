@@ -151,7 +151,7 @@ def date_of_day(number: ArrayLike, calendar: str) -> tuple[NDArray[np.int64], ND
     # Years that start in March: 1461 days are four of them, 146097 four centuries (the inverse of the counts above).
     is_julian = np.full(days.shape, calendar == "julian")
     if calendar == "standard":
-        is_julian = days < _gregorian_days(np.int64(1582), np.int64(10), np.int64(15))
+        is_julian = days < day_number(1582, 10, 15, "proleptic_gregorian")
     since = np.where(is_julian, days + 719_470, days + 719_468)
     century = np.where(is_julian, 0, (4 * since + 3) // 146_097)
     within = since - 146_097 * century // 4
@@ -448,7 +448,8 @@ class TimeAxis:
         return self._count(self.labels)
 
     def _count(self, labels: NDArray[np.int64]) -> NDArray[np.int64]:
-        return day_number(*parts_from_label(labels)[:3], self.calendar) * _DAY_MS + _milli_of_day(labels)
+        year, month, day = parts_from_label(labels)[:3]
+        return day_number(year, month, day, self.calendar) * _DAY_MS + _milli_of_day(labels)
 
     def closest(self, date: Date, count: int = 4) -> list[int]:
         """Positions of the `count` times nearest to the start of `date`, in order of time."""

@@ -304,11 +304,10 @@ def _labels_since(flat: NDArray[Any], match: re.Match[str], calendar: str) -> ND
             f"its times with the units {match.string!r} cannot be decoded: they are milliseconds, seconds, minutes, "
             "hours, days or weeks since YYYY-MM-DD hh:mm:ss"
         )
-    date = tuple(int(start[name]) for name in ("year", "month", "day"))
-    if not (1 <= date[1] <= 12 and 1 <= date[2] <= 31):
-        raise InvalidValue(f"its times are counted from {match['start']!r}, which is no date")
-    day = day_number(*date, calendar)
-    if tuple(int(part) for part in date_of_day(day, calendar)) != date:
+    year, month, day_of_month = (int(start[name]) for name in ("year", "month", "day"))
+    # A day that is counted and comes back as another one is none of the calendar.
+    day = day_number(year, min(max(month, 1), 12), day_of_month, calendar)
+    if tuple(int(part) for part in date_of_day(day, calendar)) != (year, month, day_of_month):
         raise InvalidValue(
             f"its times are counted from {match['start']!r}, which is no date of the calendar {calendar}"
         )

@@ -338,4 +338,4 @@ def _store(path: Path, kind: str) -> Any:
         with contextlib.suppress(*_FAULTS):
             # Files are not locked: their owner may write to them, and a change is seen by the fingerprint.
             return backends.H5NetCDFStore.open(str(path), phony_dims="access", driver_kwds={"locking": False})
-    return backends.NetCDF4DataStore.open(str(path))
+    return backends.NetCDF4DataStore.open(str(path))  # type: ignore[no-untyped-call]

@@ -232,25 +232,20 @@ class _Scan:
 
     def _bounds(self, name: str) -> NDArray[Any] | None:
         variable = self.stored[name]
-        bounds = variable.attrs.get("bounds") or variable.encoding.get("bounds")
-        if bounds not in self.stored or self.stored[bounds].ndim != 2:
-            return None
-        return self._values(str(bounds))
+        bounds = str(variable.attrs.get("bounds") or variable.encoding.get("bounds"))
+        return self._values(bounds) if bounds in self.stored and self.stored[bounds].ndim == 2 else None
 
     def _time_of(self, variable: xr.Variable, taken: set[str]) -> tuple[str | None, str | None]:
         """Names of the time coordinate and of its dimension; without the dimension for a single time."""
         candidates: list[tuple[str, str | None]] = []
-        for dim in variable.dims:
-            if str(dim) in taken:
+        for dim in map(str, variable.dims):
+            if dim in taken:
                 continue
-            if self.kinds.get(str(dim)) == "time" and self.stored[dim].dims == (dim,):
-                candidates.append((str(dim), str(dim)))
-            elif dim not in self.stored:
-                candidates += [
-                    (name, str(dim))
-                    for name in self.kinds
-                    if self.kinds[name] == "time" and self.stored[name].dims == (dim,)
-                ]
+            # Without a coordinate of its own name a dimension may still have its times beside it.
+            names = [dim] if dim in self.stored else list(self.kinds)
+            candidates += [
+                (name, dim) for name in names if self.kinds.get(name) == "time" and self.stored[name].dims == (dim,)
+            ]
         if not candidates:
             named = [*coordinate_names(variable), *sorted(self.contents.coordinates)]
             candidates = [
