@@ -39,7 +39,7 @@ class AreaFields(Panel):
         self.fields: dict[str, ipywidgets.Text] = {}
         for letter, name, tooltip in _EDGES:
             field = ipywidgets.Text(description=letter, placeholder="–", continuous_update=False, tooltip=tooltip)
-            field.style.description_width = "14px"
+            field.style.description_width = "12px"
             field.add_class(f"dv-area-{name}")
             self.fields[name] = field
         self.clear = ipywidgets.Button(icon="times", tooltip="Clear the area")
@@ -47,7 +47,8 @@ class AreaFields(Panel):
         self.clear.on_click(lambda _button: setattr(self.view, "bbox", None))
         self.strip = ipywidgets.HTML()
         self.strip.add_class("dv-hint")
-        grid = ipywidgets.Box([*self.fields.values(), self.clear])
+        label = ipywidgets.Label("Area")
+        grid = ipywidgets.Box([label, *self.fields.values(), self.clear])
         grid.add_class("dv-area-grid")
         self._quiet = False
         self.fill([grid, self.strip])

@@ -6,7 +6,7 @@ from typing import Any
 
 import ipywidgets
 
-from datavore_widgets.protocol.colormap import Categories, Norm, palette, scale
+from datavore_widgets.protocol.colormap import Categories, Norm, default_cmap, palette, scale
 from datavore_widgets.widgets.desk import Scene
 from datavore_widgets.widgets.panel import Panel
 from datavore_widgets.widgets.text import escape, number
@@ -32,31 +32,31 @@ class ColorBar(Panel):
         super().__init__(client, view)
         self._html = ipywidgets.HTML()
         self.fill([self._html])
-        self.watch(self.desk, "picture", self._draw)
+        self.watch(self.desk, ["scene", "picture"], self._draw)
         self.watch(self.view, ["cmap", "vmin", "vmax"], self._draw)
         self._draw()
 
     def _draw(self, _change: Any = None) -> None:
         picture, scene = self.desk.picture, self.desk.scene
-        if scene is None:
-            return
-        # What the picture was drawn with; before there is one, what the view asks for.
-        own = scene.variable.limits or (None, None)
-        shown = picture is not None
-        cmap = picture.cmap if picture and picture.cmap else self.view.cmap
-        vmin = picture.vmin if shown and picture else self.view.vmin if self.view.vmin is not None else own[0]
-        vmax = picture.vmax if shown and picture else self.view.vmax if self.view.vmax is not None else own[1]
-        units = picture.units if picture else scene.variable.units
-        name = (picture.long_name if picture else "") or scene.variable.label
-        self._html.value = _markup(scene, name, scene.scale(units=units), cmap, vmin, vmax)
+        if picture is not None:
+            # What the pixels were really drawn with.
+            image = picture.image
+            self._html.value = _markup(picture.scene, picture.name, picture.scale, image.cmap, image.vmin, image.vmax)
+        elif scene is not None:
+            view, own = self.view, scene.variable.limits or (None, None)
+            low, high = (
+                mine if mine is not None else its for mine, its in zip((view.vmin, view.vmax), own, strict=True)
+            )
+            cmap = view.cmap or default_cmap(scene.variable)
+            self._html.value = _markup(scene, scene.variable.label, scene.scale(), cmap, low, high)
 
 
 def _markup(scene: Scene, name: str, to: Scale, cmap: str | None, vmin: float | None, vmax: float | None) -> str:
     title = f"{escape(name)}{f' ({escape(to.units)})' if to.units else ''}"
-    if cmap is None or vmin is None or vmax is None or not vmin < vmax:
-        return f"<figure class='dv-bar-figure'><figcaption>{title}</figcaption></figure>"
-    levels = scale(scene.variable.kind, vmin, vmax, scene.variable.flags)
-    drawn = _flags(scene, levels, cmap) if isinstance(levels, Categories) else _continuous(levels, to, cmap)
+    drawn = ""
+    if cmap is not None and vmin is not None and vmax is not None and vmin < vmax:
+        levels = scale(scene.variable.kind, vmin, vmax, scene.variable.flags)
+        drawn = _flags(scene, levels, cmap) if isinstance(levels, Categories) else _continuous(levels, to, cmap)
     return f"<figure class='dv-bar-figure'><figcaption>{title}</figcaption>{drawn}</figure>"
 
 

@@ -122,14 +122,15 @@ class ColormapPicker(Panel):
     def _refresh(self, _change: Any = None) -> None:
         """Show the view, without taking what is shown for a choice."""
         view, picture, scene = self.view, self.desk.picture, self.desk.scene
+        drawn = picture.image if picture is not None and picture.scene is scene else None
         self._quiet = True
         try:
             if scene is not None:
                 self.swatches.advice = default_cmap(scene.variable)
-            used = picture.cmap if picture is not None else None
+            used = drawn.cmap if drawn is not None else None
             self.swatches.chosen = view.cmap or used or self.swatches.advice or self.swatches.chosen
-            low = view.vmin if view.vmin is not None else picture.vmin if picture is not None else None
-            high = view.vmax if view.vmax is not None else picture.vmax if picture is not None else None
+            low = view.vmin if view.vmin is not None else drawn.vmin if drawn is not None else None
+            high = view.vmax if view.vmax is not None else drawn.vmax if drawn is not None else None
             if low is not None and high is not None:
                 self._show_limits(low, high)
             self.lock.value = view.locked

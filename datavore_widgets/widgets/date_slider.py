@@ -59,7 +59,7 @@ class DateSlider(Panel):
         self.watch(self.bar, "position", self._dragged)
         self.watch(self.view, "date", self._follow)
         self.watch(self.desk, "scene", self._new_scene)
-        self.watch(self.desk, "landed", self._landed)
+        self.watch(self.desk, "settled", self._landed)
         self.watch(self.desk, "notice", self._note)
         self._new_scene()
 
@@ -91,11 +91,10 @@ class DateSlider(Panel):
             self.view.date = scene.stamp(change["new"]).date
 
     def _landed(self, _change: Any) -> None:
-        """The map has finished a request: what is shown is the picture's time."""
-        scene, picture = self.desk.scene, self.desk.picture
-        if scene is None or picture is None or picture.time is None or not len(scene.times.axis):
-            return
-        self.bar.shown = scene.position(picture.time.date) or 0
+        """The map has finished a request: what is shown is the picture's time, or an error that says there is none."""
+        scene = self.desk.scene
+        if scene is not None and self.desk.settled is not None:
+            self.bar.shown = scene.position(self.desk.settled) or 0
 
     def _note(self, _change: Any = None) -> None:
         scene = self.desk.scene

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import ipywidgets
-from traitlets import Bool, HasTraits, Instance, Int, Unicode
+from traitlets import Bool, HasTraits, Instance, Unicode
 
 from datavore_widgets.errors import DatavoreError, InvalidValue
 from datavore_widgets.protocol.answers import Catalog, IndexInfo, MapImage, Times, VariableInfo
@@ -20,7 +20,7 @@ from datavore_widgets.widgets.pump import Pump
 from datavore_widgets.widgets.units import Scale, scale_of
 from datavore_widgets.widgets.view import View
 
-__all__ = ["Desk", "Scene"]
+__all__ = ["Desk", "Picture", "Scene", "sentence"]
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +68,24 @@ class Scene:
         return scale_of(self.variable, aggregate, units or None)
 
 
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture on the map, and the scene that it was asked for: another one may be on its way."""
+
+    image: MapImage
+    scene: Scene
+
+    @property
+    def scale(self) -> Scale:
+        """How its values are shown."""
+        return self.scene.scale(units=self.image.units)
+
+    @property
+    def name(self) -> str:
+        """What it shows."""
+        return self.image.long_name or self.scene.variable.label
+
+
 def _client_of(spec: Any) -> Any:
     if hasattr(spec, "answer"):
         return spec
@@ -86,10 +104,10 @@ class Desk(HasTraits):
     ----------
     scene : Scene, optional
         Replaced as a whole when index or variable change and their times are known.
-    picture : MapImage, optional
+    picture : Picture, optional
         The picture on the map.
-    landed : int
-        Grows whenever the map has finished a request, shown or failed: what play waits for.
+    settled : Date, optional
+        The date of the last request that the map has finished, shown or failed: what play waits for.
     has_map : bool
         Whether a map takes part.
     notice : str
@@ -101,8 +119,8 @@ class Desk(HasTraits):
     """
 
     scene = Instance(Scene, allow_none=True)
-    picture = Instance(MapImage, allow_none=True)
-    landed = Int()
+    picture = Instance(Picture, allow_none=True)
+    settled = Instance(Date, allow_none=True)
     has_map = Bool(False)
     notice = Unicode()
     problem = Unicode()

@@ -61,6 +61,10 @@ class Explorer(Panel):
         self.truth = TruthLine(client, view)
         self.chart = TimeseriesChart(client, view)
         self.series_picker = SeriesPicker(client, view, self.chart)
+        self.parts: tuple[Panel, ...] = (
+            *(self.index_picker, self.colormap_picker, self.basemap_picker, self.map, self.color_bar),
+            *(self.date_slider, self.truth, self.area, self.series_picker, self.chart),
+        )
         self.map.corner.children = [self.color_bar]
         self.map.layout.height = "auto"
 
@@ -70,9 +74,8 @@ class Explorer(Panel):
         self.status.add_class("dv-status")
         sections = [
             _section("Data", self.index_picker),
-            _section("Colours", self.colormap_picker),
-            _section("Map", self.area, self.basemap_picker),
-            _section("Series", self.series_picker),
+            _section("Map", self.colormap_picker, self.basemap_picker),
+            _section("Series", self.area, self.series_picker),
         ]
         side = ipywidgets.VBox([welcome, *sections, self.status] if welcome.value else [*sections, self.status])
         side.add_class("dv-side")
@@ -94,18 +97,7 @@ class Explorer(Panel):
 
     def close(self) -> None:
         """Cancel everything under way and take the explorer off the page."""
-        for part in (
-            self.index_picker,
-            self.colormap_picker,
-            self.area,
-            self.basemap_picker,
-            self.color_bar,
-            self.map,
-            self.date_slider,
-            self.truth,
-            self.series_picker,
-            self.chart,
-        ):
+        for part in self.parts:
             part.close()
         super().close()
         self.desk.close()

@@ -33,7 +33,7 @@ class IndexPicker(Panel):
         self.variable = ipywidgets.Dropdown()
         self.variable.add_class("dv-variable")
         self.dims = ipywidgets.VBox()
-        labelled("Data", self.index, tooltip="The data set")
+        labelled("Data set", self.index, tooltip="The data set")
         labelled("Variable", self.variable, tooltip="The quantity that is shown")
         self._quiet = False
         self.fill([self.index, self.variable, self.dims])

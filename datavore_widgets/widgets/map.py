@@ -18,14 +18,13 @@ from datavore_widgets.protocol.queries import Canvas, MapQuery, Style
 from datavore_widgets.widgets.basemaps import BASEMAPS
 from datavore_widgets.widgets.box_tool import BoxTool
 from datavore_widgets.widgets.coast import COAST_PANE, LAND_PANE, coast_layer, land_layer
-from datavore_widgets.widgets.desk import sentence
+from datavore_widgets.widgets.desk import Picture, Scene, sentence
 from datavore_widgets.widgets.panel import Panel
 from datavore_widgets.widgets.point_readout import PointReadout
 from datavore_widgets.widgets.pump import Pump
 from datavore_widgets.widgets.text import escape, tick_decimals
 from datavore_widgets.widgets.view import View
 from datavore_widgets.widgets.viewport import Frame, fit
-from datavore_widgets.widgets.warp import to_mercator
 
 __all__ = ["DatavoreMap"]
 
@@ -46,10 +45,11 @@ _UNSEEN = 768  # pixels of the first picture, asked before the browser has told 
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """A picture, and the turn of the world that it is wanted on."""
+    """A picture, the turn of the world that it is wanted on, and the scene that it is of."""
 
     query: MapQuery
     turn: float
+    scene: Scene
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class DatavoreMap(Panel):
         self.layout.height = "420px"
 
         self._frame: Frame | None = None
-        self._fitted = ""
+        self._opening = self.view.viewport
         self.pump: Pump[_Wish, _Shown] = Pump(self._work, show=self._show, fail=self._fail, busy=self._busy)
         self.watch(self.map, "bounds", self._moved)
         self.map.on_interaction(self._touched)
@@ -145,13 +145,15 @@ class DatavoreMap(Panel):
         except DatavoreError as error:
             self._complain(sentence(error))
             return
-        self.pump.submit(_Wish(query, turn))
+        self.pump.submit(_Wish(query, turn, scene))
 
     def _work(self, wish: _Wish, job: Job) -> _Shown:
-        image = to_mercator(self.desk.client.answer(wish.query, job))
+        image = self.desk.client.answer(wish.query, job)
         return _Shown(image, "data:image/png;base64," + base64.b64encode(image.png).decode("ascii"))
 
     def _show(self, wish: _Wish, shown: _Shown) -> None:
+        if wish.scene is not self.desk.scene:
+            return  # another variable has been chosen meanwhile
         (south, west), (north, east) = shown.image.bbox.to_leaflet()
         # The answer's longitudes may be in another convention than the question's.
         turn = wish.turn + 360.0 * round((wish.query.canvas.bbox.west - west) / 360.0)
@@ -160,19 +162,19 @@ class DatavoreMap(Panel):
             self.overlay.bounds = ((south, west + turn), (north, east + turn))
             self.overlay.opacity = 1.0
         self._complain("")
-        self.desk.picture = shown.image
-        self._entitle(shown.image)
-        self._landed()
+        self.desk.picture = Picture(shown.image, wish.scene)
+        self._entitle(self.desk.picture)
+        self._landed(wish)
 
     def _fail(self, wish: _Wish, error: Exception) -> None:
         if not isinstance(error, DatavoreError):
             log.error("%r could not be answered", wish.query, exc_info=error)
         self.overlay.opacity = _DIMMED
         self._complain(sentence(error))
-        self._landed()
+        self._landed(wish)
 
-    def _landed(self) -> None:
-        self.desk.landed += 1
+    def _landed(self, wish: _Wish) -> None:
+        self.desk.settled = wish.query.source.date
         self.desk.status = f"ready · {1000 * self.pump.elapsed:.0f} ms"
 
     def _busy(self, on: bool) -> None:
@@ -184,17 +186,13 @@ class DatavoreMap(Panel):
         self._strip.value = f"<div role='alert'>{escape(text)}</div>" if text else ""
         self.mark("dv-has-error", bool(text))
 
-    def _entitle(self, image: MapImage) -> None:
-        scene = self.desk.scene
-        if scene is None:
-            return
-        scale = scene.scale(units=image.units)
-        name = image.long_name or scene.variable.label
-        unit = f" <span class='dv-unit'>{escape(scale.units)}</span>" if scale.units else ""
-        when = f"<time>{escape(image.time.text)}</time>" if image.time is not None else "no time axis"
+    def _entitle(self, picture: Picture) -> None:
+        units, time, info = picture.scale.units, picture.image.time, picture.scene.info
+        unit = f" <span class='dv-unit'>{escape(units)}</span>" if units else ""
+        when = f"<time>{escape(time.text)}</time>" if time is not None else "no time axis"
         self._title.value = (
-            f"<div class='dv-name'>{escape(name)}{unit}</div>"
-            f"<div class='dv-when'>{when} · {escape(scene.info.title or scene.info.name)}</div>"
+            f"<div class='dv-name'>{escape(picture.name)}{unit}</div>"
+            f"<div class='dv-when'>{when} · {escape(info.title or info.name)}</div>"
         )
 
     # Where it is looked at
@@ -207,29 +205,33 @@ class DatavoreMap(Panel):
         width, height = leaflet.right - leaflet.left, leaflet.bottom - leaflet.top
         if not (east > west and north > south and width > 0 and height > 0):
             return  # not laid out yet
-        first = self._frame is None
-        self._frame = frame = Frame(west, south, east, north, width, height)
+        frame = Frame(west, south, east, north, width, height)
+        if not frame.has_map:
+            return  # panned beyond a pole
+        first, self._frame = self._frame is None, frame
         if leaflet.min_zoom != frame.least_zoom:
             leaflet.min_zoom = frame.least_zoom
-        if first and self._fly(always=True):
+        if first and self._fly(self._opening or self._extent()):
             return
         self.view.viewport = frame.box
         self._place_marks()
         self._wish()
 
+    def _extent(self) -> BBox | None:
+        scene = self.desk.scene
+        return None if scene is None else scene.info.bbox
+
     def _new_scene(self, _change: Any = None) -> None:
-        if self._frame is not None:
-            self._fly(always=False)
+        extent, frame = self._extent(), self._frame
+        if extent is not None and frame is not None and not _overlap(extent, frame.box):
+            self._fly(extent)
         self._wish()
 
-    def _fly(self, *, always: bool) -> bool:
-        """Go to the extent of the data: always, or if nothing of it is in view. Whether the map moves."""
-        scene, frame = self.desk.scene, self._frame
-        if scene is None or frame is None or scene.info.bbox is None:
+    def _fly(self, box: BBox | None) -> bool:
+        """Go to a box; whether the map moves."""
+        if box is None or self._frame is None:
             return False
-        if not always and _overlap(scene.info.bbox, frame.box):
-            return False
-        centre, zoom = fit(scene.info.bbox, frame)
+        centre, zoom = fit(box, self._frame)
         if zoom == self.map.zoom and centre == tuple(self.map.center):
             return False
         with self.map.hold_sync():
@@ -301,8 +303,8 @@ class DatavoreMap(Panel):
     def close(self) -> None:
         """Cancel what is under way and take the map off the page."""
         self.pump.close()
+        self._readout.close()
         self.desk.has_map = False
-        self.map.close()
         super().close()
 
 

@@ -53,14 +53,29 @@ class Panel(ipywidgets.Box):
             self.remove_class(name)
 
     def close(self) -> None:
-        """Stop observing and take the widgets off the page."""
+        """Stop observing, take the widgets off the page and forget them."""
         for thing, do, names in self._watched:
             thing.unobserve(do, names)
         self._watched.clear()
-        for child in self.children:
-            if child is not self.desk.sheet:
-                child.close()
-        super().close()
+        for widget in _parts(self, {id(self.desk.sheet)}):
+            widget.unobserve_all()
+            ipywidgets.Widget.close(widget)
+
+
+def _parts(widget: ipywidgets.Widget, seen: set[int]) -> list[ipywidgets.Widget]:
+    """A widget and all that it holds (children, layers, scales, layouts, styles), the inner ones first.
+
+    ipywidgets closes only the widget that it is told to; the rest would stay in the kernel for good.
+    """
+    seen.add(id(widget))
+    found = []
+    for name in widget.keys:
+        value = getattr(widget, name, None)
+        held = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else (value,)
+        for part in held:
+            if isinstance(part, ipywidgets.Widget) and id(part) not in seen:
+                found.extend(_parts(part, seen))
+    return [*found, widget]
 
 
 def labelled(text: str, control: ipywidgets.Widget, *, tooltip: str = "") -> ipywidgets.Widget:

@@ -30,7 +30,10 @@ class SeriesPicker(Panel):
     def __init__(self, client: Any = None, view: View | None = None, chart: TimeseriesChart | None = None) -> None:
         super().__init__(client, view)
         self.aggregate = ipywidgets.Dropdown(options=[(word, name) for name, word in AGGREGATE_WORDS.items()])
-        self.groupby = ipywidgets.Dropdown(options=[(word.capitalize(), name) for name, word in GROUP_WORDS.items()])
+        # No None among the values: to a drop-down that is "nothing chosen".
+        self.groupby = ipywidgets.Dropdown(
+            options=[(word.capitalize(), name or "") for name, word in GROUP_WORDS.items()]
+        )
         labelled("Value", self.aggregate, tooltip="What becomes of the values of a box and a period")
         labelled("Times", self.groupby, tooltip="One value for every time, day, month or year")
         controls: list[ipywidgets.Widget] = [self.aggregate, self.groupby]
@@ -45,10 +48,10 @@ class SeriesPicker(Panel):
             controls.append(buttons)
         self.fill(controls)
         self.watch(self.aggregate, "value", lambda change: setattr(self.view, "aggregate", change["new"]))
-        self.watch(self.groupby, "value", lambda change: setattr(self.view, "groupby", change["new"]))
+        self.watch(self.groupby, "value", lambda change: setattr(self.view, "groupby", change["new"] or None))
         self.watch(self.view, ["aggregate", "groupby"], self._show)
         self._show()
 
     def _show(self, _change: Any = None) -> None:
         self.aggregate.value = self.view.aggregate
-        self.groupby.value = self.view.groupby
+        self.groupby.value = self.view.groupby or ""

@@ -51,7 +51,7 @@ _DASHES = ("solid", "dashed", "dotted", "dash_dotted", "solid", "dashed")
 _MOST_LINES = len(_COLORS)
 _MARGIN = {"top": 10, "bottom": 28, "left": 64, "right": 20}
 _HALF_A_DAY = 43_200_000  # milliseconds
-_VALUE_TICKS = 6
+_VALUE_TICKS = 8
 _FEW = 80  # up to so many points, each has its dot
 _PATIENCE = 0.5  # seconds a series that is no longer wished for may go on
 
@@ -317,6 +317,7 @@ class TimeseriesChart(Panel):
         role = " role='alert'" if alert else ""
         self._empty.value = f"<div{role}>{escape(text)}</div>" if text else ""
         self.mark("dv-has-message", bool(text))
+        self.mark("dv-has-error", alert)
 
     def _heard(self, _widget: Any, content: Any, _buffers: Any) -> None:
         """A click on the chart: the date on the map."""

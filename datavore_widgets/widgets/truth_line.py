@@ -30,16 +30,15 @@ class TruthLine(Panel):
         super().__init__(client, view)
         self._html = ipywidgets.HTML()
         self.fill([self._html])
-        self.watch(self.desk, ["picture", "scene"], self._show)
+        self.watch(self.desk, "picture", self._show)
         self._show()
 
     def _show(self, _change: Any = None) -> None:
-        picture, scene = self.desk.picture, self.desk.scene
+        picture = self.desk.picture
         if picture is None:
-            self._html.value = ""
             return
-        note = picture.note or (scene.info.note if scene is not None else "")
-        parts = [*_facts(picture, self.view.date), *([note] if note else [])]
+        note = picture.image.note or picture.scene.info.note
+        parts = [*_facts(picture.image, self.view.date), *([note] if note else [])]
         self._html.value = " <span aria-hidden='true'>·</span> ".join(f"<span>{escape(part)}</span>" for part in parts)
 
 

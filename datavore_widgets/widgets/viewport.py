@@ -49,6 +49,11 @@ class Frame:
         return (self.west + self.east) / 2
 
     @property
+    def has_map(self) -> bool:
+        """Whether some of the Web-Mercator world is in view."""
+        return self._clip(self.north) - self._clip(self.south) > 1e-9
+
+    @property
     def box(self) -> BBox:
         """What is visible, as a box."""
         return _box(self.west, self.south, self.east, self.north)[0]
@@ -65,7 +70,7 @@ class Frame:
         wide = min(360.0, span * (1 + 2 * _PAD))
         box, turn = _box(self.centre - wide / 2, south, self.centre + wide / 2, north)
         across = self.width * wide / span
-        up = self.height * self._rise(box.south, box.north) / rise
+        up = self.height * self._rise(box.south, box.north) / max(rise, 1e-12)
         return box, int(min(_MOST_PIXELS, max(1, math.ceil(max(across, up))))), turn
 
     def at(self, left: float, top: float) -> tuple[float, float]:
@@ -88,6 +93,7 @@ class Frame:
 
     @classmethod
     def _rise(cls, south: float, north: float) -> float:
+        """Northing between two parallels, in radians."""
         low, high = (float(mercator_from_latitude(cls._clip(v))) for v in (south, north))
         return high - low
 
