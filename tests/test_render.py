@@ -311,6 +311,15 @@ def test_missing_is_transparent_and_infinite_is_beyond_the_limits(canvas):
     assert picture.getpixel((quarter + 4, 0))[3] == 255
 
 
+@pytest.mark.parametrize("canvas", [Canvas(GLOBAL), Canvas(GLOBAL, 720, resample=True), Canvas(GLOBAL, 90)])
+@pytest.mark.parametrize("infinite", [np.inf, -np.inf])
+def test_infinite_values_are_never_transparent(canvas, infinite):
+    values = np.full((180, 360), 100.0, dtype=np.float32)
+    values[:, 180:] = infinite
+    shown = draw(one_degree(), values, canvas)
+    assert set(np.unique(shown)) == {101, 255 if infinite > 0 else 1}
+
+
 def test_nothing_but_missing_is_a_transparent_picture():
     for canvas in (Canvas(GLOBAL), Canvas(GLOBAL, 720, resample=True), Canvas(GLOBAL, 90)):
         assert (draw(one_degree(), np.full((180, 360), np.nan), canvas) == 0).all()

@@ -116,7 +116,6 @@ class Plan:
         Parameters and the return value are those of `nearest`; NaN is missing.
         """
         across, down = self.columns, self.rows
-        valid = values == values
         mixed = np.empty((values.shape[0], self.width), dtype=values.dtype)
         with np.errstate(invalid="ignore", over="ignore"):
             for band in _bands(values.shape[0], self.width):
@@ -134,19 +133,14 @@ class Plan:
                 other *= weight[band]
                 own += other
                 levels[band] = to_levels(own)
-        if not valid.all():
-            self._mend(levels, values, valid, to_levels)
+        if not np.isfinite(values).all():
+            self._mend(levels, values, to_levels)
         return self._without_outside(levels)
 
-    def _mend(
-        self,
-        levels: LevelArray,
-        values: NDArray[np.floating[Any]],
-        valid: NDArray[np.bool_],
-        to_levels: ToLevels,
-    ) -> None:
+    def _mend(self, levels: LevelArray, values: NDArray[np.floating[Any]], to_levels: ToLevels) -> None:
         """Give the pixels that have a value of their own but a neighbour without one what the others make."""
         across, down = self.columns, self.rows
+        valid = ~np.isnan(values)
         own = valid.take(across.nearest, axis=1, mode="clip").take(down.nearest, axis=0, mode="clip")
         y, x = np.divmod(np.flatnonzero((levels == 0) & own), self.width)
         total, weights = np.zeros((2, y.size))
@@ -155,11 +149,11 @@ class Plan:
                 for column, wx in ((across.nearest, 1.0 - across.weight), (across.other, across.weight)):
                     here = row[y], column[x]
                     weight = wy[y].astype(np.float64) * wx[x]
-                    used = valid[here] & (weight > 0)
+                    used = valid[here]
                     total[used] += values[here][used] * weight[used]
                     weights[used] += weight[used]
             mended = to_levels(total / weights)
-        # Infinities of both signs cancel out: then the pixel shows its own cell.
+        # Infinities that cancel out: then the pixel shows its own cell.
         undecided = mended == 0
         mended[undecided] = to_levels(values[down.nearest[y[undecided]], across.nearest[x[undecided]]])
         levels[y, x] = mended
