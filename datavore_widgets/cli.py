@@ -107,7 +107,7 @@ def serve(
     host: Annotated[
         str, typer.Option(help="The address to listen on; 0.0.0.0 is every one of this machine.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="0 is any free one.")] = 8080,
+    port: Annotated[int, typer.Option(help="0 is any free one.")] = 8321,
     until_eof: Annotated[bool, typer.Option("--until-eof", hidden=True)] = False,
 ) -> None:
     """Serve your data to other programs; the built-in synthetic sample if none are given."""

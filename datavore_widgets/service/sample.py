@@ -40,19 +40,19 @@ files = ["climate.nc"]
 """
 
 _TEMPERATURE: dict[str, Any] = {
-    "long_name": "sea surface temperature (synthetic)",
+    "long_name": "sea surface temperature",
     "standard_name": "sea_surface_temperature",
     "units": "degree_Celsius",
     "scale_factor": 0.01,
 }
 _ANOMALY: dict[str, Any] = {
-    "long_name": "sea surface temperature anomaly (synthetic)",
+    "long_name": "sea surface temperature anomaly",
     "units": "degree_Celsius",
     "units_metadata": "temperature: difference",
     "scale_factor": 0.01,
 }
 _SEA_LEVEL: dict[str, Any] = {
-    "long_name": "sea level anomaly (synthetic)",
+    "long_name": "sea level anomaly",
     "standard_name": "sea_surface_height_above_sea_level",
     "units": "m",
     "scale_factor": 0.001,

@@ -246,7 +246,7 @@ class SyntheticOcean:
 
     def _mean_temperature(self) -> FloatArray:
         thermal = self._y - 2.0 * np.exp(-((self._y / 20.0) ** 2))  # the thermal equator lies north of the equator
-        north = np.where(thermal > 0.0, 46.0, 47.0)
+        north = np.where(thermal > 0.0, 50.0, 47.0)
         zonal = -2.6 + 30.6 * np.exp(-(np.abs(thermal / north) ** 2.8))
         return np.asarray(zonal + self._bumps(MEAN_BUMPS), dtype=np.float32)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import signal
 import socket
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,14 @@ _PACKAGE = Path(__file__).parents[1]
 _HOST = "127.0.0.1"
 _USUAL_PORT = 8866
 
-_EXTENSIONS = ["@jupyter-widgets/jupyterlab-manager", "anywidget", "bqplot", "bqscales", "jupyter-leaflet"]
+_EXTENSIONS = [
+    "@voila-dashboards/widgets-manager8",
+    "@jupyter-widgets/jupyterlab-manager",
+    "anywidget",
+    "bqplot",
+    "bqscales",
+    "jupyter-leaflet",
+]
 """What the explorer is made of; other extensions of the user's JupyterLab are not loaded into the page."""
 
 
@@ -125,7 +134,7 @@ def explorer_site(on_ready: Callable[[str], None], *, port: int | None = None, t
     config.Voila.ip = _HOST
     config.Voila.port = -1 if port is None else port
     config.Voila.open_browser = False
-    config.Voila.log_level = logging.WARNING
+    config.Voila.log_level = logging.ERROR
     config.Voila.config_file_paths = []  # other sites' settings are not ours
     # A foreign Host header is a page elsewhere that resolves its own name to this machine.
     config.Voila.tornado_settings = {"allow_remote_access": False, "local_hostnames": ["localhost", _HOST]}
@@ -137,6 +146,10 @@ def explorer_site(on_ready: Callable[[str], None], *, port: int | None = None, t
     # One kernel stands by with the explorer drawn, so that a visitor waits for the browser only.
     config.VoilaConfiguration.preheat_kernel = True
     config.VoilaConfiguration.default_pool_size = 1
+    if len(tempfile.gettempdir()) < 32 and os.name == "posix":
+        # Sockets in a folder of the user's own; by TCP any user of the machine could listen to what kernels publish.
+        # A socket's path has at most 104 bytes, of which the kernel's name takes 70: else TCP it is.
+        config.KernelManager.transport = "ipc"
     # Kernels outlive a closed tab; one that nobody has been connected to for ten minutes is ended.
     config.MappingKernelManager.cull_idle_timeout = 600
     config.MappingKernelManager.cull_interval = 60

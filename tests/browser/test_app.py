@@ -1,0 +1,67 @@
+"""The app's page comes up whole, asks nothing of other hosts, and gives nothing away."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+
+def test_the_sample_is_on_screen_and_fills_it(
+    page: Page, start_explorer: Callable[..., str], screenshot: Callable[[str], Path], outside: list[str]
+) -> None:
+    page.goto(start_explorer())
+    expect(page.locator(".leaflet-image-layer").first).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("synthetic data").first).to_be_visible()
+    expect(page).to_have_title("Datavore")
+    size = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
+    assert size == [1440, 900], "the page scrolls"
+    assert outside == []
+    screenshot("light")
+
+
+def test_dark_by_the_url(page: Page, start_explorer: Callable[..., str], screenshot: Callable[[str], Path]) -> None:
+    page.goto(start_explorer() + "?theme=dark")
+    expect(page.locator(".leaflet-image-layer").first).to_be_visible(timeout=60_000)
+    channels = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
+    assert max(channels[:3]) < 60, "the page is not dark"
+    screenshot("dark")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "voila/files/explorer.ipynb",
+        "voila/files/..%2Fcli.py",
+        "voila/files/../cli.py",
+        "voila/api/contents/",
+        "api/contents",
+        "voila/tree/",
+        "voila/static/..%2f..%2f..%2fetc/passwd",
+    ],
+)
+def test_no_file_is_served(start_explorer: Callable[..., str], path: str) -> None:
+    reply = httpx.get(start_explorer() + path, timeout=60, follow_redirects=True)
+    if reply.is_success:  # any other path is the app's page itself
+        assert "<title>Datavore</title>" in reply.text
+    else:
+        assert reply.status_code in {400, 403, 404, 405}
+    assert "def main" not in reply.text
+    assert "root:" not in reply.text
+
+
+def test_a_foreign_host_header_is_refused(start_explorer: Callable[..., str]) -> None:
+    assert httpx.get(start_explorer(), headers={"Host": "evil.example"}, timeout=60).status_code == 403
+
+
+def test_the_notebook_is_alone_in_its_folder() -> None:
+    import datavore_widgets
+
+    folder = Path(datavore_widgets.__file__).parent / "app"
+    assert [file.name for file in folder.iterdir() if file.name != "__pycache__"] == ["explorer.ipynb"]
+    notebook = json.loads((folder / "explorer.ipynb").read_text())
+    assert all(not cell["outputs"] for cell in notebook["cells"])

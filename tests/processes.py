@@ -1,0 +1,94 @@
+"""Programs that the tests start, and that say on standard output where they can be reached."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+
+import psutil
+
+
+class Program:
+    """A started program: what it has said, and how to end it with all that it started."""
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], cwd: str | None = None) -> None:
+        self.process = subprocess.Popen(
+            list(command),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+            cwd=cwd,
+            start_new_session=True,
+        )
+        self.lines: list[str] = []
+        self._queue: queue.Queue[str | None] = queue.Queue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as stdout:
+            for line in stdout:
+                self.lines.append(line.rstrip())
+                self._queue.put(line)
+        self._queue.put(None)
+
+    def wait_for(self, pattern: str, timeout: float = 60.0) -> str:
+        """The first group of the first line that matches."""
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                line = self._queue.get(timeout=max(deadline - time.monotonic(), 0.01))
+            except queue.Empty:
+                raise AssertionError(f"no line like {pattern!r} in {timeout} s:\n{self.output}") from None
+            if line is None:
+                raise AssertionError(f"ended (exit code {self.process.wait()}) before {pattern!r}:\n{self.output}")
+            if found := re.search(pattern, line):
+                return found.group(1)
+
+    @property
+    def output(self) -> str:
+        return "\n".join(self.lines)
+
+    def children(self) -> list[psutil.Process]:
+        """All processes below this one."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return psutil.Process(self.process.pid).children(recursive=True)
+        return []
+
+    def interrupt(self, timeout: float = 20.0) -> int:
+        """Press Ctrl-C, and give the exit code."""
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(timeout)
+
+    def end(self) -> None:
+        """Whatever it takes."""
+        below = self.children()
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(10)
+        for process in [*below, psutil.Process(self.process.pid)] if self.process.poll() is None else below:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        self.process.wait(5)
+        self._reader.join(5)
+
+
+@contextlib.contextmanager
+def started(*arguments: str, environment: Mapping[str, str] | None = None, cwd: str | None = None) -> Iterator[Program]:
+    """`python -m …` of this interpreter, ended at the end."""
+    program = Program([sys.executable, "-m", *arguments], environment or {}, cwd)
+    try:
+        yield program
+    finally:
+        program.end()

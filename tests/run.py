@@ -1,0 +1,75 @@
+"""Set up everything that the tests need, and run them: `python3 tests/run.py [pytest's arguments]`.
+
+Makes a virtual environment in `.venv-test/`, installs the package with what its tests need, sees to a Chromium, runs
+ruff, mypy and pytest. What is there already is not made again. pytest's own closing line is the last that is said.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+from chromium import find_chromium
+
+ROOT = Path(__file__).resolve().parents[1]
+VENV = ROOT / ".venv-test"
+BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
+IN_CI = os.environ.get("CI", "").lower() == "true"
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def run(*command: str | Path) -> int:
+    say(f"+ {' '.join(map(str, command))}")
+    return subprocess.run([str(part) for part in command], cwd=ROOT, check=False).returncode
+
+
+def set_up_packages() -> None:
+    """Once for each state of pyproject.toml and each Python; the package itself is installed as it lies here."""
+    state = hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + sys.version.encode()).hexdigest()
+    stamp = VENV / "state"
+    if stamp.is_file() and stamp.read_text() == state:
+        return
+    venv.create(VENV, clear=True, with_pip=True)
+    if run(BIN / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--editable", ".[test]"):
+        raise SystemExit("the packages could not be installed; pip says why above")
+    stamp.write_text(state)
+
+
+def set_up_chromium() -> bool:
+    """Whether there is a Chromium, after it was installed from Debian where it is missing and may be."""
+    if find_chromium() is None and shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
+        say("Chromium is missing: installing it from the system's packages")
+        run("apt-get", "-qq", "update")
+        run("apt-get", "-qq", "install", "-y", "--no-install-recommends", "chromium")
+    return find_chromium() is not None
+
+
+def main(arguments: list[str]) -> int:
+    if sys.version_info < (3, 11):  # noqa: UP036 - whoever runs this may have an older one
+        raise SystemExit(f"Python 3.11 or newer is needed; this is {sys.version.split()[0]}")
+    set_up_packages()
+    if not set_up_chromium():
+        if IN_CI:
+            raise SystemExit("Chromium is missing and cannot be installed here: under CI=true that is an error")
+        say("NOTE: the tests marked `browser` are left out: no Chromium was found (on Debian: apt install chromium)")
+        arguments = [*arguments, "-m", "not browser"]
+    python = BIN / "python"
+    checks = [
+        run(python, "-m", "ruff", "check"),
+        run(python, "-m", "ruff", "format", "--check"),
+        run(python, "-m", "mypy"),
+    ]
+    tests = run(python, "-m", "pytest", *arguments)
+    return tests or max(checks)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
