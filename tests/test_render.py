@@ -224,6 +224,9 @@ def test_the_default_resolution_is_the_grids_own_at_most_1024():
     assert canvas_size(one_degree(), Canvas(BBox(0.5, 0, 50.5, 20))) == (51, 20)
     fine = RectilinearGrid.from_centers(np.arange(-180, 180, 0.1) + 0.05, np.arange(-90, 90, 0.1) + 0.05)
     assert canvas_size(fine, Canvas(GLOBAL)) == (1024, 512)
+    # Gaussian rows are not quite as high as columns are wide.
+    gaussian = RectilinearGrid.from_centers(np.arange(128) * 2.8125, np.linspace(-87.864, 87.864, 64))
+    assert canvas_size(gaussian, Canvas(GLOBAL)) == (128, 64)
     # A regional grid in a larger box keeps the size of its cells.
     assert canvas_size(one_degree(0, 0, 10, 10), Canvas(BBox(-50, -50, 50, 50))) == (100, 100)
     # Cells lower than wide: enough pixels for the rows.

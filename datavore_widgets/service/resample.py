@@ -81,19 +81,35 @@ def _height(bbox: BBox, projection: str) -> float:
 def _native_resolution(grid: RectilinearGrid, canvas: Canvas, longer: float) -> int:
     """Pixels of the longer side that give each cell at least one, in both directions."""
     bbox = picture_bbox(canvas)
+    rows, columns = grid.rows_touching(bbox), grid.columns_touching(bbox)
+    if columns.size == 0 or rows.start == rows.stop:
+        return 1
     dlon, dlat = grid.cell_size
-    touched = grid.rows_touching(bbox)
-    columns = grid.columns_touching(bbox).size
+    # Beyond the grid pixels have the same size.
+    across = columns.size + math.floor(_bare_longitudes(grid.window(rows, columns), bbox) / dlon + 1e-6)
+    south, north = max(bbox.south, grid.bbox.south), min(bbox.north, grid.bbox.north)
+    high, covered = (
+        _height(BBox(bbox.west, low, bbox.east, top), canvas.projection)
+        for low, top in ((bbox.south, bbox.north), (south, north))
+    )
+    down = int(rows.stop - rows.start)
     if canvas.projection == "mercator":
-        # A row is lowest where it is nearest to the equator.
-        nearest = 0.0 if bbox.south <= 0 <= bbox.north else min(abs(bbox.south), abs(bbox.north))
+        # A row is lowest where it is nearest to the equator: there it needs its pixel.
+        nearest = 0.0 if south <= 0 <= north else min(abs(south), abs(north))
         dlat /= math.cos(math.radians(nearest))
-    wide, high = bbox.width, _height(bbox, canvas.projection)
-    # The part beyond the grid has pixels of the same size.
-    across = max(columns, math.ceil(wide / dlon - 1e-6), 1) * longer / wide
-    down: float = max(touched.stop - touched.start, math.ceil(high / dlat - 1e-6), 1) * longer / high
+        down = max(down, math.ceil(covered / dlat - 1e-6))
+    down += math.floor((high - covered) / dlat + 1e-6)
     # A whole number of pixels on the shorter side too.
-    return math.ceil(max(across, down) - 1e-6)
+    return math.ceil(max(across * longer / bbox.width, down * longer / high) - 1e-6)
+
+
+def _bare_longitudes(window: RectilinearGrid, bbox: BBox) -> float:
+    """Degrees of longitude of a box that no cell of the window touching it covers."""
+    if window.is_cyclic:
+        return 0.0
+    ends = (window.lon_edges[0] - bbox.west, bbox.west + bbox.width - window.lon_edges[-1])
+    bare = sum(end for end in (float(end % 360.0) for end in ends) if end < bbox.width)
+    return bare + (window.hole[1] - window.hole[0] if window.hole is not None else 0.0)
 
 
 def window_of(grid: RectilinearGrid, canvas: Canvas) -> tuple[slice, IntArray]:
