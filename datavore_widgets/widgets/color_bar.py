@@ -69,7 +69,7 @@ def _continuous(norm: Norm, to: Scale, cmap: str) -> str:
     marks = []
     for value in values:
         place = 100 * (value - low) / (high - low)
-        edge = " dv-tick-first" if place < 6 else " dv-tick-last" if place > 94 else ""
+        edge = " dv-tick-first" if place < 3 else " dv-tick-last" if place > 97 else ""
         marks.append(f"<span class='dv-tick{edge}' style='left:{place:.2f}%'>{_tick(value, decimals)}</span>")
     words = f"{number(low)} to {number(high)} {to.units}".strip()
     return (

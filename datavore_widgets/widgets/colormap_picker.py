@@ -199,7 +199,6 @@ class ColormapPicker(Panel):
     def _say(self, text: str) -> None:
         self.strip.value = f"<div role='alert'>{escape(text)}</div>" if text else ""
 
-    def close(self) -> None:
+    def release(self) -> None:
         """Cancel what is under way."""
         self.pump.close()
-        super().close()

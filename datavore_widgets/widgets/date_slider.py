@@ -101,8 +101,3 @@ class DateSlider(Panel):
         self.bar.note = self.desk.notice
         if scene is not None and not self.desk.notice and not scene.times.exact:
             self.bar.note = "The server tells only the first and the last time; pictures are of the nearest one."
-
-    def close(self) -> None:
-        """Take the bar off the page."""
-        self.bar.close()
-        super().close()

@@ -16,6 +16,7 @@ from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.queries import CatalogQuery, Condition, Filters, Source, TimesQuery
 from datavore_widgets.protocol.times import Date, Stamp
 from datavore_widgets.widgets import style
+from datavore_widgets.widgets.closing import close_whole
 from datavore_widgets.widgets.pump import Pump
 from datavore_widgets.widgets.units import Scale, scale_of
 from datavore_widgets.widgets.view import View
@@ -236,7 +237,7 @@ class Desk(HasTraits):
         self._pump.close()
         self.view.unobserve(self._follow, ["index", "varname"])
         self.view.catalog = None
-        self.sheet.close()
+        close_whole(self.sheet)
         self.view.desk = None
 
 

@@ -68,8 +68,6 @@ class Explorer(Panel):
         self.map.corner.children = [self.color_bar]
         self.map.layout.height = "auto"
 
-        welcome = ipywidgets.HTML(self._welcome())
-        welcome.add_class("dv-welcome")
         self.status = ipywidgets.HTML()
         self.status.add_class("dv-status")
         sections = [
@@ -77,7 +75,7 @@ class Explorer(Panel):
             _section("Map", self.colormap_picker, self.basemap_picker),
             _section("Series", self.area, self.series_picker),
         ]
-        side = ipywidgets.VBox([welcome, *sections, self.status] if welcome.value else [*sections, self.status])
+        side = ipywidgets.VBox([*self._welcome(), *sections, self.status])
         side.add_class("dv-side")
         main = ipywidgets.VBox([self.map, self.date_slider, self.truth, self.chart])
         main.add_class("dv-main")
@@ -86,20 +84,22 @@ class Explorer(Panel):
         self.watch(self.desk, "status", self._tell)
         self._tell()
 
-    def _welcome(self) -> str:
+    def _welcome(self) -> list[ipywidgets.HTML]:
+        """A word for who sees the sample: that it is synthetic, and how to open data of one's own."""
         notes = {info.note for info in self.desk.catalog.indexes.values()}
         if len(notes) != 1 or "synthetic" not in (note := notes.pop()).lower():
-            return ""
-        return f"<strong>{escape(note[:1].upper() + note[1:])}</strong><br>{_OWN_DATA}"
+            return []
+        word = ipywidgets.HTML(f"<strong>{escape(note[:1].upper() + note[1:])}</strong><br>{_OWN_DATA}")
+        word.add_class("dv-welcome")
+        return [word]
 
     def _tell(self, _change: Any = None) -> None:
         self.status.value = f"<div role='status'>{escape(self.desk.status)}</div>"
 
-    def close(self) -> None:
-        """Cancel everything under way and take the explorer off the page."""
+    def release(self) -> None:
+        """Cancel what is under way."""
         for part in self.parts:
             part.close()
-        super().close()
         self.desk.close()
 
 

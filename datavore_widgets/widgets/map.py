@@ -17,6 +17,7 @@ from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.queries import Canvas, MapQuery, Style
 from datavore_widgets.widgets.basemaps import BASEMAPS
 from datavore_widgets.widgets.box_tool import BoxTool
+from datavore_widgets.widgets.closing import close_whole
 from datavore_widgets.widgets.coast import COAST_PANE, LAND_PANE, coast_layer, land_layer
 from datavore_widgets.widgets.desk import Picture, Scene, sentence
 from datavore_widgets.widgets.panel import Panel
@@ -40,6 +41,7 @@ _NOTHING = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNkYAAAAAYAAjCB0C8AAAAASUVORK5CYII="
 )
 _DIMMED = 0.45
+_DEEPEST = 12  # levels of zoom
 _UNSEEN = 768  # pixels of the first picture, asked before the browser has told the map's size
 
 
@@ -80,14 +82,14 @@ class DatavoreMap(Panel):
         self._ring = ipyleaflet.CircleMarker(name="Point", location=(0, 0), radius=6, weight=2, pane=_MARK_PANE)
         self._land = land_layer()
         self.map = ipyleaflet.Map(
-            layers=(self._land, self.overlay, coast_layer(), self._box),
+            layers=(self._land, self.overlay, coast_layer(), self._box),  # the first one is what lies below
             panes=_PANES,
             crs=ipyleaflet.projections.EPSG3857,
             center=(0.0, 0.0),
             zoom=2,
             zoom_snap=0.25,
             zoom_delta=0.5,
-            max_zoom=12,
+            max_zoom=_DEEPEST,
             scroll_wheel_zoom=True,
             box_zoom=False,
             layout=ipywidgets.Layout(width="100%", height="100%"),
@@ -240,20 +242,20 @@ class DatavoreMap(Panel):
 
     def _lay_base(self, _change: Any = None) -> None:
         base = BASEMAPS[self.view.basemap]
-        kept = [layer for layer in self.map.layers if not getattr(layer, "base", False) and layer is not self._land]
-        below = (
-            ipyleaflet.TileLayer(
+        below: ipyleaflet.Layer = self._land
+        if base.url:
+            below = ipyleaflet.TileLayer(
                 url=base.url,
                 name=base.label,
                 attribution=base.attribution,
                 max_native_zoom=base.max_native_zoom,
-                max_zoom=12,
+                max_zoom=_DEEPEST,
                 base=True,
             )
-            if base.url
-            else self._land
-        )
-        self.map.layers = (below, *kept)
+        before, *above = self.map.layers
+        self.map.layers = (below, *above)
+        if before is not below and before is not self._land:
+            close_whole(before)
 
     # What is chosen on it
 
@@ -300,12 +302,12 @@ class DatavoreMap(Panel):
         if not shown:
             self.map.add(self._ring)
 
-    def close(self) -> None:
-        """Cancel what is under way and take the map off the page."""
+    def release(self) -> None:
+        """Cancel what is under way."""
         self.pump.close()
         self._readout.close()
+        close_whole(self._land)
         self.desk.has_map = False
-        super().close()
 
 
 def _overlap(one: BBox, other: BBox) -> bool:

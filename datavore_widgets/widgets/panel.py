@@ -7,6 +7,7 @@ from typing import Any
 
 import ipywidgets
 
+from datavore_widgets.widgets.closing import close_whole
 from datavore_widgets.widgets.desk import Desk
 from datavore_widgets.widgets.view import View
 
@@ -26,6 +27,7 @@ class Panel(ipywidgets.Box):
     """
 
     name = "panel"
+    _is_open = False
 
     def __init__(self, client: Any = None, view: View | None = None) -> None:
         super().__init__()
@@ -34,6 +36,7 @@ class Panel(ipywidgets.Box):
         self._watched: list[tuple[Any, Callable[[Any], None], list[str]]] = []
         self.add_class("dv")
         self.add_class(f"dv-{self.name}")
+        self._is_open = True
 
     def fill(self, children: Sequence[ipywidgets.Widget]) -> None:
         """Put the widgets in; the style sheet comes along, so that each widget looks right alone."""
@@ -52,30 +55,19 @@ class Panel(ipywidgets.Box):
         else:
             self.remove_class(name)
 
+    def release(self) -> None:
+        """Cancel what is under way; called once, by `close`."""
+
     def close(self) -> None:
-        """Stop observing, take the widgets off the page and forget them."""
+        """Cancel what is under way, stop observing, take the widgets off the page and forget them."""
+        if not self._is_open:
+            return  # closed already, or never made: Python closes once more what it throws away
+        self._is_open = False
+        self.release()
         for thing, do, names in self._watched:
             thing.unobserve(do, names)
         self._watched.clear()
-        for widget in _parts(self, {id(self.desk.sheet)}):
-            widget.unobserve_all()
-            ipywidgets.Widget.close(widget)
-
-
-def _parts(widget: ipywidgets.Widget, seen: set[int]) -> list[ipywidgets.Widget]:
-    """A widget and all that it holds (children, layers, scales, layouts, styles), the inner ones first.
-
-    ipywidgets closes only the widget that it is told to; the rest would stay in the kernel for good.
-    """
-    seen.add(id(widget))
-    found = []
-    for name in widget.keys:
-        value = getattr(widget, name, None)
-        held = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else (value,)
-        for part in held:
-            if isinstance(part, ipywidgets.Widget) and id(part) not in seen:
-                found.extend(_parts(part, seen))
-    return [*found, widget]
+        close_whole(self, keep=[self.desk.sheet])
 
 
 def labelled(text: str, control: ipywidgets.Widget, *, tooltip: str = "") -> ipywidgets.Widget:

@@ -82,10 +82,9 @@ class PointReadout(Panel):
     def _say(self, point: Point, what: str, cell: str) -> None:
         self._text.value = f"<div>{escape(place(point))}: {what}</div><div class='dv-muted'>{escape(cell)}</div>"
 
-    def close(self) -> None:
+    def release(self) -> None:
         """Cancel what is under way."""
         self.pump.close()
-        super().close()
 
 
 def _cell_text(series: Series) -> str:

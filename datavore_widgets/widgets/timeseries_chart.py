@@ -103,7 +103,7 @@ class TimeseriesChart(Panel):
         self._times = bqplot.DateScale()
         self._values = bqplot.LinearScale()
         self._x_axis = bqplot.Axis(scale=self._times, grid_lines="none")
-        self._y_axis = bqplot.Axis(scale=self._values, orientation="vertical", grid_lines="solid", label_offset="48px")
+        self._y_axis = bqplot.Axis(scale=self._values, side="left", grid_lines="solid", label_offset="48px")
         self.marks = [self._mark(i) for i in range(_MOST_LINES)]
         self.dots = [self._dot(i) for i in range(_MOST_LINES)]
         self.figure = bqplot.Figure(
@@ -242,12 +242,11 @@ class TimeseriesChart(Panel):
         lines = self._lines
         curves = [line.curve for line in lines]
         drawn = [(line, curve) for line, curve in zip(lines, curves, strict=True) if np.isfinite(curve.values).any()]
-        with self.figure.hold_sync():
-            if drawn:
-                self._set_domain([curve for _, curve in drawn])
-            for number in range(_MOST_LINES):
-                self._set_line(number, drawn[number][1] if number < len(drawn) else None)
-            self._y_axis.label = _axis_label(line for line, _ in drawn)
+        if drawn:
+            self._set_domain([curve for _, curve in drawn])
+        for number in range(_MOST_LINES):
+            self._set_line(number, drawn[number][1] if number < len(drawn) else None)
+        self._y_axis.label = _axis_label(line for line, _ in drawn)
         self.sheet.lines = [
             {
                 "name": line.name,
@@ -284,11 +283,13 @@ class TimeseriesChart(Panel):
             self._times.min, self._times.max = np.datetime64(first, "ms"), np.datetime64(last, "ms")
         with self._values.hold_sync():
             self._values.min, self._values.max = low, high
-        with self._x_axis.hold_sync():
-            self._x_axis.tick_values, self._x_axis.tick_format = time_ticks(first, last)
-        with self._y_axis.hold_sync():
-            self._y_axis.tick_values, decimals = ticks(low, high, _VALUE_TICKS)
-            self._y_axis.tick_format = f".{decimals}f" if decimals < 5 and abs(high) < 1e6 else ".3g"
+        dates, date_format = time_ticks(first, last)
+        values, decimals = ticks(low, high, _VALUE_TICKS)
+        # The format goes first: bqplot writes the ticks anew when their values come, not when the format does.
+        self._x_axis.tick_format = date_format
+        self._x_axis.tick_values = dates
+        self._y_axis.tick_format = f".{decimals}f" if decimals < 5 and abs(high) < 1e6 else ".3g"
+        self._y_axis.tick_values = values
         with self.sheet.hold_sync():
             self.sheet.first, self.sheet.last = float(first), float(last)
 
@@ -346,10 +347,9 @@ class TimeseriesChart(Panel):
         safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in stem)
         return f"{safe}.csv", out.getvalue().encode("utf-8")
 
-    def close(self) -> None:
-        """Cancel what is under way and take the chart off the page."""
+    def release(self) -> None:
+        """Cancel what is under way."""
         self.pump.close()
-        super().close()
 
 
 def _title(scene: Scene, query: SeriesQuery) -> str:

@@ -44,7 +44,7 @@ _WORDS = {
     "micron": "µm",
 }
 _SUPERSCRIPTS = str.maketrans("0123456789-+.", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺·")
-_POWER = re.compile(r"(?<=[A-Za-zµ°%])(?:\*\*|\^)?([+-]?\d+)(?![\d.])")
+_POWER = re.compile(r"(?<=[A-Za-zµ°%])(?<!\d[eE])(?:\*\*|\^)?([+-]?\d+)(?![\d.])")
 _LEVEL = re.compile(r"temperature|\bsst\b|\btas(min|max)?\b|\btos\b|\bt2m\b|\bthetao\b", re.IGNORECASE)
 _NO_LEVEL = re.compile(
     r"anomal|differ|deviat|\bstd|_std|error|bias|trend|tendency|increment|varian|uncertain|gradient|\brange\b|"
