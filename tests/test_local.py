@@ -233,15 +233,20 @@ def test_another_aggregate_or_grouping_reads_nothing(months: LocalService) -> No
 
 
 def test_answers_are_the_callers_own(months: LocalService) -> None:
-    for query in (series(GLOBAL), series(GLOBAL, aggregate="min")):
-        first = months.answer(query).values
+    def values(query: Any) -> np.ndarray:
+        answer = months.answer(query)
+        return answer.values if isinstance(answer, Series) else answer.data
+
+    for query in (
+        series(GLOBAL),
+        series(GLOBAL, aggregate="min"),
+        DataQuery(MARCH),
+        DataQuery(MARCH, BBox(0, 0, 50, 50)),
+    ):
+        first = values(query)
         kept = first.copy()
         first[:] = -1.0
-        assert np.array_equal(months.answer(query).values, kept)
-    data = months.answer(DataQuery(MARCH)).data
-    kept = data.copy()
-    data[:] = -1.0
-    assert np.array_equal(months.answer(DataQuery(MARCH)).data, kept, equal_nan=True)
+        assert np.array_equal(values(query), kept, equal_nan=True)
 
 
 # Data
@@ -446,6 +451,14 @@ def test_a_picture_beside_the_data_is_empty_and_says_where_they_are() -> None:
             assert "-7,29,37,47" in found.note
 
 
+def test_thinning_does_not_make_a_picture_smaller() -> None:
+    dataset = fields.field(np.arange(1.0, 360, 2.0), np.arange(-89, 90, 2.0), hole=False)
+    with service(dataset, caps=Caps(array_bytes=2**12)) as opened:
+        found = opened.answer(MapQuery(MARCH, EVERYWHERE))
+    assert (found.width, found.height) == (180, 90)
+    assert found.total < 180 * 90
+
+
 @pytest.mark.parametrize("reduce", ["mean", "stride"])
 def test_far_more_cells_than_memory_are_thinned_and_stay_in_their_place(reduce: str) -> None:
     dataset = fields.field(np.arange(0.25, 360, 0.5), np.arange(-89.75, 90, 0.5), times=3, hole=False)
@@ -518,7 +531,10 @@ def test_a_further_dimension_is_chosen_by_value_and_always_named() -> None:
         assert found.dims == {"depth": 10.0}
         assert np.allclose(found.values, fields.value(0, 5, np.arange(3)) - 1.0, rtol=1e-6)
         picture = opened.answer(MapQuery(MARCH, EVERYWHERE))
-        assert picture.dims == {"depth": 0.5}
+        below = opened.answer(MapQuery(Source("dataset", "sst", Date("201203"), filters=filters), EVERYWHERE))
+        assert (picture.dims, below.dims) == ({"depth": 0.5}, {"depth": 100.0})
+        # Each depth has limits of its own.
+        assert (picture.vmin - below.vmin, picture.vmax - below.vmax) == pytest.approx((2.0, 2.0), abs=1e-5)
         for wrong, message in (
             ({"depth": 11}, "no value for which depth is 11.0; choose one of 0.5, 10.0, 100.0 m"),
             ({"depth": [0.5, 10]}, "has 2 values for which"),
@@ -571,6 +587,7 @@ def test_conditions_on_companions_hold_everywhere(filters: dict[str, Any], allow
         found = opened.answer(series(bbox, filters=conditions))
         plain = opened.answer(series(bbox))
         picture = opened.answer(MapQuery(source, EVERYWHERE))
+        everything = opened.answer(MapQuery(MARCH, EVERYWHERE))
         lapse = opened.answer(LapseMapQuery("dataset", "sst", EVERYWHERE, filters=conditions))
         table = opened.answer(ExtractQuery("dataset", ("sst",), bbox, filters=conditions))
     box = expected[:, rows][:, :, columns]
@@ -578,9 +595,35 @@ def test_conditions_on_companions_hold_everywhere(filters: dict[str, Any], allow
     assert_close(found.values, np.array([pooled(step, "avg") for step in box]), expected)
     assert found.counts.tolist() == [np.count_nonzero(~np.isnan(step)) for step in box]
     assert plain.counts.tolist() == [rows.size * columns.size] * 6
-    assert picture.valid == np.count_nonzero(~np.isnan(expected[2]))
+    assert picture.valid == np.count_nonzero(~np.isnan(expected[2])) < everything.valid
+    # A condition does not change the colours, whichever comes first.
+    with service(dataset) as opened:
+        alone = opened.answer(MapQuery(MARCH, EVERYWHERE))
+    assert (picture.vmin, picture.vmax) == (everything.vmin, everything.vmax) == (alone.vmin, alone.vmax)
     assert lapse.valid == np.count_nonzero(~np.isnan(expected).all(axis=0))
     assert np.array_equal(table.columns["sst"], box.reshape(-1), equal_nan=True)
+
+
+def test_other_values_of_a_condition_are_another_question() -> None:
+    dataset = companions()
+    with service(dataset) as opened:
+        for quality in range(6):
+            filters = parse_filters({"quality_level": quality})
+            expected = (dataset["quality_level"].values == quality).sum(axis=(1, 2))
+            assert opened.answer(series(GLOBAL, filters=filters)).counts.tolist() == expected.tolist()
+            data = opened.answer(DataQuery(Source("dataset", "sst", Date("201203"), filters=filters))).data
+            assert np.count_nonzero(~np.isnan(data)) == expected[2]
+
+
+def test_a_companion_is_taken_at_the_same_depth() -> None:
+    dataset = fields.with_depth()
+    level = np.zeros(dataset["sst"].shape, dtype=np.int8)
+    level[:, 1] = 5
+    dataset = dataset.assign(quality_level=(dataset["sst"].dims, level))
+    with service(dataset) as opened:
+        for depth, expected in ((0.5, 0), (10, 1)):
+            filters = parse_filters({"depth": depth, "quality_level": 5})
+            assert opened.answer(series(Point(0, 5), filters=filters)).counts.tolist() == [expected] * 3
 
 
 def test_conditions_that_mean_nothing_are_refused() -> None:

@@ -132,7 +132,7 @@ class Maker:
     """Makes a value when it is let go; counts how often it was asked."""
 
     def __init__(self, fail: type[Exception] | None = None) -> None:
-        self.go, self.calls, self.fail = threading.Event(), 0, fail
+        self.go, self.calls, self.fail, self.fail_once = threading.Event(), 0, fail, False
 
     def __call__(self, job: Job) -> bytes:
         self.calls += 1
@@ -140,8 +140,11 @@ class Maker:
             if self.go.wait(0.01):
                 break
             job.progress(done, 1000)
-        if self.fail is not None:
-            raise self.fail("made to fail")
+        fail = self.fail
+        if self.fail_once:
+            self.fail = None
+        if fail is not None:
+            raise fail("made to fail")
         return b"made"
 
 
@@ -204,6 +207,20 @@ def test_work_stops_when_everybody_gave_up_and_can_be_asked_again() -> None:
     assert results == [Cancelled, Cancelled]
     maker.go.set()
     assert memo.get("key", maker) == b"made"
+
+
+def test_who_comes_as_the_others_give_up_makes_it_anew() -> None:
+    memo, maker, results = Memo[bytes](100, len), Maker(fail=Cancelled), []
+    first = ask(memo, maker, None, results)
+    until(lambda: waiting(memo) == 1)
+    second = ask(memo, maker, None, results)
+    until(lambda: waiting(memo) == 2)
+    maker.fail_once = True
+    maker.go.set()
+    first.join(10)
+    second.join(10)
+    assert sorted(results, key=str) == sorted([Cancelled, b"made"], key=str)
+    assert maker.calls == 2
 
 
 def test_an_error_reaches_all_who_wait_and_is_not_remembered() -> None:
