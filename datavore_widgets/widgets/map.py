@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +24,7 @@ from datavore_widgets.widgets.desk import Picture, Scene, sentence
 from datavore_widgets.widgets.panel import Panel
 from datavore_widgets.widgets.point_readout import PointReadout
 from datavore_widgets.widgets.pump import Pump
-from datavore_widgets.widgets.text import escape, tick_decimals
+from datavore_widgets.widgets.text import escape
 from datavore_widgets.widgets.view import View
 from datavore_widgets.widgets.viewport import Frame, fit
 
@@ -166,18 +167,16 @@ class DatavoreMap(Panel):
         self._complain("")
         self.desk.picture = Picture(shown.image, wish.scene)
         self._entitle(self.desk.picture)
-        self._landed(wish)
+        self.desk.settled = wish.query.source.date
+        self.desk.status = f"ready · {1000 * self.pump.elapsed:.0f} ms"
 
     def _fail(self, wish: _Wish, error: Exception) -> None:
         if not isinstance(error, DatavoreError):
             log.error("%r could not be answered", wish.query, exc_info=error)
         self.overlay.opacity = _DIMMED
         self._complain(sentence(error))
-        self._landed(wish)
-
-    def _landed(self, wish: _Wish) -> None:
         self.desk.settled = wish.query.source.date
-        self.desk.status = f"ready · {1000 * self.pump.elapsed:.0f} ms"
+        self.desk.status = "the picture could not be had"
 
     def _busy(self, on: bool) -> None:
         self.mark("dv-is-busy", on)
@@ -186,7 +185,6 @@ class DatavoreMap(Panel):
 
     def _complain(self, text: str) -> None:
         self._strip.value = f"<div role='alert'>{escape(text)}</div>" if text else ""
-        self.mark("dv-has-error", bool(text))
 
     def _entitle(self, picture: Picture) -> None:
         units, time, info = picture.scale.units, picture.image.time, picture.scene.info
@@ -270,7 +268,7 @@ class DatavoreMap(Panel):
         if 180.0 < far < home + 360.0:
             far -= 360.0
         # No more digits than the mouse can mean.
-        digits = tick_decimals((frame.east - frame.west) / frame.width)
+        digits = max(0, math.ceil(-math.log10((frame.east - frame.west) / frame.width)))
         self.view.bbox = tuple(round(edge, digits) for edge in (home, south, far, north))
 
     def _touched(self, **event: Any) -> None:
