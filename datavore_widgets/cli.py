@@ -65,7 +65,7 @@ def explore(
         typer.Argument(metavar="[PATH…|URL]", help="Files, folders, globs, a catalogue; or a server's address."),
     ] = None,
     port: Annotated[
-        int | None, typer.Option(help="Of the page; 0 is any free one.  [default: 8866 or a free one]")
+        int | None, typer.Option(min=0, max=65535, help="Of the page; 0 is any free one.  [default: 8866 or a free one]")
     ] = None,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
     theme: Annotated[Theme, typer.Option(help="What the page looks like.")] = Theme.light,
@@ -82,14 +82,17 @@ def explore(
     with _told(), contextlib.ExitStack() as stack:
         if urls and len(given) > 1:
             raise InvalidValue(f"either one server or paths, not both: {', '.join(given)}")
+        for url in urls:
+            _ask(url)
         # Voila takes two seconds to import: meanwhile the service opens the files.
         service = None if urls else stack.enter_context(ServiceProcess(given))
         from datavore_widgets.web.site import explorer_site
 
-        url = urls[0] if service is None else service.url()
-        if service is not None and url is None:
-            raise typer.Exit(service.close())
-        os.environ["DATAVORE_SERVICE"] = str(url)
+        if service is not None:
+            urls = [url for url in [service.url()] if url]
+            if not urls:  # it has said why
+                raise typer.Exit(service.close())
+        os.environ["DATAVORE_SERVICE"] = urls[0]
         site = explorer_site(on_ready, port=port, theme=theme)
         if service is not None:
             service.when_ended(site.close)
@@ -97,6 +100,14 @@ def explore(
         if service is not None and (code := service.returncode()) is not None:
             typer.secho(f"datavore: the service has ended (exit code {code})", fg=typer.colors.RED, err=True)
             raise typer.Exit(1)
+
+
+def _ask(url: str) -> None:
+    """Say at once what is wrong with a server, and not in the page of every visitor."""
+    from datavore_widgets.client.http import HttpService
+    from datavore_widgets.protocol.queries import CatalogQuery
+
+    HttpService(url).answer(CatalogQuery())
 
 
 @app.command()
@@ -107,18 +118,20 @@ def serve(
     host: Annotated[
         str, typer.Option(help="The address to listen on; 0.0.0.0 is every one of this machine.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="0 is any free one.")] = 8321,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 is any free one.")] = 8321,
     until_eof: Annotated[bool, typer.Option("--until-eof", hidden=True)] = False,
 ) -> None:
     """Serve your data to other programs; the built-in synthetic sample if none are given."""
     with _told():
-        from datavore_widgets.connect import connect
         from datavore_widgets.server.app import build_app
         from datavore_widgets.server.run import serve_background
+        from datavore_widgets.service.local import LocalService
         from datavore_widgets.service.sample import catalog_path
 
-        service = connect(paths or catalog_path())
-        with serve_background(build_app(service), host=host, port=port) as server:
+        with (
+            LocalService(paths or [str(catalog_path())]) as service,
+            serve_background(build_app(service), host=host, port=port) as server,
+        ):
             typer.echo(f"Serving at {server.url} (Ctrl-C ends it)")
             _wait(until_eof)
 

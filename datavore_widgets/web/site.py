@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 import os
+import shutil
 import signal
 import socket
 import tempfile
@@ -12,10 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 from tornado.netutil import bind_sockets
+from tornado.web import HTTPError
 from traitlets import default
 from traitlets.config import Config
 from voila.app import Voila
@@ -27,6 +30,7 @@ __all__ = ["Site", "explorer_site"]
 _PACKAGE = Path(__file__).parents[1]
 _HOST = "127.0.0.1"
 _USUAL_PORT = 8866
+_END_WITHIN = 10.0
 
 _EXTENSIONS = [
     "@voila-dashboards/widgets-manager8",
@@ -45,6 +49,12 @@ class OwnKernel(KernelSpecManager):
     @default("kernel_dirs")
     def _no_kernel_dirs(self) -> list[str]:
         return []
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        """That Python, which keeps to itself what a kernel says of being ended in mid-work."""
+        spec = super().get_kernel_spec(kernel_name)
+        spec.argv = [*spec.argv, "--log-level=CRITICAL"]
+        return spec
 
 
 class Site(Voila):
@@ -86,14 +96,31 @@ class Site(Voila):
         """Serve on the sockets that are bound already: called by `start`."""
         HTTPServer(self.app).add_sockets(self._sockets)
         self.ioloop.add_callback(self._on_ready, self.connection_url)
+        # Not as an exception, which could strike anywhere and leave kernels behind.
+        signal.signal(signal.SIGINT, self._handle_signal_stop)
         try:
             self.ioloop.start()
-        except KeyboardInterrupt:
-            self.log.debug("interrupted")
         finally:
-            # A second Ctrl-C would leave kernels behind.
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
             self.stop()
+
+    def stop(self) -> None:
+        """End the kernels, those too that are being started; called when the loop has ended."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # it is being done
+        self.ioloop.run_sync(self._end_kernels)
+        shutil.rmtree(self.connection_dir, ignore_errors=True)
+
+    async def _end_kernels(self) -> None:
+        until = self.ioloop.time() + _END_WITHIN
+        while True:
+            try:
+                await self.kernel_manager.shutdown_all(now=True)
+            except HTTPError:  # a kernel that is being started is listed, and not found yet
+                if self.ioloop.time() > until:
+                    raise
+                await asyncio.sleep(0.05)
+            else:
+                return
 
     def close(self) -> None:
         """End the site; may be called from any thread."""
