@@ -16,7 +16,6 @@ _HOMES = {
     "DatavoreError": "datavore_widgets.errors",
     "HttpService": "datavore_widgets.client.http",
     "LocalService": "datavore_widgets.service.local",
-    "connect": "datavore_widgets.connect",
     "ColorBar": "datavore_widgets.widgets.color_bar",
     "ColormapPicker": "datavore_widgets.widgets.colormap_picker",
     "DatavoreMap": "datavore_widgets.widgets.map",
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from datavore_widgets.client.datalaps import Datalaps as Datalaps
     from datavore_widgets.client.datavore import Datavore as Datavore
     from datavore_widgets.client.http import HttpService as HttpService
-    from datavore_widgets.connect import connect as connect
     from datavore_widgets.errors import DatavoreError as DatavoreError
     from datavore_widgets.service.local import LocalService as LocalService
     from datavore_widgets.widgets.color_bar import ColorBar as ColorBar

@@ -50,7 +50,7 @@ def connect(spec: Any = None) -> Service:
         # One letter is a drive of Windows.
         if scheme and len(scheme[1]) > 1:
             return _at_url(scheme[1].lower(), spec)
-    if isinstance(spec, bool | int | float | bytes) or spec in ("", []):
+    if isinstance(spec, bool | int | float | bytes) or (isinstance(spec, str | list | tuple | dict) and not spec):
         raise InvalidValue(f"a service is an http(s) URL, a path, a glob, a list of paths or a data set, not {spec!r}")
     return _at_files(spec)
 

@@ -267,8 +267,8 @@ def test_a_drip_ends_at_the_deadline(act):
 def test_the_deadline_is_one_for_all_tries():
     with FaultServer(lambda connection: time.sleep(0.4)) as server:
         started = time.monotonic()
-        with pytest.raises(errors.DeadlineExceeded):
-            ask(server, timeout=(1.0, 0.6), tries=9)
+        with pytest.raises((errors.DeadlineExceeded, errors.Unreachable)):
+            ask(server, timeout=(1.0, 0.6), tries=99)
         assert time.monotonic() - started < 2.5
 
 
