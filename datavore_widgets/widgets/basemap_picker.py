@@ -27,6 +27,7 @@ class BasemapPicker(Panel):
     def __init__(self, client: Any = None, view: View | None = None) -> None:
         super().__init__(client, view)
         self.choice = ipywidgets.Dropdown(options=[(base.label, name) for name, base in BASEMAPS.items()])
+        self.choice.add_class("dv-basemap")
         labelled("Base map", self.choice, tooltip="What lies below the picture; all but the coastline need a network")
         self.fill([self.choice])
         self.watch(self.choice, "value", lambda change: setattr(self.view, "basemap", change["new"]))

@@ -34,6 +34,8 @@ class SeriesPicker(Panel):
         self.groupby = ipywidgets.Dropdown(
             options=[(word.capitalize(), name or "") for name, word in GROUP_WORDS.items()]
         )
+        self.aggregate.add_class("dv-aggregate")
+        self.groupby.add_class("dv-groupby")
         labelled("Value", self.aggregate, tooltip="What becomes of the values of a box and a period")
         labelled("Times", self.groupby, tooltip="One value for every time, day, month or year")
         controls: list[ipywidgets.Widget] = [self.aggregate, self.groupby]
