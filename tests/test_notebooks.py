@@ -1,0 +1,36 @@
+"""The notebooks run from top to bottom, and are kept without what they said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def test_there_are_notebooks() -> None:
+    assert [path.stem for path in NOTEBOOKS] == ["composition", "quickstart"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_it_runs(path: Path, sample_catalog: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    done = NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    said = [output for cell in done.cells if cell.cell_type == "code" for output in cell.outputs]
+    assert not [output for output in said if output.output_type == "stream" and output.name == "stderr"], said
+    assert any("application/vnd.jupyter.widget-view+json" in output.get("data", {}) for output in said)
+
+
+@pytest.mark.parametrize(
+    "path", [*NOTEBOOKS, ROOT / "datavore_widgets" / "app" / "explorer.ipynb"], ids=lambda p: p.stem
+)
+def test_outputs_are_stripped(path: Path) -> None:
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "code":
+            assert cell.outputs == []
+            assert cell.execution_count is None
