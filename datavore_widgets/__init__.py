@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Datahive": "datavore_widgets.client.datahive",
     "Datalaps": "datavore_widgets.client.datalaps",
     "Datavore": "datavore_widgets.client.datavore",
     "DatavoreError": "datavore_widgets.errors",
@@ -30,6 +31,7 @@ _HOMES = {
 __all__ = ["__version__", *_HOMES]
 
 if TYPE_CHECKING:
+    from datavore_widgets.client.datahive import Datahive as Datahive
     from datavore_widgets.client.datalaps import Datalaps as Datalaps
     from datavore_widgets.client.datavore import Datavore as Datavore
     from datavore_widgets.client.http import HttpService as HttpService
