@@ -59,8 +59,13 @@ def rows(table: Table) -> Iterator[list[tuple[Any, ...]]]:
 
 
 def _joined(batches: Sequence[pa.RecordBatch]) -> pa.Table:
-    # One batch may have nanoseconds where another has microseconds.
-    return pa.concat_tables([pa.Table.from_batches([batch]) for batch in batches], promote_options="permissive")
+    """One table of all batches; one of them may have nanoseconds where another has microseconds."""
+    if all(batch.schema == batches[0].schema for batch in batches):
+        return pa.Table.from_batches(batches)
+    names = batches[0].schema.names  # may be there twice, which cannot be promoted
+    places = [str(place) for place in range(len(names))]
+    tables = [pa.Table.from_batches([batch.rename_columns(places)]) for batch in batches]
+    return pa.concat_tables(tables, promote_options="permissive").rename_columns(names)
 
 
 def _frame(joined: pa.Table, nullable: bool) -> pd.DataFrame:

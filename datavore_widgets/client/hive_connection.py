@@ -80,12 +80,12 @@ class HiveConnection:
                     self._open_session(credentials.user)
                 return
             except Unreachable as error:
-                self.cut()
+                self._drop()
                 if attempt + 1 == _TRIES or isinstance(_root(error), socket.gaierror | ssl.SSLError | TimeoutError):
                     raise
                 time.sleep(0.2 * 2**attempt)
             except BaseException:
-                self.cut()
+                self._drop()
                 raise
 
     def _open_session(self, user: str) -> None:
@@ -147,6 +147,10 @@ class HiveConnection:
             with suppress(OSError):
                 handle.shutdown(socket.SHUT_RDWR)
 
+    def _drop(self) -> None:
+        self.broken = True
+        self._socket.close()
+
     def hurry(self) -> None:
         """Wait no longer than a second from now on."""
         self._socket.setTimeout(1000)
@@ -157,8 +161,7 @@ class HiveConnection:
             self.hurry()
             with suppress(DatavoreError):
                 self.call("CloseSession", hs2.TCloseSessionReq(sessionHandle=self._session))
-        self.broken = True
-        self._socket.close()
+        self._drop()
 
     @contextmanager
     def _told(self, name: str) -> Iterator[None]:
@@ -216,7 +219,7 @@ def _tls(ca_cert: str | None) -> ssl.SSLContext | None:
         ) from error
 
 
-_POSITION = re.compile(r"\(?line (\d+),? (?:pos(?:ition)?:? )?(\d+)\)?|\bline (\d+):(\d+)\b")
+_POSITION = re.compile(r"\(?line (\d+),? (?:pos(?:ition)?:? )?(\d+)\)?|\bline (\d+):(\d+)\b", re.IGNORECASE)
 _EXCEPTION = re.compile(
     r"^(?:[\w.$]+(?:Exception|Error): |Error running query: |\[[A-Z_.0-9]+\] (?=[\w.$]+Exception: ))+"
 )

@@ -98,11 +98,11 @@ def _value(name: str, given: Any) -> Value:
             raise InvalidValue(f"the parameter {name!r} is {given!r}: times have microseconds at most")
     elif isinstance(value, np.generic):
         value = value.item()
+    if isinstance(value, dt.datetime) and value != value:  # pandas' NaT is a datetime
+        return None
     if getattr(value, "nanosecond", 0):
         raise InvalidValue(f"the parameter {name!r} is {given!r}: times have microseconds at most")
     if isinstance(value, dt.datetime):
-        if value != value:  # pandas' NaT is a datetime
-            return None
         if value.tzinfo is not None:
             value = value.astimezone(dt.UTC).replace(tzinfo=None)
         return dt.datetime(*value.timetuple()[:6], value.microsecond)

@@ -28,8 +28,13 @@ _PREFIX = "hive_"
 _CAST_PREFIX = "hive_cast_"
 
 
+def _but_macros(functions: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: function for name, function in functions.items() if name.lower() not in MACROS}
+
+
 class _HiveParser(HiveParser):
-    FUNCTIONS = {name: build for name, build in HiveParser.FUNCTIONS.items() if name.lower() not in MACROS}  # noqa: RUF012
+    FUNCTIONS = _but_macros(HiveParser.FUNCTIONS)
+    FUNCTION_PARSERS = _but_macros(HiveParser.FUNCTION_PARSERS)
 
 
 class _MendedHive(Hive):
@@ -117,7 +122,7 @@ def translate(text: str, tables: Mapping[str, Any], *, writable: bool) -> Statem
     Parameters
     ----------
     tables : mapping
-        Tables that there are, by name in lower case.
+        Tables that there are, by name in lower case; those made by statements have the value None.
     writable : bool
         Whether tables may be made and dropped.
 
@@ -151,6 +156,9 @@ def translate(text: str, tables: Mapping[str, Any], *, writable: bool) -> Statem
     else:
         raise refuse(first or "this statement", "SELECT, EXPLAIN, SHOW and DESCRIBE are understood")
     makes, drops = _check_write(tree)
+    for name in filter(None, (makes, drops)):
+        if tables.get(name) is not None:
+            raise refuse(f"{first} {name}", "it is a table of files, which are never written; choose another name")
     reads = _check_tables(tree, tables, {makes, drops})
     _check_structure(tree)
     tree = _mend(tree)
@@ -185,8 +193,8 @@ _BEFORE_BRACKET = frozenset(
     """
     all and any array_agg as between by case cast cross cube distinct else except exists filter from group grouping
     having in inner insert intersect into is join left like limit map not on or order outer over partition right rlike
-    rollup select semi set sets table then timestamp date union using values view when where with within anti full
-    decimal varchar char numeric interval
+    rollup select semi set sets table tablesample then timestamp date union using values view when where with within
+    anti full decimal varchar char numeric interval
     """.split()  # noqa: SIM905
 )
 
@@ -197,6 +205,8 @@ def _check_functions(tokens: list[Token]) -> None:
         if after is None or after.token_type is not TokenType.L_PAREN or token.token_type is TokenType.STRING:
             continue
         name = token.text.lower()
+        if name in ("varchar", "char") and before is not None and before.token_type is TokenType.ALIAS:
+            raise refuse(f"a cast to {name}(n)", "write substr(cast(x AS string), 1, n)")
         if not re.fullmatch(r"[^\W\d]\w*", name) or name in _BEFORE_BRACKET:
             continue
         if name in SAME or name in MACROS:
@@ -232,7 +242,7 @@ def _check_write(tree: exp.Expr) -> tuple[str, str]:
     if isinstance(tree, exp.Drop):
         if tree.kind not in ("TABLE", "VIEW"):
             raise refuse(f"DROP {tree.kind}", "tables and views can be dropped")
-        return "", tree.this.name.lower()
+        return "", next(tree.find_all(exp.Table)).name.lower()
     return "", ""
 
 

@@ -67,6 +67,8 @@ _DAY = "TRY_CAST(TRY_CAST({} AS TIMESTAMP) AS DATE)"
 # Name → (parameters, body), one for each number of parameters.
 MACROS: dict[str, tuple[tuple[str, str], ...]] = {
     "add_months": (("d, n", f"TRY_CAST({_DAY.format('d')} + to_months(CAST(n AS INTEGER)) AS DATE)"),),
+    "ceil": (("x", "CAST(ceil(x) AS BIGINT)"),),
+    "ceiling": (("x", "CAST(ceil(x) AS BIGINT)"),),
     "collect_list": (("x", "coalesce(list(x) FILTER (WHERE x IS NOT NULL), [])"),),
     "collect_set": (("x", "coalesce(list(DISTINCT x) FILTER (WHERE x IS NOT NULL), [])"),),
     "concat_ws": tuple(
@@ -79,9 +81,13 @@ MACROS: dict[str, tuple[tuple[str, str], ...]] = {
     "date_add": (("d, n", f"{_DAY.format('d')} + CAST(n AS INTEGER)"),),
     "date_sub": (("d, n", f"{_DAY.format('d')} - CAST(n AS INTEGER)"),),
     "datediff": (("a, b", f"CAST({_DAY.format('a')} - {_DAY.format('b')} AS INTEGER)"),),
+    "floor": (("x", "CAST(floor(x) AS BIGINT)"),),
+    "isnotnull": (("x", "x IS NOT NULL"),),
+    "isnull": (("x", "x IS NULL"),),
     "last_day": (("d", f"last_day({_DAY.format('d')})"),),
     "percentile": (("x, p", "quantile_cont(CAST(x AS DOUBLE), p)"),),
     "pmod": (("a, b", "((a % b) + b) % b"),),
+    "sign": (("x", "CAST(sign(x) AS DOUBLE)"),),
     "size": (("x", "coalesce(CAST(len(x) AS INTEGER), -1)"),),
     "substr": (
         ("s, n", "substr(s, CAST(CASE WHEN n = 0 THEN 1 ELSE n END AS BIGINT))"),
@@ -100,17 +106,17 @@ MACROS: dict[str, tuple[tuple[str, str], ...]] = {
                 ELSE {_error("this unit of trunc; it is YEAR or MONTH")} END AS DATE)""",
         ),
     ),
-    "unix_timestamp": (("x", "CAST(floor(epoch(TRY_CAST(x AS TIMESTAMP))) AS BIGINT)"),),
+    "unix_timestamp": (("x", "CAST(trunc(epoch(TRY_CAST(x AS TIMESTAMP))) AS BIGINT)"),),
 }
 MACROS["substring"] = MACROS["substr"]
 
 _SAME = """
-abs acos array array_contains asin atan avg cbrt ceil ceiling coalesce concat corr cos cosh count covar_pop
+abs acos array array_contains asin atan avg cbrt coalesce concat corr cos cosh count covar_pop
 covar_samp cume_dist current_date current_timestamp date_format day dayofmonth decimal degrees dense_rank e exp explode
-first_value floor from_unixtime hour if initcap instr isnotnull isnull lag last_value lcase lead length ln locate
+first_value from_unixtime hour if initcap instr lag last_value lcase lead length ln locate
 log10 log2 lower lpad ltrim map map_keys map_values max md5 min minute month named_struct ntile nullif nvl percent_rank
 pi posexplode pow power quarter radians rank regexp_extract regexp_replace repeat replace reverse round row_number
-rpad rtrim second sign sin sinh sort_array sqrt std stddev stddev_pop stddev_samp struct sum tan tanh translate trim
+rpad rtrim second sin sinh sort_array sqrt std stddev stddev_pop stddev_samp struct sum tan tanh translate trim
 ucase upper var_pop var_samp variance weekofyear year
 """
 SAME = frozenset(_SAME.split())

@@ -1,0 +1,343 @@
+"""What goes wrong on a real server, and what must become of it: a typed error, soon, and never a short table."""
+
+# ruff: noqa: PT012 - these blocks read until the error comes
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import psutil
+import pytest
+from hive_server import HiveServer
+
+from datavore_widgets.client.frames import frame
+from datavore_widgets.client.hive import HiveService, UnencryptedConnection
+from datavore_widgets.errors import (
+    Cancelled,
+    DatavoreError,
+    DeadlineExceeded,
+    InvalidSql,
+    InvalidValue,
+    ServerError,
+    Unreachable,
+    Unreadable,
+)
+from datavore_widgets.protocol.sql import SchemaQuery, SqlJob, SqlQuery
+
+CANARY = "p4ssw0rd-that-must-not-show"
+# Four billion pairs: minutes of work, but for a cancel.
+NUMBERS = "(SELECT explode(sequence(1, 200000)) AS {0})"
+ENDLESS = f"SELECT count(*) AS c FROM {NUMBERS.format('a')} x CROSS JOIN {NUMBERS.format('b')} y WHERE a * b % 7 = 3"
+MANY = "SELECT id, cast(id AS string) AS s, id * 0.5D AS x FROM range({})"
+
+
+def _service(server: HiveServer, **options: Any) -> HiveService:
+    return HiveService("127.0.0.1", server.port, user="tester", password=CANARY, **options)
+
+
+def _in_thread(work: Callable[[], Any]) -> tuple[threading.Thread, list[BaseException | None]]:
+    ended: list[BaseException | None] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:
+            ended.append(error)
+        else:
+            ended.append(None)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread, ended
+
+
+def _until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.02)
+
+
+def test_nobody_listens() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with pytest.raises(Unreachable, match=f"nothing listens at 127.0.0.1:{port}"):
+        HiveService("127.0.0.1", port, user="a", password=CANARY).answer(SqlQuery("SELECT 1"))
+
+
+def test_no_such_host() -> None:
+    with pytest.warns(UnencryptedConnection, match="ca_cert"):
+        service = HiveService("no-such-host.invalid", user="a", password=CANARY)
+    with pytest.raises(Unreachable, match=r"there is no host 'no-such-host\.invalid'"):
+        service.answer(SqlQuery("SELECT 1"))
+
+
+def test_a_host_that_hears_and_says_nothing() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        service = HiveService("127.0.0.1", silent.getsockname()[1], user="a", password=CANARY, timeout=0.3)
+        with pytest.raises(Unreachable, match="said nothing"):
+            service.answer(SqlQuery("SELECT 1"))
+
+
+def test_another_protocol() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def web() -> None:
+            for _ in range(3):
+                peer, _ = server.accept()
+                with peer:
+                    peer.recv(100)
+                    peer.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+
+        threading.Thread(target=web, daemon=True).start()
+        service = HiveService("127.0.0.1", server.getsockname()[1], user="a", password=CANARY, timeout=2)
+        with pytest.raises(DatavoreError):
+            service.answer(SqlQuery("SELECT 1"))
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        ({"host": ""}, "host is a name"),
+        ({"host": "a b"}, "host is a name"),
+        ({"port": 0}, "port is a number"),
+        ({"auth_mechanism": "PLANE"}, "did you mean 'PLAIN'"),
+        ({"timeout": 0}, "timeout is a number"),
+    ],
+)
+def test_wrong_options(options: dict[str, Any], what: str) -> None:
+    with pytest.raises(InvalidValue, match=what):
+        HiveService(**{"host": "127.0.0.1", "user": "a", "password": CANARY, **options})
+
+
+def test_no_certificates(tmp_path: Any) -> None:
+    service = HiveService("127.0.0.1", 1, user="a", password=CANARY, ca_cert=str(tmp_path / "none.pem"))
+    with pytest.raises(Unreadable, match=r"none\.pem"):
+        service.answer(SqlQuery("SELECT 1"))
+
+
+def test_an_empty_user_is_refused_by_the_server(hive_server: HiveServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = _service(hive_server)
+    object.__setattr__(service._credentials, "user", "")
+    with pytest.raises(ServerError, match="refused the user") as caught:
+        service.answer(SqlQuery("SELECT 1"))
+    assert caught.value.code == 401
+
+
+def test_wrong_database(hive: HiveService) -> None:
+    with pytest.raises(InvalidSql, match="nowhere"):
+        hive.answer(SqlQuery("SELECT 1", database="nowhere"))
+    with pytest.raises(InvalidValue, match="name of a database"):
+        SqlQuery("SELECT 1", database="default; DROP TABLE obs")
+
+
+def test_another_database(hive: HiveService) -> None:
+    hive.answer(SqlQuery("CREATE DATABASE IF NOT EXISTS other")).close()
+    hive.answer(
+        SqlQuery("CREATE TABLE IF NOT EXISTS things USING parquet AS SELECT 7 AS seven", database="other")
+    ).close()
+    assert frame(hive.answer(SqlQuery("SELECT * FROM things", database="other")))["seven"].tolist() == [7]
+    assert list(hive.answer(SchemaQuery("other")).tables) == ["things"]
+    assert "things" not in hive.answer(SchemaQuery()).tables
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column"),
+    [("SELEC 1", 1, 1), ("SELECT id\nFROM obs\nWHERE nope = 1", 3, 7), ("SELECT *\nFROM no_such_table", 2, 6)],
+)
+def test_bad_sql_is_told_with_its_place(hive: HiveService, text: str, line: int, column: int) -> None:
+    with pytest.raises(InvalidSql) as caught:
+        hive.answer(SqlQuery(text))
+    assert (caught.value.line, caught.value.column) == (line, column)
+    assert "\tat org." not in str(caught.value)
+    assert "Exception" not in str(caught.value)
+
+
+def test_a_failure_at_work_is_the_servers(hive: HiveService) -> None:
+    with pytest.raises(ServerError, match="on purpose"):
+        frame(hive.answer(SqlQuery("SELECT raise_error('on purpose') FROM obs")))
+
+
+def test_statements_without_rows(hive: HiveService) -> None:
+    for text in (
+        "CREATE TABLE IF NOT EXISTS empty_one (a int) USING parquet",
+        "INSERT INTO empty_one VALUES (1), (NULL)",
+        "DROP TABLE empty_one",
+    ):
+        table = hive.answer(SqlQuery(text))
+        assert table.columns == ()
+        assert frame(table).empty
+
+
+def test_cancelled_while_it_works(hive_server: HiveServer) -> None:
+    job = SqlJob()
+    service = _service(hive_server)
+    thread, ended = _in_thread(lambda: service.answer(SqlQuery(ENDLESS), job))
+    connected = lambda: any(c.raddr and c.raddr.port == hive_server.port for c in psutil.Process().net_connections())  # noqa: E731
+    _until(connected)
+    time.sleep(1.0)  # so that it is at work; the test is right, though weaker, if it is not yet
+    before = time.monotonic()
+    job.cancel()
+    thread.join(20)
+    assert isinstance(ended[0], Cancelled)
+    assert time.monotonic() - before < 5  # about 0.1 s on a quiet machine
+    _until(lambda: not connected())
+    # The server does the next query at once: the cancelled one no longer keeps its two cores.
+    assert frame(service.answer(SqlQuery("SELECT 1 AS a", deadline=30)))["a"].tolist() == [1]
+
+
+def test_cancelled_before(hive_server: HiveServer) -> None:
+    job = SqlJob()
+    job.cancel()
+    with pytest.raises(Cancelled):
+        _service(hive_server).answer(SqlQuery("SELECT 1"), job)
+
+
+def test_cancelled_between_batches(hive_server: HiveServer) -> None:
+    job = SqlJob()
+    table = _service(hive_server).answer(SqlQuery(MANY.format(100_000), batch_rows=1000), job)
+    seen = 0
+    with pytest.raises(Cancelled):
+        for batch in table:
+            seen += batch.num_rows
+            if seen == 5000:
+                job.cancel()
+    assert seen <= 7000
+
+
+def test_deadline(hive_server: HiveServer) -> None:
+    with pytest.raises(DeadlineExceeded, match="1 s"):
+        _service(hive_server).answer(SqlQuery(ENDLESS, deadline=1))
+
+
+def test_frozen_server(hive_server: HiveServer) -> None:
+    """A server that stands still is lost after `timeout`, and is as good as ever when it goes on."""
+    table = _service(hive_server, timeout=1.5).answer(SqlQuery(MANY.format(200_000), batch_rows=1000))
+    seen = 0
+    try:
+        with pytest.raises(Unreachable, match="said nothing"):
+            for batch in table:
+                seen += batch.num_rows
+                if seen == 3000:
+                    hive_server.signal(signal.SIGSTOP)
+    finally:
+        hive_server.signal(signal.SIGCONT)
+    assert seen < 200_000
+    assert frame(_service(hive_server).answer(SqlQuery("SELECT 1 AS a")))["a"].tolist() == [1]
+
+
+def test_cancelling_on_a_frozen_server(hive_server: HiveServer) -> None:
+    job = SqlJob()
+    hive_server.signal(signal.SIGSTOP)
+    try:
+        thread, ended = _in_thread(lambda: _service(hive_server, timeout=60).answer(SqlQuery("SELECT 1"), job))
+        time.sleep(0.3)
+        job.cancel()
+        thread.join(15)
+    finally:
+        hive_server.signal(signal.SIGCONT)
+    assert isinstance(ended[0], Cancelled)
+
+
+def test_killed_in_mid_fetch(doomed_server: HiveServer) -> None:
+    """The rows that came are no table: the loop ends in an error."""
+    table = _service(doomed_server).answer(SqlQuery(MANY.format(300_000), batch_rows=2000))
+    seen = 0
+    with pytest.raises(Unreachable, match=r"was lost"):
+        for batch in table:
+            seen += batch.num_rows
+            if seen == 6000:
+                doomed_server.signal(signal.SIGKILL)
+                doomed_server.process.wait(20)
+    assert 6000 <= seen < 300_000
+    with pytest.raises(Unreachable, match="nothing listens"):
+        _service(doomed_server).answer(SqlQuery("SELECT 1"))
+
+
+def test_nothing_is_left_behind(hive_server: HiveServer) -> None:
+    """Neither threads nor sockets, whether a table is read, closed early, forgotten or in error."""
+    service = _service(hive_server)
+    own = psutil.Process()
+    threads = threading.active_count()
+
+    def sockets() -> int:
+        return sum(1 for c in own.net_connections() if c.raddr and c.raddr.port == hive_server.port)
+
+    list(service.answer(SqlQuery("SELECT 1")))
+    service.answer(SqlQuery(MANY.format(50_000), batch_rows=100)).close()
+    forgotten = iter(service.answer(SqlQuery(MANY.format(50_000), batch_rows=100)))
+    next(forgotten)
+    del forgotten
+    with pytest.raises(InvalidSql):
+        service.answer(SqlQuery("SELEC"))
+    _until(lambda: sockets() == 0 and threading.active_count() <= threads)
+
+
+def test_queue_is_sent_under_the_documented_names(hive_server: HiveServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    from datavore_widgets.client.hive_connection import HiveConnection
+
+    sent: list[Any] = []
+    execute = HiveConnection.execute
+
+    def spy(self: HiveConnection, text: str, configuration: Any) -> Any:
+        sent.append((text, dict(configuration)))
+        return execute(self, text, configuration)
+
+    monkeypatch.setattr(HiveConnection, "execute", spy)
+    list(_service(hive_server).answer(SqlQuery("SELECT 1", queue="ocean")))
+    assert sent == [
+        ("SELECT 1", {"tez.queue.name": "ocean", "mapred.job.queue.name": "ocean", "mapreduce.job.queue.name": "ocean"})
+    ]
+
+
+def test_log_lines_and_rows(hive_server: HiveServer) -> None:
+    lines: list[str] = []
+    job = SqlJob(on_line=lines.append)
+    table = _service(hive_server).answer(SqlQuery("SELECT count(*) AS c FROM obs GROUP BY k"), job)
+    assert frame(table).shape == (4, 1)
+    assert job.rows == 4
+    assert any("SparkExecuteStatementOperation" in line for line in lines)
+
+
+def test_the_password_does_not_show(
+    hive_server: HiveServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    service = _service(hive_server)
+    list(service.answer(SqlQuery("SELECT 1")))
+    with pytest.raises(InvalidSql) as caught:
+        service.answer(SqlQuery("SELEC"))
+    gone = HiveService("127.0.0.1", 1, user="a", password=CANARY)
+    with pytest.raises(Unreachable) as lost:
+        gone.answer(SqlQuery("SELECT 1"))
+    shown = [
+        repr(service),
+        repr(vars(service)),
+        str(caught.value),
+        repr(lost.value),
+        caplog.text,
+        str(dict(os.environ)),
+    ]
+    assert not [text for text in shown if CANARY in text]
+
+
+@pytest.mark.slow
+def test_five_million_rows_in_bounds(hive_server: HiveServer) -> None:
+    """Read in batches, a big result costs the client the size of a few batches."""
+    own = psutil.Process()
+    before = own.memory_info().rss
+    most = seen = 0
+    columns = "id, timestamp_seconds(1325376000 + id) AS t, id * 0.5D AS x, cast(id AS string) AS s"
+    query = f"SELECT {columns} FROM range(5000000)"
+    for batch in _service(hive_server, timeout=300).answer(SqlQuery(query)):
+        seen += batch.num_rows
+        most = max(most, own.memory_info().rss)
+    assert seen == 5_000_000
+    assert most - before < 300e6
