@@ -34,3 +34,19 @@ def test_outputs_are_stripped(path: Path) -> None:
         if cell.cell_type == "code":
             assert cell.outputs == []
             assert cell.execution_count is None
+
+
+def test_the_program_of_the_readme_runs(sample_catalog: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    blocks = (ROOT / "README.md").read_text().split("```python\n")[1:]
+    (program,) = [text.partition("```")[0] for text in blocks if "getTimeserie" in text]
+    names: dict[str, object] = {}
+    exec(program, names)
+    assert names["png"][:8] == b"\x89PNG\r\n\x1a\n"
+    assert len(names["series"]) == 30
+    assert "(12, 40) m" in capsys.readouterr().out
+
+
+def test_the_readme_s_picture_is_there_and_small() -> None:
+    picture = ROOT / "notebooks" / "explorer.png"
+    assert f"({picture.relative_to(ROOT)})" in (ROOT / "README.md").read_text()
+    assert picture.stat().st_size < 300_000
