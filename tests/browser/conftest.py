@@ -130,10 +130,13 @@ def start_lab(tmp_path: Path, _own_cache: None) -> Iterator[Callable[..., str]]:
                 name: str(tmp_path / name)
                 for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTERLAB_SETTINGS_DIR")
             }
+            settings = Path(own["JUPYTERLAB_SETTINGS_DIR"], "@jupyterlab", "apputils-extension")
+            settings.mkdir(parents=True)
+            # The question about news covers a corner of the page until it is answered.
+            (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
             options = ["--no-browser", "--ip=127.0.0.1", "--port=0", "--allow-root", f"--ServerApp.root_dir={root}"]
             options += [
                 "--IdentityProvider.token=",
-                "--LabApp.news_url=None",
                 "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
             ]
             lab: Program = stack.enter_context(

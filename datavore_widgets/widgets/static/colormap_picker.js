@@ -59,6 +59,9 @@ function render({ model, el }) {
   label.textContent = "Colours";
   el.append(label, button, reverse, list);
 
+  // JupyterLab would take arrow keys and letters for its cells; it looks at the focused element alone.
+  for (const control of [button, list]) control.dataset.lmSuppressShortcuts = "true";
+
   let options = [];
   let active = -1;
   let typed = "";

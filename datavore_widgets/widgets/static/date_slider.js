@@ -77,6 +77,9 @@ function render({ model, el }) {
   }
   rate.value = "5";
 
+  // JupyterLab would take the arrow keys for its cells; it looks at the focused element alone.
+  for (const control of [range, rate]) control.dataset.lmSuppressShortcuts = "true";
+
   const last = () => labels.length - 1;
   const show = (i) => {
     range.value = String(i);
