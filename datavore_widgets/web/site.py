@@ -31,6 +31,7 @@ _PACKAGE = Path(__file__).parents[1]
 _HOST = "127.0.0.1"
 _USUAL_PORT = 8866
 _END_WITHIN = 10.0
+_PING = 30_000
 
 _EXTENSIONS = [
     "@voila-dashboards/widgets-manager8",
@@ -164,7 +165,12 @@ def explorer_site(on_ready: Callable[[str], None], *, port: int | None = None, t
     config.Voila.log_level = logging.ERROR
     config.Voila.config_file_paths = []  # other sites' settings are not ours
     # A foreign Host header is a page elsewhere that resolves its own name to this machine.
-    config.Voila.tornado_settings = {"allow_remote_access": False, "local_hostnames": ["localhost", _HOST]}
+    config.Voila.tornado_settings = {
+        "allow_remote_access": False,
+        "local_hostnames": ["localhost", _HOST],
+        "ws_ping_interval": _PING,
+        "ws_ping_timeout": _PING,  # jupyter_server's own is longer than tornado allows, which it says on every visit
+    }
     config.VoilaConfiguration.template = "lab"
     config.VoilaConfiguration.theme = theme
     config.VoilaConfiguration.file_allowlist = []
