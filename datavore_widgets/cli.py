@@ -62,10 +62,11 @@ def _root(
 def explore(
     sources: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[PATH…|URL]", help="Files, folders, globs, a catalogue; or a server's address."),
+        typer.Argument(metavar="PATH|URL", help="Files, folders, globs, a catalogue; or a server's address."),
     ] = None,
     port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Of the page; 0 is any free one.  [default: 8866 or a free one]")
+        int | None,
+        typer.Option(min=0, max=65535, help="Of the page; 0 is any free one.  [default: 8866 or a free one]"),
     ] = None,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
     theme: Annotated[Theme, typer.Option(help="What the page looks like.")] = Theme.light,
@@ -113,7 +114,7 @@ def _ask(url: str) -> None:
 @app.command()
 def serve(
     paths: Annotated[
-        list[str] | None, typer.Argument(metavar="[PATH…]", help="Files, folders, globs, a catalogue.")
+        list[str] | None, typer.Argument(metavar="PATH", help="Files, folders, globs, a catalogue.")
     ] = None,
     host: Annotated[
         str, typer.Option(help="The address to listen on; 0.0.0.0 is every one of this machine.")

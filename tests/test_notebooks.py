@@ -7,8 +7,10 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from processes import started
 
 ROOT = Path(__file__).resolve().parents[1]
+APP = ROOT / "datavore_widgets" / "app" / "explorer.ipynb"
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
@@ -26,9 +28,7 @@ def test_it_runs(path: Path, sample_catalog: Path) -> None:
     assert any("application/vnd.jupyter.widget-view+json" in output.get("data", {}) for output in said)
 
 
-@pytest.mark.parametrize(
-    "path", [*NOTEBOOKS, ROOT / "datavore_widgets" / "app" / "explorer.ipynb"], ids=lambda p: p.stem
-)
+@pytest.mark.parametrize("path", [*NOTEBOOKS, APP], ids=lambda p: p.stem)
 def test_outputs_are_stripped(path: Path) -> None:
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type == "code":
@@ -50,3 +50,21 @@ def test_the_readme_s_picture_is_there_and_small() -> None:
     picture = ROOT / "notebooks" / "explorer.png"
     assert f"({picture.relative_to(ROOT)})" in (ROOT / "README.md").read_text()
     assert picture.stat().st_size < 300_000
+
+
+def test_a_visitor_s_kernel_loads_no_xarray(sample_catalog: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    notebook = nbformat.read(APP, as_version=4)
+    notebook.cells += [
+        nbformat.v4.new_code_cell(
+            "from datavore_widgets import Datalaps\n"
+            'len(Datalaps().getTimeserie("sample/climate", "sst_anomaly", [-150, 0], groupby="yyyy"))'
+        ),
+        nbformat.v4.new_code_cell(
+            "import sys\nsorted({'xarray', 'h5py', 'netCDF4', 'zarr', 'dask', 'scipy'} & set(sys.modules))"
+        ),
+    ]
+    with started("datavore_widgets.cli", "serve", "--port", "0", str(sample_catalog)) as server:
+        monkeypatch.setenv("DATAVORE_SERVICE", server.wait_for(r"(http://127\.0\.0\.1:\d+)"))
+        done = NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    texts = [cell.outputs[-1]["data"]["text/plain"] for cell in done.cells[-2:]]
+    assert texts == ["30", "[]"]
