@@ -135,16 +135,16 @@ class HiveService:
             Within about a second of the job's `cancel`.
         """
         if isinstance(query, SqlQuery):
-            return _Statement(self, query, job or Job()).run()
+            return _Statement(self, query, job).run()
         if isinstance(query, SchemaQuery):
-            return _schema(_Statement(self, query, job or Job()).run())
+            return _schema(_Statement(self, query, job).run())
         raise NotSupported(f"a Hive server answers SqlQuery and SchemaQuery, not {type(query).__name__}")
 
     def close(self) -> None:
         """Nothing is held between questions."""
 
-    def connect(self, timeout: float | None = None) -> HiveConnection:
-        """A connection with a session of its own."""
+    def connection(self, timeout: float) -> HiveConnection:
+        """A connection with a session of its own, still to be opened."""
         from datavore_widgets.client.hive_connection import HiveConnection  # impyla loads when it is asked for
 
         return HiveConnection(
@@ -154,7 +154,7 @@ class HiveService:
             credentials=self._credentials,
             ca_cert=self.ca_cert,
             kerberos_service_name=self.kerberos_service_name,
-            timeout=timeout or self.timeout,
+            timeout=timeout,
         )
 
 
@@ -176,8 +176,9 @@ def _schema(table: Table) -> Schema:
 class _Statement:
     """One statement, from its start to its last row."""
 
-    def __init__(self, service: HiveService, query: SqlQuery | SchemaQuery, job: Job) -> None:
-        self._service, self._query, self._job = service, query, job
+    def __init__(self, service: HiveService, query: SqlQuery | SchemaQuery, job: Job | None) -> None:
+        self._service, self._query, self._job = service, query, job or Job()
+        self._is_heard = job is not None
         self._connection: HiveConnection | None = None
         self._handle: Any = None
         self._unread = 0
@@ -188,7 +189,8 @@ class _Statement:
         self._job.check()
         try:
             self._watch = _Watch(self._job, deadline, self._cancel)
-            self._connection = self._service.connect(self._patience(deadline))
+            self._connection = self._service.connection(self._patience(deadline))
+            self._connection.open()
             self._handle = self._start()
             self._wait()
             columns, batches = self._result()
@@ -247,7 +249,7 @@ class _Statement:
 
     def _read_log(self) -> None:
         """Pass new lines of the operation's log on; a server that keeps none is no error."""
-        if not isinstance(self._job, SqlJob):
+        if not self._is_heard:
             return
         from impala import hiveserver2 as hs2
 
@@ -258,7 +260,8 @@ class _Statement:
             reply = self._connected.call("FetchResults", request)
             for line in reply.results.columns[0].stringVal.values if reply.results.columns else ():
                 text = line.decode("utf-8", "replace") if isinstance(line, bytes) else line
-                self._job.tell(text)
+                if isinstance(self._job, SqlJob):
+                    self._job.tell(text)
                 done = log_fraction(text)
                 if done is not None:
                     self._job.progress(round(1000 * done), 1000)
@@ -347,8 +350,9 @@ class _Statement:
         from impala import hiveserver2 as hs2
 
         try:
-            second = self._service.connect(timeout=2.0)
+            second = self._service.connection(timeout=2.0)
             try:
+                second.open()
                 second.call("CancelOperation", hs2.TCancelOperationReq(operationHandle=handle))
             finally:
                 second.close()

@@ -19,7 +19,7 @@ from thrift.transport.TSocket import TSocket
 from thrift.transport.TSSLSocket import TSSLSocket
 from thrift.transport.TTransport import TTransportException
 
-from datavore_widgets.client.credentials import Credentials
+from datavore_widgets.client.credentials import Credentials, Secret
 from datavore_widgets.errors import BadReply, DatavoreError, InvalidSql, ServerError, Unreachable, Unreadable
 
 __all__ = ["HiveConnection", "sql_error"]
@@ -33,19 +33,12 @@ _CONNECT_TIMEOUT = 10.0
 
 
 class HiveConnection:
-    """An open connection. `broken` tells that it is of no use any more.
+    """A connection with a session of its own, once it is opened. `broken` tells that it is of no use any more.
 
     Parameters
     ----------
     timeout : float
         Seconds that every wait for the server may take.
-
-    Raises
-    ------
-    Unreachable
-        When there is no such host or nobody listens there, after three tries.
-    ServerError
-        When the server refuses the user; code 401.
     """
 
     def __init__(
@@ -60,33 +53,57 @@ class HiveConnection:
         timeout: float,
     ) -> None:
         self.where = f"{host}:{port}"
-        self.timeout = timeout
         self.broken = False
+        self._address = (host, port)
+        self._user = credentials.user
+        # Servers without authentication take any password but none at all.
+        self._password = credentials.password or Secret("none")
+        self._mechanism, self._principal = auth_mechanism, kerberos_service_name
+        self._timeout = timeout
+        self._tls = _tls(ca_cert)
+        self._was_cut = False
+        self._socket: Any = None
+        self._client: Any = None
         self._session: Any = None
-        context = _tls(ca_cert)
+
+    def open(self) -> None:
+        """Connect, and open the session; tried three times, as nothing has been asked yet.
+
+        Raises
+        ------
+        Unreachable
+            When there is no such host, or nobody listens there.
+        ServerError
+            When the server refuses the user; code 401.
+        """
         for attempt in range(_TRIES):
-            self._socket = TSSLSocket(host, port, ssl_context=context) if context else TSocket(host, port)
-            self._socket.setTimeout(1000 * min(timeout, _CONNECT_TIMEOUT))
-            # Servers without authentication take any password but none at all.
-            password = credentials.password.reveal() if credentials.password else "none"
-            transport = hs2.get_transport(
-                self._socket, host, kerberos_service_name, auth_mechanism, credentials.user, password
-            )
-            self._client = hs2.ThriftClient(TBinaryProtocolAccelerated(transport))
             try:
-                with self._told("connecting"):
-                    transport.open()
-                    self._socket.setTimeout(1000 * timeout)
-                    self._open_session(credentials.user)
+                self._open_once()
                 return
             except Unreachable as error:
                 self._drop()
-                if attempt + 1 == _TRIES or isinstance(_root(error), socket.gaierror | ssl.SSLError | TimeoutError):
+                hopeless = isinstance(_root(error), socket.gaierror | ssl.SSLError | TimeoutError)
+                if hopeless or self._was_cut or attempt + 1 == _TRIES:
                     raise
                 time.sleep(0.2 * 2**attempt)
             except BaseException:
                 self._drop()
                 raise
+
+    def _open_once(self) -> None:
+        host, port = self._address
+        self.broken = False
+        self._socket = TSSLSocket(host, port, ssl_context=self._tls) if self._tls else TSocket(host, port)
+        self._socket.setTimeout(1000 * min(self._timeout, _CONNECT_TIMEOUT))
+        transport = hs2.get_transport(
+            self._socket, host, self._principal, self._mechanism, self._user, self._password.reveal()
+        )
+        self._client = hs2.ThriftClient(TBinaryProtocolAccelerated(transport))
+        with self._told("connecting"):
+            transport.open()
+        self._socket.setTimeout(1000 * self._timeout)
+        with self._told("OpenSession"):
+            self._open_session(self._user)
 
     def _open_session(self, user: str) -> None:
         version = hs2.TProtocolVersion.HIVE_CLI_SERVICE_PROTOCOL_V6  # the first with rows in columns
@@ -141,19 +158,21 @@ class HiveConnection:
 
     def cut(self) -> None:
         """End the connection at once, from any thread; whoever waits for the server gets an error."""
-        self.broken = True
-        handle = self._socket.handle
+        self.broken = self._was_cut = True
+        handle = None if self._socket is None else self._socket.handle
         if handle is not None:
             with suppress(OSError):
                 handle.shutdown(socket.SHUT_RDWR)
 
     def _drop(self) -> None:
         self.broken = True
-        self._socket.close()
+        if self._socket is not None:
+            self._socket.close()
 
     def hurry(self) -> None:
         """Wait no longer than a second from now on."""
-        self._socket.setTimeout(1000)
+        if self._socket is not None:
+            self._socket.setTimeout(1000)
 
     def close(self) -> None:
         """End session and connection; a server that is gone is no error."""

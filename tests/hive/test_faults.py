@@ -64,6 +64,12 @@ def _until(condition: Callable[[], bool], seconds: float = 60) -> None:
         time.sleep(0.02)
 
 
+def _sockets(server: HiveServer) -> int:
+    """Connections from here to the server."""
+    connections = psutil.Process().net_connections()
+    return sum(1 for connection in connections if connection.raddr and connection.raddr.port == server.port)
+
+
 def test_nobody_listens() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -180,15 +186,14 @@ def test_cancelled_while_it_works(hive_server: HiveServer) -> None:
     job = SqlJob()
     service = _service(hive_server)
     thread, ended = _in_thread(lambda: service.answer(SqlQuery(ENDLESS), job))
-    connected = lambda: any(c.raddr and c.raddr.port == hive_server.port for c in psutil.Process().net_connections())  # noqa: E731
-    _until(connected)
+    _until(lambda: _sockets(hive_server) > 0)
     time.sleep(1.0)  # so that it is at work; the test is right, though weaker, if it is not yet
     before = time.monotonic()
     job.cancel()
     thread.join(20)
     assert isinstance(ended[0], Cancelled)
     assert time.monotonic() - before < 5  # about 0.1 s on a quiet machine
-    _until(lambda: not connected())
+    _until(lambda: _sockets(hive_server) == 0)
     # The server does the next query at once: the cancelled one no longer keeps its two cores.
     assert frame(service.answer(SqlQuery("SELECT 1 AS a", deadline=30)))["a"].tolist() == [1]
 
@@ -234,15 +239,17 @@ def test_frozen_server(hive_server: HiveServer) -> None:
 
 
 def test_cancelling_on_a_frozen_server(hive_server: HiveServer) -> None:
+    """Nothing comes back from it, neither to the question nor to the cancel, and still the wait is over at once."""
     job = SqlJob()
     hive_server.signal(signal.SIGSTOP)
     try:
         thread, ended = _in_thread(lambda: _service(hive_server, timeout=60).answer(SqlQuery("SELECT 1"), job))
-        time.sleep(0.3)
+        _until(lambda: _sockets(hive_server) > 0)
         job.cancel()
-        thread.join(15)
+        thread.join(8)  # half a second on a quiet machine; the server's own timeouts would take ten and more
     finally:
         hive_server.signal(signal.SIGCONT)
+    assert ended
     assert isinstance(ended[0], Cancelled)
 
 
@@ -264,12 +271,7 @@ def test_killed_in_mid_fetch(doomed_server: HiveServer) -> None:
 def test_nothing_is_left_behind(hive_server: HiveServer) -> None:
     """Neither threads nor sockets, whether a table is read, closed early, forgotten or in error."""
     service = _service(hive_server)
-    own = psutil.Process()
     threads = threading.active_count()
-
-    def sockets() -> int:
-        return sum(1 for c in own.net_connections() if c.raddr and c.raddr.port == hive_server.port)
-
     list(service.answer(SqlQuery("SELECT 1")))
     service.answer(SqlQuery(MANY.format(50_000), batch_rows=100)).close()
     forgotten = iter(service.answer(SqlQuery(MANY.format(50_000), batch_rows=100)))
@@ -277,7 +279,7 @@ def test_nothing_is_left_behind(hive_server: HiveServer) -> None:
     del forgotten
     with pytest.raises(InvalidSql):
         service.answer(SqlQuery("SELEC"))
-    _until(lambda: sockets() == 0 and threading.active_count() <= threads)
+    _until(lambda: _sockets(hive_server) == 0 and threading.active_count() <= threads)
 
 
 def test_queue_is_sent_under_the_documented_names(hive_server: HiveServer, monkeypatch: pytest.MonkeyPatch) -> None:

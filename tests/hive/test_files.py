@@ -198,6 +198,10 @@ def _attempts(place: Path) -> Iterator[str]:
         "CREATE VIEW v AS SELECT 1",
         "SELECT reflect('java.lang.System', 'getenv')",
         "ADD JAR /tmp/x.jar",
+        "SELECT * FROM sqlite_master WHERE EXISTS (WITH sqlite_master AS (SELECT 1 AS a) SELECT a FROM sqlite_master)",
+        "SELECT * FROM (WITH duckdb_tables AS (SELECT 1 AS a) SELECT a FROM duckdb_tables) t, duckdb_tables",
+        "DROP VIEW v, days",
+        "DROP VIEW days",
     )
 
 
@@ -358,6 +362,11 @@ def test_the_sample_fleet_answers() -> None:
         assert _one(service, "SELECT count(DISTINCT id) FROM fleet WHERE lat BETWEEN :s AND :n", s=-70, n=70) == 500
         path = fleet_path()
         assert os.fspath(path).startswith(os.environ["XDG_CACHE_HOME"])
+
+
+def test_with_may_shadow_a_table(service: TableService) -> None:
+    assert _one(service, "WITH days AS (SELECT 7 AS x) SELECT sum(x) FROM days") == 7
+    assert _one(service, "WITH a AS (SELECT x FROM days), b AS (SELECT x FROM a) SELECT sum(x) FROM b") == 6
 
 
 def test_a_table_is_a_table(service: TableService) -> None:

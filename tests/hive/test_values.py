@@ -214,14 +214,14 @@ def test_a_table_is_closed_once() -> None:
             "cannot recognize",
         ),
         (
-            "Error while compiling statement: FAILED: SemanticException [Error 10001]: Line 2:14 Table not found 'nope'",
+            "Error while compiling statement: SemanticException [Error 10001]: Line 2:14 Table not found 'nope'",
             "42S02",
             InvalidSql,
             (2, 15),
             "Table not found",
         ),
         (
-            "Error while processing statement: FAILED: Execution Error, return code 2",
+            "Error while processing statement: return code 2",
             "08S01",
             ServerError,
             None,

@@ -242,13 +242,15 @@ def _check_write(tree: exp.Expr) -> tuple[str, str]:
     if isinstance(tree, exp.Drop):
         if tree.kind not in ("TABLE", "VIEW"):
             raise refuse(f"DROP {tree.kind}", "tables and views can be dropped")
-        return "", next(tree.find_all(exp.Table)).name.lower()
+        dropped = list(tree.find_all(exp.Table))
+        if len(dropped) != 1:
+            raise refuse("DROP of several tables", "drop them one by one")
+        return "", dropped[0].name.lower()
     return "", ""
 
 
 def _check_tables(tree: exp.Expr, tables: Mapping[str, Any], new: set[str]) -> frozenset[str]:
     """Every table is one of the catalogue's; nothing else that DuckDB would read has a name here."""
-    named = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
     reads: set[str] = set()
     for table in tree.find_all(exp.Table):
         if not isinstance(table.this, exp.Identifier):
@@ -256,7 +258,9 @@ def _check_tables(tree: exp.Expr, tables: Mapping[str, Any], new: set[str]) -> f
         name = table.name.lower()
         if table.catalog or table.db.lower() not in ("", "default"):
             raise InvalidSql(f"there is one database, default, not {table.db or table.catalog!r}")
-        if name in named and not table.db:
+        if not table.db and _is_named_around(table, name):
+            if name in tables:  # its own query may read the table of that name
+                reads.add(name)
             continue
         if name in new:
             pass
@@ -267,6 +271,17 @@ def _check_tables(tree: exp.Expr, tables: Mapping[str, Any], new: set[str]) -> f
             raise InvalidSql(message, suggestions=near, **_place(table))
         table.set("db", None)
     return frozenset(reads)
+
+
+def _is_named_around(table: exp.Table, name: str) -> bool:
+    """Whether a WITH around the table names it; one beside it does not."""
+    node: exp.Expr | None = table
+    while node is not None:
+        written = node.args.get("with_") or node.args.get("with")
+        if written is not None and any(cte.alias.lower() == name for cte in written.expressions):
+            return True
+        node = node.parent
+    return False
 
 
 def _place(node: exp.Expr) -> dict[str, int]:
