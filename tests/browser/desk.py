@@ -107,6 +107,17 @@ class ExplorerDesk:
             found[name] = float(text)
         return found
 
+    def value(self) -> float:
+        """The value at the point, as it is shown."""
+        return float(self.readout.locator("strong").inner_text().split()[0].replace("−", "-"))
+
+    def cell(self) -> tuple[float, float]:
+        """(lon, lat) of the centre of the cell that the value at the point comes from."""
+        found = re.search(r"cell of (\S+)°([NS])? (\S+)°([EW])?", self.readout.inner_text())
+        assert found is not None, self.readout.inner_text()
+        lat, lon = float(found[1]), float(found[3])
+        return (-lon if found[4] == "W" else lon), (-lat if found[2] == "S" else lat)
+
     def until(self, done: Any, what: str, timeout: float = 20.0) -> None:
         """Wait for the page, not for a time."""
         for _ in range(int(timeout / 0.05)):
