@@ -111,7 +111,7 @@ class Packing:
         data = np.asarray(raw)
         if data.dtype.newbyteorder("=") != self.stored:
             data = data.view(self.stored.newbyteorder(data.dtype.byteorder))
-        missing = self._missing(data) if self.can_miss else None
+        missing = self.missing(data) if self.can_miss else None
         if self.dtype.kind != "f":
             values = data.astype(self.dtype)
             return values if missing is None else np.ma.MaskedArray(values, mask=missing)
@@ -124,7 +124,8 @@ class Packing:
             values[missing] = np.nan
         return values
 
-    def _missing(self, data: NDArray[Any]) -> NDArray[np.bool_]:
+    def missing(self, data: NDArray[Any]) -> NDArray[np.bool_]:
+        """Where stored values, with the sign that they are meant to have, mean "missing"."""
         missing = np.zeros(data.shape, dtype=bool)
         for fill in self.fills:
             missing |= data == fill
@@ -245,7 +246,9 @@ def is_time_unit(units: Any) -> bool:
     return isinstance(units, str) and _SINCE.match(units) is not None
 
 
-def labels_from_times(values: NDArray[Any], attrs: Mapping[str, Any]) -> tuple[NDArray[np.int64], str]:
+def labels_from_times(
+    values: NDArray[Any], attrs: Mapping[str, Any], *, first: bool = False
+) -> tuple[NDArray[np.int64], str]:
     """Labels of the times of a coordinate, rounded to the millisecond, and their calendar.
 
     Parameters
@@ -254,13 +257,16 @@ def labels_from_times(values: NDArray[Any], attrs: Mapping[str, Any]) -> tuple[N
         Numbers with CF units, `datetime64`, or cftime objects.
     attrs : mapping
         `units` and `calendar`, for numbers.
+    first : bool
+        Take the first alone of the times of samples; missing ones do not count.
 
     Raises
     ------
     InvalidValue
         When some are missing, or the units or the calendar cannot be decoded.
     """
-    flat = np.asarray(values).reshape(-1)
+    flat = np.asarray(values)
+    flat = _first(flat, attrs) if first else flat.reshape(-1)
     if flat.dtype.kind == "M":
         if np.isnat(flat).any():
             raise InvalidValue("some of its times are missing")
@@ -281,6 +287,18 @@ def labels_from_times(values: NDArray[Any], attrs: Mapping[str, Any]) -> tuple[N
     if np.ma.getmaskarray(numbers).any() or not np.isfinite(flat).all():
         raise InvalidValue("some of its times are missing")
     return _labels_since(flat, match, calendar), calendar
+
+
+def _first(values: NDArray[Any], attrs: Mapping[str, Any]) -> NDArray[Any]:
+    """The first of the times of some samples that are not missing, or none."""
+    if values.dtype.kind == "M":
+        there = values[~np.isnat(values)]
+    elif values.dtype.kind in "iuf":
+        numbers = Packing.of(values.dtype, attrs).decode(values)
+        there = values[~np.ma.getmaskarray(numbers) & np.isfinite(np.ma.getdata(numbers))]
+    else:
+        there = values.reshape(-1)
+    return np.atleast_1d(there.min()) if there.size else there
 
 
 def _rounded(times: NDArray[Any]) -> NDArray[np.int64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,14 @@ from numpy.typing import NDArray
 
 from datavore_widgets.errors import NoData, Unreadable
 from datavore_widgets.protocol.answers import IndexInfo, VariableInfo
+from datavore_widgets.protocol.geometry import BBox
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.times import TimeAxis
+from datavore_widgets.service.decode import Packing
 from datavore_widgets.service.files import Raw, Source
-from datavore_widgets.service.grid import RectilinearGrid
+from datavore_widgets.service.grid import Grid
 from datavore_widgets.service.scan import Dim, Found, Layout, scan
+from datavore_widgets.service.sphere import around_all, meet
 
 __all__ = ["Index", "Piece", "Variable"]
 
@@ -42,6 +46,10 @@ class Piece:
     source: Source
     found: Found
     fingerprint: Hashable
+
+    def touches(self, bbox: BBox) -> bool:
+        """Whether any of its cells shares more than an edge with a box."""
+        return meet(self.found.place.bbox, bbox) and self.found.grid.touching(bbox).count > 0
 
     def check(self, name: str, fingerprint: Hashable) -> None:
         """Go on with a file that was changed only if the variable still has the same cells and times.
@@ -72,8 +80,6 @@ class Variable:
         As in the files.
     info : VariableInfo
         What the catalogue tells of it.
-    grid : RectilinearGrid
-        Where its cells lie.
     axis : TimeAxis
         Its times, ascending; empty where it has none.
     dtype : dtype
@@ -88,13 +94,39 @@ class Variable:
 
     name: str
     info: VariableInfo
-    grid: RectilinearGrid
     axis: TimeAxis
     dtype: np.dtype[Any]
     dims: tuple[Dim, ...]
     pieces: tuple[Piece, ...]
     piece_of: IntArray
     place_of: IntArray
+
+    @property
+    def grid(self) -> Grid:
+        """Where its cells lie; of a variable that `moves`, where those of its first file do."""
+        return self.pieces[0].found.grid
+
+    def grid_at(self, step: int | None) -> Grid:
+        """Where its cells lie at a step."""
+        return self._piece(step).found.grid
+
+    @cached_property
+    def moves(self) -> bool:
+        """Whether its cells lie elsewhere in each file, as those of a swath do."""
+        return any(piece.found.place.key != self.pieces[0].found.place.key for piece in self.pieces[1:])
+
+    @cached_property
+    def bbox(self) -> BBox:
+        """The box around its cells at all times."""
+        return around_all([piece.found.place.bbox for piece in (self.pieces if self.moves else self.pieces[:1])])
+
+    def runs(self, steps: slice) -> Iterator[tuple[slice, Grid]]:
+        """Steps one after another whose cells lie at the same places, and where: all of them unless it `moves`."""
+        if not self.moves:
+            yield steps, self.grid
+            return
+        for first, stop in _runs(self.piece_of[steps]):
+            yield slice(steps.start + first, steps.start + stop), self.grid_at(steps.start + first)
 
     @property
     def has_time(self) -> bool:
@@ -120,7 +152,7 @@ class Variable:
 
     def steps_per_read(self, rows: slice, columns: IntArray) -> int:
         """How many steps of a window to read at a time: whole chunks, within some 32 MB."""
-        ny = len(range(*rows.indices(self.grid.shape[0])))
+        ny = len(range(*rows.indices(self.pieces[0].found.place.shape[0])))
         cells = max(1, ny * int(np.size(columns)))
         steps = max(1, _READ_BYTES // (cells * max(8, self.dtype.itemsize)))
         chunk = self.pieces[0].found.layout.chunk[0]
@@ -165,39 +197,67 @@ class Variable:
         if steps is None:
             raise NoData(f"{self.name!r} has {len(self.axis)} times: one of them has to be chosen")
         wanted = np.arange(len(self.axis))[steps].reshape(-1)
-        parts = []
-        for start, stop in _runs(self.piece_of[wanted]):
-            if job is not None:
-                job.check()
-            run = wanted[start:stop]
-            parts.append(
-                self._read_piece(self.pieces[int(self.piece_of[run[0]])], self.place_of[run], at, rows, columns)
-            )
+        parts = [self._read_piece(piece, places, at, rows, columns) for piece, places in self._runs_of(wanted, job)]
         if not parts:
             return np.empty((0, *self._nothing(0, rows).shape[1:2], columns.size), dtype=self.dtype)
         joined = _concatenate(parts, axis=0)
         return joined if isinstance(steps, slice) else joined[0]
 
-    def _read_piece(
-        self, piece: Piece, places: IntArray, at: tuple[int, ...], rows: slice, columns: IntArray
-    ) -> NDArray[Any]:
+    def _runs_of(self, wanted: IntArray, job: Job | None) -> Iterator[tuple[Piece, IntArray]]:
+        """The files that hold some steps, one after another, with the places of the steps in there."""
+        for start, stop in _runs(self.piece_of[wanted]):
+            if job is not None:
+                job.check()
+            run = wanted[start:stop]
+            yield self.pieces[int(self.piece_of[run[0]])], self.place_of[run]
+
+    def stored(
+        self, steps: slice, at: tuple[int, ...], job: Job | None = None
+    ) -> Iterator[tuple[NDArray[Any], Packing]]:
+        """Whole fields of some steps as they are stored, not decoded, each (nt, ny, nx) with its packing.
+
+        Raises
+        ------
+        Unreadable
+            As `read`.
+        """
+        ny, nx = self.grid.shape
+        for piece, places in self._runs_of(np.arange(len(self.axis))[steps], job):
+            for raws in self._raws(piece, places, at, slice(0, ny), [slice(0, nx)]):
+                yield from ((_ordered(raw, piece.found.layout), raw.packing) for raw in raws)
+
+    def _raws(
+        self, piece: Piece, places: IntArray, at: tuple[int, ...], rows: slice, columns: Sequence[slice]
+    ) -> Iterator[list[Raw]]:
+        """For each run of steps that lie one behind the other in a file, what is stored in each run of columns."""
         layout = piece.found.layout
-        start, stop, step = rows.indices(self.grid.shape[0])
         keys: dict[str, int | slice] = dict(zip(layout.others, (int(i) for i in at), strict=True))
-        keys[layout.lat] = slice(start, max(start, stop), step)
-        slabs = []
+        keys[layout.lat] = rows
         for first, last in _runs(places - np.arange(places.size)) if layout.time else [(0, 1)]:
             if layout.time:
                 keys[layout.time] = slice(int(places[first]), int(places[last - 1]) + 1)
-            across = []
-            for run in _monotonic_runs(columns):
-                low, high = int(run.min()), int(run.max()) + 1
-                keys[layout.lon] = slice(low, high)
-                raw = piece.source.read(self.name, keys)
-                piece.check(self.name, raw.fingerprint)
-                values = raw.packing.decode(_ordered(raw, layout))
-                across.append(values[..., _as_slice(run - low)])
-            slabs.append(_concatenate(across, axis=-1) if across else self._nothing(last - first, rows))
+            raws = []
+            for run in columns:
+                keys[layout.lon] = run
+                raws.append(piece.source.read(self.name, keys))
+                piece.check(self.name, raws[-1].fingerprint)
+            yield raws
+
+    def _read_piece(
+        self, piece: Piece, places: IntArray, at: tuple[int, ...], rows: slice, columns: IntArray
+    ) -> NDArray[Any]:
+        start, stop, step = rows.indices(piece.found.place.shape[0])
+        runs = _monotonic_runs(columns)
+        if not runs:
+            return self._nothing(places.size if piece.found.layout.time else 1, rows)
+        wanted = [slice(int(run.min()), int(run.max()) + 1) for run in runs]
+        slabs = []
+        for raws in self._raws(piece, places, at, slice(start, max(start, stop), step), wanted):
+            across = [
+                raw.packing.decode(_ordered(raw, piece.found.layout))[..., _as_slice(run - run.min())]
+                for raw, run in zip(raws, runs, strict=True)
+            ]
+            slabs.append(_concatenate(across, axis=-1))
         return _concatenate(slabs, axis=0).astype(self.dtype, copy=False)
 
     def _nothing(self, steps: int, rows: slice) -> NDArray[Any]:

@@ -1,0 +1,1 @@
+"""The laps store: a copy of the data, laid out so that any box over any lapse takes milliseconds."""

@@ -1,0 +1,196 @@
+"""Preparing: what makes any box over any lapse of an index a matter of milliseconds."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from datavore_widgets.errors import InvalidValue, NotSupported, Unreadable
+from datavore_widgets.protocol.job import Job
+from datavore_widgets.service.catalog import Library, open_catalog
+from datavore_widgets.service.grid import RectilinearGrid
+from datavore_widgets.service.index import Index, Variable
+from datavore_widgets.service.laps.build import build_segment
+from datavore_widgets.service.laps.folder import Folder, Plan, cache_folder, plan_of, plans_of
+from datavore_widgets.service.laps.segment import Segment
+
+__all__ = ["Prepared", "prepare"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What was done for one variable.
+
+    Parameters
+    ----------
+    index, varname : str
+        Which.
+    folder : Path
+        Where it is kept.
+    steps : int
+        Times that are ready.
+    built, kept : int
+        Segments made now, and those that were there already.
+    nbytes : int
+        On the disk.
+    """
+
+    index: str
+    varname: str
+    folder: Path
+    steps: int
+    built: int
+    kept: int
+    nbytes: int
+
+
+def prepare(
+    spec: Any, *, folder: str | Path | None = None, fields: bool | None = None, job: Job | None = None
+) -> list[Prepared]:
+    """Prepare every variable with times of files, so that boxes and lapses of them take milliseconds.
+
+    Reads each value once. What is there already and still true is kept: after a file was added only the last
+    segment of time is made again. Cancelled or killed at any moment, what was prepared before is still there, and
+    the next call goes on where this one ended. Another process that prepares the same is waited for.
+
+    Parameters
+    ----------
+    spec : path, glob, list of paths, or catalogue file
+        What `open_catalog` takes, apart from data sets in memory.
+    folder : path, optional
+        Where to keep it; the user's cache folder if not given, where every service finds it by itself.
+    fields : bool, optional
+        Also keep a copy in the order of time, for pictures and scrubbing; by default where the files hold several
+        steps to a chunk, so that one picture has to decode many.
+    job : Job, optional
+        To cancel, and to hear of the progress.
+
+    Raises
+    ------
+    Unreadable
+        When files cannot be read, or the folder cannot be written to or is full.
+    """
+    with open_catalog(spec) as library:
+        return prepare_library(library, Path(folder) if folder else cache_folder(), fields=fields, job=job or Job())
+
+
+def prepare_library(library: Library, root: Path, *, fields: bool | None, job: Job) -> list[Prepared]:
+    """Prepare the variables of indexes that are open."""
+    todo = list(_preparable(library.indexes.values()))
+    if not todo:
+        raise InvalidValue("nothing here can be prepared: that needs files with a variable of several times")
+    total = sum(len(variable.axis) for _, variable in todo)
+    done, told = 0, []
+    for index, variable in todo:
+        work = _Work(index, variable, root, fields, job, done, total)
+        try:
+            told.append(work.run())
+        except NotSupported as error:
+            _log.warning("%s", error)
+        except OSError as error:
+            if isinstance(error, Unreadable):
+                raise
+            raise Unreadable(
+                f"{variable.name!r} of {index.id!r} cannot be prepared in {str(root)!r}: {error.strerror or error}; "
+                f"it takes up to {work.estimate / 2**30:.1f} GiB there. What was prepared before is still in use"
+            ) from error
+        done += len(variable.axis)
+    return told
+
+
+def _preparable(indexes: Iterable[Index]) -> Iterator[tuple[Index, Variable]]:
+    for index in indexes:
+        for variable in index.variables.values():
+            if is_preparable(variable):
+                yield index, variable
+
+
+def is_preparable(variable: Variable) -> bool:
+    """Whether it has times, rows and columns, and lies in files, which tell when they change."""
+    on_disk = all(piece.source.name for piece in variable.pieces)
+    return on_disk and variable.has_time and isinstance(variable.grid, RectilinearGrid)
+
+
+class _Work:
+    """The preparing of one variable."""
+
+    def __init__(
+        self, index: Index, variable: Variable, root: Path, fields: bool | None, job: Job, before: int, total: int
+    ) -> None:
+        self.index, self.variable, self.job = index, variable, job
+        self.before, self.total = before, total
+        self.at = tuple(dim.default for dim in variable.dims)
+        self.folder = Folder(root, variable, self.at)
+        self.fields = variable.pieces[0].found.layout.chunk[0] > 1 if fields is None else fields
+
+    @property
+    def estimate(self) -> float:
+        """Bytes that it takes at most, about."""
+        ny, nx = self.variable.grid.shape
+        return ny * nx * len(self.variable.axis) * self.variable.dtype.itemsize * (2.25 if self.fields else 1.25)
+
+    def run(self) -> Prepared:
+        with self.folder.locked(self.job):
+            plans = plans_of(self.variable)
+            built = 0
+            for plan in plans:
+                self._progress(plan.steps.start)
+                if not self._is_there(plan):
+                    self._build(plan)
+                    built += 1
+            names = [plan.name for plan in plans]
+            if built or names != self.folder.names():
+                self.folder.publish(names, {"variable": self.variable.name, "index": self.index.id})
+            self._progress(len(self.variable.axis))
+        nbytes = sum(path.stat().st_size for path in self.folder.path.iterdir())
+        return Prepared(
+            self.index.id,
+            self.variable.name,
+            self.folder.path,
+            len(self.variable.axis),
+            built,
+            len(plans) - built,
+            nbytes,
+        )
+
+    def _progress(self, steps: int) -> None:
+        self.job.progress(self.before + steps, self.total)
+
+    def _is_there(self, plan: Plan) -> bool:
+        if self.fields and not self.folder.fields(plan.name).exists():
+            return False
+        return Segment.peek(self.folder.segment(plan.name)) is not None
+
+    def _build(self, plan: Plan) -> None:
+        """Make a segment under another name, and give it its own when the disk has it."""
+        part = self.folder.path / f"{plan.name}.part"
+        fields = self.folder.path / f"{plan.name}.fields-part" if self.fields else None
+        try:
+            build_segment(
+                self.variable,
+                self.at,
+                plan.steps,
+                part,
+                fields,
+                plan.about,
+                self.job,
+                lambda done: self._progress(plan.steps.start + done),
+            )
+            self._check_unchanged(plan)
+            if fields is not None:
+                fields.replace(self.folder.fields(plan.name))
+            part.replace(self.folder.segment(plan.name))
+            self.folder.flush()
+        finally:
+            for path in (part, part.with_suffix(".staged"), fields):
+                if path is not None:
+                    path.unlink(missing_ok=True)
+
+    def _check_unchanged(self, plan: Plan) -> None:
+        if plan_of(self.variable, plan.steps) != plan:
+            raise Unreadable(f"a file of {self.index.id!r} was changed while it was prepared; prepare it again")

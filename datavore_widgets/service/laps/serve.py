@@ -1,0 +1,110 @@
+"""Answers from prepared data, step by step beside what has to be read from the files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import reduce
+from itertools import groupby, pairwise
+from operator import add
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datavore_widgets.protocol.job import Job
+from datavore_widgets.service.laps.codes import Codes
+from datavore_widgets.service.laps.segment import Segment
+from datavore_widgets.service.laps.shelf import Ready, Run
+from datavore_widgets.service.laps.sums import Sums
+from datavore_widgets.service.select import Cells
+from datavore_widgets.service.series import Moments, per_step
+
+__all__ = ["prepared"]
+
+IntArray = NDArray[np.int64]
+Read = Callable[[slice], Moments]
+"""Reads some steps from the files."""
+
+_MANY = 100_000
+"""Cells from which on segments are summed side by side: below, handing over costs as much as it gains."""
+
+_POOL = ThreadPoolExecutor(2, thread_name_prefix="laps")
+
+
+def prepared(kind: Callable[..., Moments], ready: Ready, steps: slice, cells: Cells, read: Read, job: Job) -> Moments:
+    """Moments over a box or over a lapse, of prepared data; what is not prepared is read.
+
+    Parameters
+    ----------
+    kind : callable
+        `series.per_step` or `series.per_cell`: which of the two.
+    """
+    runs = list(ready.runs(steps))
+    return _per_step(runs, cells, read, job) if kind is per_step else _per_cell(runs, cells, read, job)
+
+
+def _per_step(runs: list[Run], cells: Cells, read: Read, job: Job) -> Moments:
+    """Moments of each step over the cells, shape (steps,)."""
+    columns = _slices(cells.columns)
+
+    def summed(run: Run) -> Sums | None:
+        job.check()
+        return run.segment.per_step(run.inside, cells.rows, columns) if run.segment else None
+
+    side_by_side = cells.count >= _MANY and len(runs) > 1
+    sums = list((_POOL.map if side_by_side else map)(summed, runs))
+    parts = []
+    # Runs whose codes mean the same become moments together.
+    for meaning, group in groupby(range(len(runs)), lambda number: _meaning(runs[number])):
+        numbers = list(group)
+        if meaning is None:
+            parts += [read(runs[number].steps) for number in numbers]
+        else:
+            parts.append(Sums.join([part for number in numbers if (part := sums[number])]).moments(*meaning))
+    return Moments.join(parts)
+
+
+def _meaning(run: Run) -> tuple[Codes, float] | None:
+    return (run.segment.codes, run.segment.origin) if run.segment else None
+
+
+def _per_cell(runs: list[Run], cells: Cells, read: Read, job: Job) -> Moments:
+    """Moments of each cell over the steps, shape (ny, nx)."""
+    rows = slice(cells.rows.start, cells.rows.stop, cells.row_step)
+    parts = []
+    done, total = 0, sum(run.steps.stop - run.steps.start for run in runs)
+    for run in runs:
+        if run.segment is None:
+            parts.append(read(run.steps))
+        else:
+            sums = _of_cells(run.segment, run.inside, rows, cells.columns[:: cells.column_step])
+            parts.append(sums.moments(run.segment.codes, run.segment.origin))
+        done += run.steps.stop - run.steps.start
+        job.progress(done, total)
+    return reduce(add, parts)
+
+
+def _of_cells(segment: Segment, inside: slice, rows: slice, columns: IntArray) -> Sums:
+    """Sums of each cell, the columns in the order wanted."""
+    parts = []
+    for first, last in _even_runs(columns):
+        run = columns[first:last]
+        low, high, step = int(run.min()), int(run.max()), abs(int(run[1] - run[0])) if run.size > 1 else 1
+        sums = segment.per_cell(inside, rows, slice(low, high + 1, step))
+        parts.append(sums if run[0] <= run[-1] else sums.at((slice(None), slice(None, None, -1))))
+    return parts[0] if len(parts) == 1 else Sums.join(parts, axis=1)
+
+
+def _slices(columns: IntArray) -> tuple[slice, ...]:
+    """Runs of neighbouring columns, whichever way they go."""
+    cuts = np.flatnonzero(np.abs(np.diff(columns)) != 1) + 1
+    runs = pairwise([0, *cuts.tolist(), columns.size])
+    ends = [(int(columns[first]), int(columns[last - 1])) for first, last in runs]
+    return tuple(slice(min(pair), max(pair) + 1) for pair in ends)
+
+
+def _even_runs(columns: IntArray) -> list[tuple[int, int]]:
+    """Start and stop of runs of evenly spaced columns."""
+    steps = np.diff(columns)
+    cuts = np.flatnonzero(steps != np.median(steps)) + 1 if steps.size else steps
+    return list(pairwise([0, *cuts.tolist(), columns.size]))

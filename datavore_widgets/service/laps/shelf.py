@@ -1,0 +1,208 @@
+"""What is prepared, as it is found when it is asked for: fresh, or left alone."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+import time
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datavore_widgets.errors import Unreadable
+from datavore_widgets.service.index import Variable
+from datavore_widgets.service.laps.folder import Folder, digest
+from datavore_widgets.service.laps.segment import Segment
+
+__all__ = ["Ready", "Run", "Shelf"]
+
+_log = logging.getLogger(__name__)
+
+_LOOK_AGAIN = 1.0
+"""Seconds after which many files are looked at again: asking the system for a thousand takes milliseconds."""
+
+_FEW_FILES = 32
+"""Files that are looked at for every answer."""
+
+_MAPPED = 512 * 2**20
+"""Bytes of prepared data that are gone over before the memory is given back."""
+
+IntArray = NDArray[np.int64]
+
+
+class Run(NamedTuple):
+    """Some steps one behind the other that lie in one segment, or in none."""
+
+    steps: slice
+    """On the variable's axis."""
+    segment: Segment | None
+    inside: slice
+    """In the segment."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """Where the steps of a variable are prepared, at one moment.
+
+    Parameters
+    ----------
+    segments : list of Segment
+        Those there are.
+    segment_of, place_of : ndarray of int64, shape (n,)
+        For each step its segment, -1 where it has to be read from the files, and its place in there.
+    key : hashable
+        Changes when any of that does.
+    """
+
+    segments: list[Segment]
+    segment_of: IntArray
+    place_of: IntArray
+    key: Hashable = field(default_factory=object)
+
+    def runs(self, steps: slice) -> Iterator[Run]:
+        """The steps, cut where another segment begins."""
+        segment_of, place_of = self.segment_of[steps], self.place_of[steps]
+        jumps = (np.diff(segment_of) != 0) | ((np.diff(place_of) != 1) & (segment_of[1:] >= 0))
+        cuts = [0, *(np.flatnonzero(jumps) + 1).tolist(), segment_of.size]
+        for first, last in itertools.pairwise(cuts):
+            if last > first:
+                number, place = int(segment_of[first]), int(place_of[first])
+                inside = slice(place, place + last - first)
+                segment = self.segments[number] if number >= 0 else None
+                yield Run(slice(steps.start + first, steps.start + last), segment, inside)
+
+    @property
+    def missing(self) -> int:
+        """Steps that have to be read from the files."""
+        return int(np.count_nonzero(self.segment_of < 0))
+
+
+class Shelf:
+    """The prepared data of a folder, looked up by variable.
+
+    Parameters
+    ----------
+    root : Path
+        Where `prepare` put them.
+
+    Notes
+    -----
+    A file that changed after it was prepared is read itself: the log says so once. Of more than 32 files, each is
+    looked at every second.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._lock = threading.Lock()
+        self._known: dict[tuple[int, tuple[int, ...]], _Entry] = {}
+
+    def find(self, variable: Variable, at: tuple[int, ...]) -> Ready | None:
+        """Where the steps of a variable are prepared; None if none are."""
+        with self._lock:
+            entry = self._known.get((id(variable), at))
+            if entry is None:
+                entry = self._known[id(variable), at] = _Entry(variable, Folder(self._root, variable, at))
+            return entry.look()
+
+    def close(self) -> None:
+        """Let go of the files; they are opened again when they are needed."""
+        with self._lock:
+            self._known.clear()
+
+
+class _Entry:
+    """What is known of the prepared data of one variable. It holds the variable, so its id stays its own."""
+
+    def __init__(self, variable: Variable, folder: Folder) -> None:
+        self.variable, self.folder = variable, folder
+        self._manifest: Hashable = None
+        self._segments: list[Segment] = []
+        self._prints: tuple[str, ...] = ()
+        self._looked = -_LOOK_AGAIN
+        self._ready: Ready | None = None
+        self._pieces: list[int] = np.unique(variable.piece_of).tolist()
+
+    def look(self) -> Ready | None:
+        now = time.monotonic()
+        manifest = self._stamp()
+        if manifest is None:
+            self._manifest, self._segments, self._ready = None, [], None
+            return None
+        if manifest == self._manifest and len(self._pieces) > _FEW_FILES and now - self._looked < _LOOK_AGAIN:
+            return self._ready
+        self._looked = now
+        prints = tuple(self._print(piece) for piece in self._pieces)
+        if manifest != self._manifest or prints != self._prints:
+            if manifest != self._manifest:
+                self._segments = self._opened()
+            self._manifest, self._prints = manifest, prints
+            self._ready = self._matched()
+        if sum(segment.touched for segment in self._segments) > _MAPPED:
+            for segment in self._segments:
+                segment.forget()
+        return self._ready
+
+    def _stamp(self) -> Hashable:
+        try:
+            status = self.folder.manifest.stat()
+        except OSError:
+            return None
+        return status.st_ino, status.st_mtime_ns, status.st_size
+
+    def _print(self, piece: int) -> str:
+        try:
+            return digest(self.variable.pieces[piece].source.fingerprint())
+        except Unreadable:
+            return ""
+
+    def _opened(self) -> list[Segment]:
+        known = {segment.path: segment for segment in self._segments}
+        segments = []
+        for name in self.folder.names():
+            path = self.folder.segment(name)
+            try:
+                segments.append(known.get(path) or Segment(path))
+            except (OSError, Unreadable) as error:
+                _log.warning("prepared data cannot be read: %s", error)
+        return segments
+
+    def _matched(self) -> Ready | None:
+        """Each step of the variable where the same file, unchanged, held it when it was prepared."""
+        variable = self.variable
+        size = len(variable.axis)
+        names = {variable.pieces[piece].source.name: n for n, piece in enumerate(self._pieces)}
+        segment_of, place_of = np.full(size, -1, dtype=np.int64), np.zeros(size, dtype=np.int64)
+        changed = 0
+        for number, segment in enumerate(self._segments):
+            about: dict[str, Any] = segment.about
+            labels = np.array(about["labels"], dtype=np.int64)
+            steps = np.searchsorted(variable.axis.labels, labels)
+            files = [names.get(name, -1) for name, _ in about["files"]]
+            told = [was for _, was in about["files"]]
+            fresh = np.array([n >= 0 and self._prints[n] == was for n, was in zip(files, told, strict=True)])
+            pieces = np.array([self._pieces[n] if n >= 0 else -1 for n in files])[about["file_of"]]
+            steps = np.minimum(steps, size - 1)
+            same = (
+                (variable.axis.labels[steps] == labels)
+                & (variable.piece_of[steps] == pieces)
+                & (variable.place_of[steps] == np.array(about["place_of"]))
+            )
+            good = same & fresh[about["file_of"]]
+            changed += int(np.count_nonzero(~good))
+            segment_of[steps[good]] = number
+            place_of[steps[good]] = np.flatnonzero(good)
+        missing = int(np.count_nonzero(segment_of < 0))
+        if missing:
+            _log.warning(
+                "%s of %s times of %r are read from the files, slowly: %s after it was prepared; prepare it again",
+                missing,
+                size,
+                variable.name,
+                "files changed" if changed else "files were added",
+            )
+        return Ready(self._segments, segment_of, place_of) if missing < size else None

@@ -1,0 +1,163 @@
+"""Sums over codes: what pools without loss, and becomes moments at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datavore_widgets.service.laps.codes import Codes
+from datavore_widgets.service.series import Moments
+
+__all__ = ["Sums", "sums_of"]
+
+
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """Counts, sums and extremes of codes, of any number of samples side by side.
+
+    Parameters
+    ----------
+    count : ndarray of int64
+        Codes that are not missing; all five arrays have one shape.
+    total, squares : ndarray of int64 or float64
+        Sum of the codes, and of their squares; of floats, those of their distances from an origin. Whole codes give
+        exact sums.
+    low, high : ndarray
+        Smallest and largest code; `Codes.highest` and `Codes.lowest` where there is none.
+    """
+
+    count: NDArray[Any]
+    total: NDArray[Any]
+    squares: NDArray[Any]
+    low: NDArray[Any]
+    high: NDArray[Any]
+
+    @classmethod
+    def join(cls, parts: Sequence[Sums], axis: int = 0) -> Self:
+        """Samples one behind the other, along an axis."""
+        return cls(
+            *(np.concatenate(arrays, axis=axis) for arrays in zip(*(part.arrays for part in parts), strict=True))
+        )
+
+    def __add__(self, other: Sums) -> Sums:
+        """Samples pooled one by one."""
+        return Sums(
+            self.count + other.count,
+            self.total + other.total,
+            self.squares + other.squares,
+            np.minimum(self.low, other.low),
+            np.maximum(self.high, other.high),
+        )
+
+    def pooled(self, axis: int | tuple[int, ...]) -> Sums:
+        """All samples along some axes in one."""
+        wide = np.dtype(np.int64 if self.total.dtype.kind == "i" else np.float64)
+        return Sums(
+            np.add.reduce(self.count, axis=axis, dtype=np.int64),
+            np.add.reduce(self.total, axis=axis, dtype=wide),
+            np.add.reduce(self.squares, axis=axis, dtype=wide),
+            np.minimum.reduce(self.low, axis=axis),
+            np.maximum.reduce(self.high, axis=axis),
+        )
+
+    @property
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """All five arrays."""
+        return self.count, self.total, self.squares, self.low, self.high
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays."""
+        return sum(array.nbytes for array in self.arrays)
+
+    def at(self, key: Any) -> Sums:
+        """Some of the samples."""
+        return Sums(*(array[key] for array in self.arrays))
+
+    def reshaped(self, shape: tuple[int, ...]) -> Sums:
+        """The same samples, in another shape."""
+        return Sums(*(array.reshape(shape) for array in self.arrays))
+
+    def moments(self, codes: Codes, origin: float) -> Moments:
+        """What the aggregates need, of the values.
+
+        Parameters
+        ----------
+        origin : float
+            What was taken off floats before they were summed.
+        """
+        there = self.count > 0
+        count = np.maximum(self.count, 1)
+        if codes.is_whole:
+            # About the nearest whole number to the mean: all that is large cancels in integers, so without loss.
+            about = self.total // count
+            total = self.total - self.count * about
+            squares = self.squares - about * (self.total + total)
+            mean = about + total / count
+        else:
+            total, squares = self.total, self.squares
+            mean = origin + total / count
+        m2 = np.maximum(squares - total * (total / count), 0.0) * codes.slope**2
+        low, high = (_values(end, there, codes) for end in (self.low, self.high))
+        if codes.slope < 0:
+            low, high = high, low
+        return Moments(self.count, np.where(there, codes.level(mean), np.nan), np.where(there, m2, 0.0), low, high)
+
+
+def _values(ends: NDArray[Any], there: NDArray[np.bool_], codes: Codes) -> NDArray[np.float64]:
+    """Smallest or largest values, of the codes."""
+    nothing = codes.dtype.type(codes.missing if codes.is_whole else np.nan)
+    values = codes.decode(np.where(there, ends, nothing))
+    return np.where(there, np.ma.getdata(values).astype(np.float64), np.nan)
+
+
+def sums_of(samples: NDArray[Any], axis: int, codes: Codes, origin: float) -> Sums:
+    """Sums along one axis of codes.
+
+    Parameters
+    ----------
+    samples : ndarray
+        Codes, as many as the processor's own memory holds.
+    """
+    low = np.minimum.reduce(samples, axis=axis)
+    high = np.maximum.reduce(samples, axis=axis)
+    work = samples.astype(np.float64)
+    size = samples.shape[axis]
+    if codes.is_whole:
+        return _sums_of_whole(samples, work, axis, codes, low, high)
+    work -= origin
+    count = np.full(low.shape, size, dtype=np.int64)
+    if np.isnan(low).any():
+        missing = np.isnan(samples)
+        count -= np.add.reduce(missing, axis=axis, dtype=np.int64)
+        work[missing] = 0.0
+        low = np.minimum.reduce(np.where(missing, codes.highest, samples), axis=axis)
+        high = np.maximum.reduce(np.where(missing, codes.lowest, samples), axis=axis)
+    total = np.add.reduce(work, axis=axis)
+    np.multiply(work, work, out=work)
+    return Sums(count, total, np.add.reduce(work, axis=axis), low, high)
+
+
+def _sums_of_whole(
+    samples: NDArray[Any], work: NDArray[np.float64], axis: int, codes: Codes, low: NDArray[Any], high: NDArray[Any]
+) -> Sums:
+    count = np.full(low.shape, samples.shape[axis], dtype=np.int64)
+    # Every partial sum is a whole number below 2**53: float64 adds them without loss, and faster than int64.
+    total = np.add.reduce(work, axis=axis).astype(np.int64)
+    np.multiply(work, work, out=work)
+    squares = np.add.reduce(work, axis=axis).astype(np.int64)
+    if codes.gaps and low.min(initial=0) == codes.missing:
+        absent = np.add.reduce(samples == codes.missing, axis=axis, dtype=np.int64)
+        count -= absent
+        total -= absent * codes.missing
+        squares -= absent * codes.missing**2
+        # One down, the lowest becomes the highest; all others keep their order.
+        unsigned = np.dtype(f"u{codes.dtype.itemsize}")
+        half = unsigned.type(np.iinfo(codes.dtype).max)
+        turned = np.minimum.reduce(samples.view(unsigned) + half, axis=axis)
+        low = np.where(count > 0, (turned - half).view(codes.dtype), codes.highest)
+    return Sums(count, total, squares, low, high)
