@@ -7,6 +7,7 @@ ruff, mypy and pytest. What is there already is not made again. pytest's own clo
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -33,14 +34,16 @@ def run(*command: str | Path) -> int:
 
 def set_up_packages() -> None:
     """Once for each state of pyproject.toml and each Python; the package itself is installed as it lies here."""
-    state = hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + sys.version.encode()).hexdigest()
-    stamp = VENV / "state"
-    if stamp.is_file() and stamp.read_text() == state:
+    state = [sys.version, hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()]
+    stamp = VENV / "state.json"
+    found = json.loads(stamp.read_text()) if stamp.is_file() else []
+    if found == state:
         return
-    venv.create(VENV, clear=True, with_pip=True)
+    if found[:1] != state[:1]:
+        venv.create(VENV, clear=True, with_pip=True)
     if run(BIN / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--editable", ".[test]"):
         raise SystemExit("the packages could not be installed; pip says why above")
-    stamp.write_text(state)
+    stamp.write_text(json.dumps(state))
 
 
 def set_up_chromium() -> bool:
