@@ -9,48 +9,57 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from datavore_widgets.client.rowset import SentColumn
 from datavore_widgets.errors import BadReply
 from datavore_widgets.protocol.sql import Column
 
 __all__ = ["ColumnReader", "has_nested", "read_batch", "readers"]
 
 
-def _numbers(arrow: pa.DataType) -> Callable[[list[Any]], pa.Array]:
-    return lambda values: pa.array(values, type=arrow)
+def _number(arrow: pa.DataType) -> Callable[[SentColumn], pa.Array]:
+    return lambda sent: pa.array(sent.values, type=arrow)
 
 
-def _floats(values: list[Any]) -> pa.Array:
-    return pa.array(np.array(values, dtype=np.float32))
+def _float(sent: SentColumn) -> pa.Array:
+    return pa.array(sent.values.astype(np.float32))
 
 
-def _text(values: list[Any]) -> pa.Array:
-    return pa.array(values, type=pa.string())
+def _bytes(arrow: pa.DataType) -> Callable[[SentColumn], pa.Array]:
+    def made(sent: SentColumn) -> pa.Array:
+        array = pa.Array.from_buffers(arrow, len(sent), [None, pa.py_buffer(sent.offsets), pa.py_buffer(sent.values)])
+        array.validate(full=True)  # that text is UTF-8
+        return array
+
+    return made
 
 
-# Hive's number of the type → its word, what carries it in a TColumn, and how that becomes Arrow.
-_PLAIN: dict[int, tuple[str, str, Callable[[list[Any]], pa.Array]]] = {
-    0: ("boolean", "boolVal", _numbers(pa.bool_())),
-    1: ("tinyint", "byteVal", _numbers(pa.int8())),
-    2: ("smallint", "i16Val", _numbers(pa.int16())),
-    3: ("int", "i32Val", _numbers(pa.int32())),
-    4: ("bigint", "i64Val", _numbers(pa.int64())),
-    5: ("float", "doubleVal", _floats),
-    6: ("double", "doubleVal", _numbers(pa.float64())),
-    7: ("string", "stringVal", _text),
-    8: ("timestamp", "stringVal", _text),
-    9: ("binary", "binaryVal", _numbers(pa.binary())),
-    10: ("array", "stringVal", _text),
-    11: ("map", "stringVal", _text),
-    12: ("struct", "stringVal", _text),
-    13: ("uniontype", "stringVal", _text),
-    15: ("decimal", "stringVal", _text),
-    16: ("void", "stringVal", lambda values: pa.nulls(len(values))),
-    17: ("date", "stringVal", _text),
-    18: ("varchar", "stringVal", _text),
-    19: ("char", "stringVal", _text),
-    20: ("interval_year_month", "stringVal", _text),
-    21: ("interval_day_time", "stringVal", _text),
-    22: ("timestamp with local time zone", "stringVal", _text),
+_TEXT = _bytes(pa.string())
+_AS_TEXT = 7
+
+# Hive's number of the type → its word, which of TColumn's kinds carries it, and how that becomes Arrow.
+_PLAIN: dict[int, tuple[str, int, Callable[[SentColumn], pa.Array]]] = {
+    0: ("boolean", 1, _number(pa.bool_())),
+    1: ("tinyint", 2, _number(pa.int8())),
+    2: ("smallint", 3, _number(pa.int16())),
+    3: ("int", 4, _number(pa.int32())),
+    4: ("bigint", 5, _number(pa.int64())),
+    5: ("float", 6, _float),
+    6: ("double", 6, _number(pa.float64())),
+    7: ("string", _AS_TEXT, _TEXT),
+    8: ("timestamp", _AS_TEXT, _TEXT),
+    9: ("binary", 8, _bytes(pa.binary())),
+    10: ("array", _AS_TEXT, _TEXT),
+    11: ("map", _AS_TEXT, _TEXT),
+    12: ("struct", _AS_TEXT, _TEXT),
+    13: ("uniontype", _AS_TEXT, _TEXT),
+    15: ("decimal", _AS_TEXT, _TEXT),
+    16: ("void", _AS_TEXT, lambda sent: pa.nulls(len(sent))),
+    17: ("date", _AS_TEXT, _TEXT),
+    18: ("varchar", _AS_TEXT, _TEXT),
+    19: ("char", _AS_TEXT, _TEXT),
+    20: ("interval_year_month", _AS_TEXT, _TEXT),
+    21: ("interval_day_time", _AS_TEXT, _TEXT),
+    22: ("timestamp with local time zone", _AS_TEXT, _TEXT),
 }
 _NESTED = frozenset({10, 11, 12, 13})
 
@@ -60,12 +69,12 @@ class ColumnReader:
     """How one column of a result is read."""
 
     column: Column
-    member: str
-    make: Callable[[list[Any]], pa.Array]
+    member: int
+    make: Callable[[SentColumn], pa.Array]
     cast: pa.DataType | None
     metadata: dict[bytes, bytes] | None
 
-    def read(self, sent: Any) -> tuple[pa.Field, pa.Array]:
+    def read(self, sent: SentColumn) -> tuple[pa.Field, pa.Array]:
         """The field and its values.
 
         Raises
@@ -73,14 +82,13 @@ class ColumnReader:
         BadReply
             When they are not what the type says.
         """
-        part = getattr(sent, self.member)
-        if part is None:
+        if sent.member != self.member:
             raise BadReply(f"the server sent no {self.column.type} for the column {self.column.name!r}")
         try:
-            array = _with_nulls(self.make(part.values), part.nulls)
+            array = _with_nulls(self.make(sent), sent.nulls)
             if self.cast is not None:
                 array = _cast(array, self.cast)
-        except (pa.ArrowException, UnicodeDecodeError, ValueError, OverflowError) as error:
+        except (pa.ArrowException, ValueError) as error:
             excerpt = str(error).splitlines()[0][:200]
             raise BadReply(
                 f"the column {self.column.name!r} cannot be read as {self.column.type} ({excerpt}); "
@@ -151,15 +159,14 @@ def _reader(described: Any, nested: str) -> ColumnReader:
     )
 
 
-def read_batch(columns: Sequence[ColumnReader], rows: Any) -> pa.RecordBatch:
-    """The rows of one `TRowSet`.
+def read_batch(columns: Sequence[ColumnReader], sent: Sequence[SentColumn]) -> pa.RecordBatch:
+    """The rows of one reply.
 
     Raises
     ------
     BadReply
         When the columns are not those announced, or not of one length.
     """
-    sent = rows.columns or []
     if len(sent) != len(columns):
         raise BadReply(f"the server announced {len(columns)} columns and sent {len(sent)}")
     read = [column.read(part) for column, part in zip(columns, sent, strict=True)]

@@ -281,14 +281,13 @@ class _Statement:
         nested = "spark" if has_nested(described) and connection.is_spark() else "hive"
         columns = readers(described, nested)
         self._ask()
-        reply = connection.receive("FetchResults")
+        reply = connection.receive_rows()
         self._unread -= 1
-        first = reply.results
-        if not first.columns and [column.column.name for column in columns] == ["Result"]:
+        if not reply.columns and [column.column.name for column in columns] == ["Result"]:
             self._end()  # what DDL and INSERT announce, and never send
             return (), iter(())
         return tuple(column.column for column in columns), self._batches(
-            columns, read_batch(columns, first), bool(reply.hasMoreRows)
+            columns, read_batch(columns, reply.columns), reply.has_more
         )
 
     def _ask(self) -> None:
@@ -315,10 +314,10 @@ class _Statement:
                 if isinstance(self._job, SqlJob):
                     self._job.rows += batch.num_rows
                 self._ask()
-                reply = self._connected.receive("FetchResults")
+                reply = self._connected.receive_rows()
                 self._unread -= 1
-                more = bool(reply.hasMoreRows)
-                batch = read_batch(columns, reply.results)
+                more = reply.has_more
+                batch = read_batch(columns, reply.columns)
                 if batch.num_rows:
                     yield batch
         except GeneratorExit:
@@ -370,7 +369,7 @@ class _Statement:
         with suppress(DatavoreError):
             while self._unread and not connection.broken:
                 self._unread -= 1
-                connection.receive("FetchResults")
+                connection.receive_rows()
             self._close_operation()
         self._connection = None
         connection.close()

@@ -6,6 +6,7 @@ import logging
 import re
 import socket
 import ssl
+import struct
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -20,6 +21,7 @@ from thrift.transport.TSSLSocket import TSSLSocket
 from thrift.transport.TTransport import TTransportException
 
 from datavore_widgets.client.credentials import Credentials, Secret
+from datavore_widgets.client.rowset import FetchReply, read_fetch_reply
 from datavore_widgets.errors import BadReply, DatavoreError, InvalidSql, ServerError, Unreachable, Unreadable
 
 __all__ = ["HiveConnection", "sql_error"]
@@ -28,6 +30,11 @@ log = logging.getLogger(__name__)
 # Failed connections are told by our errors; thrift would write them to the terminal as well.
 logging.getLogger("thrift.transport.TSocket").addHandler(logging.NullHandler())
 
+_GOOD = (
+    hs2.TStatusCode.SUCCESS_STATUS,
+    hs2.TStatusCode.SUCCESS_WITH_INFO_STATUS,
+    hs2.TStatusCode.STILL_EXECUTING_STATUS,
+)
 _TRIES = 3
 _CONNECT_TIMEOUT = 10.0
 
@@ -125,17 +132,17 @@ class HiveConnection:
         with self._told(name):
             getattr(self._client, f"send_{name}")(request)
 
-    def receive(self, name: str) -> Any:
-        """The reply to the oldest request that was sent."""
-        with self._told(name):
-            reply = getattr(self._client, f"recv_{name}")()
-        return self._check(reply)
+    def receive_rows(self) -> FetchReply:
+        """The reply to the oldest FetchResults that was sent."""
+        with self._told("FetchResults"):
+            reply = read_fetch_reply(self._client._iprot.trans)
+        if reply.status not in _GOOD:
+            raise sql_error(reply.message, reply.state)
+        return reply
 
     def _check(self, reply: Any) -> Any:
-        status = reply.status
-        good = (hs2.TStatusCode.SUCCESS_STATUS, hs2.TStatusCode.SUCCESS_WITH_INFO_STATUS)
-        if status.statusCode not in (*good, hs2.TStatusCode.STILL_EXECUTING_STATUS):
-            raise sql_error(status.errorMessage, status.sqlState)
+        if reply.status.statusCode not in _GOOD:
+            raise sql_error(reply.status.errorMessage, reply.status.sqlState)
         return reply
 
     def execute(self, text: str, configuration: Mapping[str, str]) -> Any:
@@ -166,7 +173,7 @@ class HiveConnection:
 
     def _drop(self) -> None:
         self.broken = True
-        if self._socket is not None:
+        if self._socket is not None and self._socket.handle is not None:
             self._socket.close()
 
     def hurry(self) -> None:
@@ -187,12 +194,15 @@ class HiveConnection:
         """Turn what goes wrong on the way into errors of ours; the connection is then of no use."""
         try:
             yield
+        except BadReply:
+            self.broken = True
+            raise
         except (DatavoreError, TApplicationException):
             raise  # told already; and a server that does not know the call is not broken
         except (TTransportException, OSError, EOFError) as error:
             self.broken = True
             raise self._transport_error(name, error) from error
-        except (TProtocolException, ValueError, TypeError, MemoryError) as error:
+        except (TProtocolException, struct.error, ValueError, TypeError, MemoryError) as error:
             self.broken = True
             raise BadReply(
                 f"what answers at {self.where} is no HiveServer2, or its reply to {name} is damaged"

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import needed
-from hive_server import HiveServer, find_java
+from hive_server import HiveServer, find_java, needed
 
 from datavore_widgets.client.frames import frame
 from datavore_widgets.client.hive import HiveService

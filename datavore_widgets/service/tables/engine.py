@@ -339,7 +339,10 @@ class _Watch(threading.Thread):
             raise self.reason from error
 
     def stop(self) -> None:
+        """End before the cursor is closed."""
         self._over.set()
+        if threading.current_thread() is not self:
+            self.join()
 
 
 def _batches(
