@@ -169,15 +169,6 @@ def test_kinds_of_variables():
     assert only(open_catalog(fields.field())).info.kind == "continuous"
 
 
-def test_a_variable_on_another_kind_of_grid_is_refused_with_the_reason():
-    dataset = fields.field().merge(fields.curvilinear())
-    index = open_catalog(dataset).indexes["dataset"]
-    assert list(index.variables) == ["sst"]
-    assert "two-dimensional" in index.refused["tos"]
-    with pytest.raises(Unreadable, match="two-dimensional"):
-        open_catalog({"orca": fields.curvilinear()})
-
-
 def test_coordinates_are_found_by_units_whatever_their_names():
     dataset = fields.regional().rename(lon="ETOPO60X", lat="rows")
     dataset["ETOPO60X"].attrs = {"units": "degree_E"}

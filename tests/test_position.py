@@ -56,7 +56,8 @@ def marked(lons, lats, targets):
 
 
 def painted(grid, values, canvas) -> np.ndarray:
-    rows, columns = window_of(grid, canvas)
+    cells = window_of(grid, canvas)
+    rows, columns = cells.rows, cells.columns
     picture = render(grid.window(rows, columns), values[rows][:, columns], canvas, STYLE)
     return np.asarray(Image.open(io.BytesIO(picture.png)).convert("RGBA"))[..., 3] > 0
 

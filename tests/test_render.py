@@ -285,7 +285,8 @@ def test_the_window_of_a_picture_is_all_it_needs(grid, box, projection, resoluti
     rng = np.random.default_rng(seed)
     values = rng.uniform(0, 254, grid.shape)
     values[rng.uniform(size=grid.shape) < 0.2] = np.nan
-    rows, columns = window_of(grid, canvas)
+    cells = window_of(grid, canvas)
+    rows, columns = cells.rows, cells.columns
     whole = plan(grid, canvas)
     if columns.size == 0 or rows.start == rows.stop:
         assert (draw(grid, values, canvas) == 0).all()
@@ -457,7 +458,8 @@ def test_nothing_is_mixed_across_the_gap_of_a_regional_grid():
     grid = RectilinearGrid.from_centers(lon, np.arange(-8.0, 9, 4))
     values = np.where(lon < 180, 10.0, 200.0)[None].repeat(5, axis=0)
     canvas = Canvas(BBox(-60, -8, 60, 8), 240, resample=True)
-    rows, columns = window_of(grid, canvas)
+    cells = window_of(grid, canvas)
+    rows, columns = cells.rows, cells.columns
     shown = draw(grid.window(rows, columns), values[rows][:, columns], canvas)
     assert set(np.unique(shown)) == {0, 11, 201}
     assert (shown[:, 80:160] == 0).all()

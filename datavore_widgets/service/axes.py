@@ -6,23 +6,33 @@ The look-ups are our own few lines: the library made for them costs 0.4 s to imp
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
+from datavore_widgets.errors import InvalidValue
 from datavore_widgets.service.decode import is_time_unit
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["coordinate_names", "horizontal_names", "kind_of"]
+__all__ = ["Horizontal", "coordinate_names", "horizontal", "is_swath", "kind_of"]
 
 _LON_UNITS = frozenset({"degrees_east", "degree_east", "degrees_e", "degree_e", "degreese", "degreee"})
 _LAT_UNITS = frozenset({"degrees_north", "degree_north", "degrees_n", "degree_n", "degreesn", "degreen"})
-_LON_NAMES = frozenset({"lon", "longitude", "long", "nav_lon", "lons", "longitudes", "xlong", "glon"})
-_LAT_NAMES = frozenset({"lat", "latitude", "nav_lat", "lats", "latitudes", "xlat", "glat"})
+_STAGGER = r"(_(rho|psi|[cftuvw]|grid_[tuvwf]))?"
+_LON_NAME = re.compile(rf"(nav_lon|lon|lons|long|longitude|longitudes|xlong|glon|[tu]long|geolon){_STAGGER}")
+_LAT_NAME = re.compile(rf"(nav_lat|lat|lats|latitude|latitudes|xlat|glat|[tu]lat|geolat){_STAGGER}")
 _TIME_NAMES = frozenset({"time", "times", "time_counter", "ocean_time"})
 _OTHER_FRAMES = ("grid_", "projection_")
 """Standard names of rotated and projected coordinates begin so; they are no longitudes, whatever else they say."""
+_FRAME_X = ("grid_longitude", "projection_x_coordinate", "projection_x_angular_coordinate")
+_FRAME_Y = ("grid_latitude", "projection_y_coordinate", "projection_y_angular_coordinate")
+_FEATURES = ("point", "timeseries", "trajectory", "profile", "timeseriesprofile", "trajectoryprofile")
+"""Discrete sampling geometries of CF 9.1: places that are listed, whatever the shape of the list."""
+_SAMPLE_TIMES = ("sst_dtime", "dtime")
+"""What GHRSST calls the seconds of each sample after the time of the granule."""
 
 
 def kind_of(name: str, variable: xr.Variable) -> str | None:
@@ -42,9 +52,10 @@ def kind_of(name: str, variable: xr.Variable) -> str | None:
     if standard == "time":
         return "time"
     in_degrees = units in ("", "degree", "degrees", "deg")
-    if in_degrees and (axis == "X" or name.lower() in _LON_NAMES):
+    known = name.lower()
+    if in_degrees and (axis == "X" or _LON_NAME.fullmatch(known)):
         return "lon"
-    if in_degrees and (axis == "Y" or name.lower() in _LAT_NAMES):
+    if in_degrees and (axis == "Y" or _LAT_NAME.fullmatch(known)):
         return "lat"
     if axis == "T" or name.lower() in _TIME_NAMES:
         return "time"
@@ -66,22 +77,58 @@ def coordinate_names(variable: xr.Variable) -> list[str]:
     return str(text).split()
 
 
-def horizontal_names(
-    stored: Mapping[str, xr.Variable], kinds: Mapping[str, str | None], variable: xr.Variable
-) -> tuple[Any, ...]:
-    """Names of the longitude and the latitude of a variable, or the reason why there are none.
+@dataclass(frozen=True)
+class Horizontal:
+    """Where a variable has its places.
 
-    Two-dimensional coordinates that the variable itself names win over the axes of its dimensions.
+    Parameters
+    ----------
+    lon, lat : str
+        Names of the coordinates; of a grid in another frame, its x and y.
+    columns, rows : str
+        Dimensions of the variable.
+    kind : {'axes', 'fields', 'frame'}
+        Whether the coordinates have one dimension each, or both have two, or are those of another frame.
+    mapping : str
+        For a frame: the variable that tells it.
+    """
 
-    Returns
-    -------
-    (lon, lat, reason)
-        Either two names and None, or two None and the reason.
+    lon: str
+    lat: str
+    columns: str
+    rows: str
+    kind: Literal["axes", "fields", "frame"] = "axes"
+    mapping: str = ""
+
+
+def horizontal(
+    stored: Mapping[str, xr.Variable],
+    kinds: Mapping[str, str | None],
+    variable: xr.Variable,
+    attrs: Mapping[str, Any],
+) -> Horizontal:
+    """The longitude and the latitude of a variable.
+
+    Two-dimensional coordinates that the variable itself names win over the axes of its dimensions; where there are
+    neither, two-dimensional coordinates on its dimensions are taken, then a grid mapping.
+
+    Parameters
+    ----------
+    stored : mapping of str to xarray.Variable
+        All variables of the file.
+    kinds : mapping of str to str or None
+        What they are, by `kind_of`.
+    attrs : mapping
+        Of the file.
+
+    Raises
+    ------
+    InvalidValue
+        When there are none, or its places are no grid; it says why.
     """
     named = [name for name in coordinate_names(variable) if name in stored]
-    for name in named:
-        if kinds.get(name) in ("lon", "lat") and stored[name].ndim == 2:
-            return None, None, f"it lies on the two-dimensional coordinates {name!r}: only rectilinear grids are drawn"
+    if (pair := _pair(stored, kinds, variable, named)) is not None:
+        return _checked_pair(stored, kinds, pair, attrs)
     found: dict[str, str] = {}
     for dim in variable.dims:
         # The axis of the dimension's own name comes first, then what the variable names, then any other.
@@ -91,16 +138,84 @@ def horizontal_names(
                 found.setdefault(kind, name)
     lon, lat = found.get("lon"), found.get("lat")
     if lon is not None and lat is not None:
-        if stored[lon].dims == stored[lat].dims:
-            dim = stored[lon].dims[0]
-            return None, None, f"its places are listed along {dim!r}, as on a track or a mesh: only grids are drawn"
-        return lon, lat, None
-    flat = [
-        str(name)
-        for name, other in stored.items()
-        if kinds.get(str(name)) in ("lon", "lat") and other.ndim == 2 and set(other.dims) <= set(variable.dims)
-    ]
-    if flat:
-        return None, None, f"it lies on the two-dimensional coordinates {flat[0]!r}: only rectilinear grids are drawn"
+        columns, rows = (str(stored[name].dims[0]) for name in (lon, lat))
+        if columns == rows:
+            raise InvalidValue(
+                f"its places are listed along {columns!r}, as on a track or a mesh: only grids and swaths are drawn"
+            )
+        return Horizontal(lon, lat, columns, rows)
+    if (pair := _pair(stored, kinds, variable, list(stored))) is not None:
+        return _checked_pair(stored, kinds, pair, attrs)
+    if (frame := _frame(stored, variable)) is not None:
+        return frame
     missing = " and ".join(word for word, name in (("longitude", lon), ("latitude", lat)) if name is None)
-    return None, None, f"its dimensions ({', '.join(map(str, variable.dims))}) have no {missing}"
+    raise InvalidValue(f"its dimensions ({', '.join(map(str, variable.dims))}) have no {missing}")
+
+
+def _pair(
+    stored: Mapping[str, xr.Variable], kinds: Mapping[str, str | None], variable: xr.Variable, names: list[str]
+) -> Horizontal | None:
+    """The first longitude and latitude among some names that have the same two dimensions of the variable."""
+    flat = [name for name in names if stored[name].ndim == 2 and set(stored[name].dims) <= set(variable.dims)]
+    for lon in flat:
+        for lat in flat:
+            if kinds.get(lon) == "lon" and kinds.get(lat) == "lat" and set(stored[lon].dims) == set(stored[lat].dims):
+                rows, columns = map(str, stored[lon].dims)
+                return Horizontal(lon, lat, columns, rows, "fields")
+    return None
+
+
+def _checked_pair(
+    stored: Mapping[str, xr.Variable], kinds: Mapping[str, str | None], pair: Horizontal, attrs: Mapping[str, Any]
+) -> Horizontal:
+    """Two-dimensional coordinates, if they are those of a grid or a swath: stations have them too."""
+    feature = str(attrs.get("featureType", "")).lower()
+    listed = feature in _FEATURES
+    moving = next(
+        (dim for dim in (pair.rows, pair.columns) if kinds.get(dim) == "time" and stored[dim].dims == (dim,)), None
+    )
+    if listed or (moving is not None and not _says_swath(attrs)):
+        why = f"the file is a {feature}" if listed else f"{pair.lon!r} has the times of {moving!r}"
+        raise InvalidValue(f"its places are those of stations or tracks ({why}): only grids and swaths are drawn")
+    return pair
+
+
+def is_swath(
+    stored: Mapping[str, xr.Variable], kinds: Mapping[str, str | None], pair: Horizontal, attrs: Mapping[str, Any]
+) -> bool:
+    """Whether two-dimensional coordinates are the samples of an instrument.
+
+    The file says so (`cdm_data_type`, `featureType`, a `processing_level` of 2), or has a time for each sample or
+    each line of them.
+    """
+    if _says_swath(attrs):
+        return True
+    over = {pair.rows, pair.columns}
+    return any(
+        (kinds.get(name) == "time" and other.ndim > 0 and set(map(str, other.dims)) <= over)
+        or (name in _SAMPLE_TIMES and over <= set(map(str, other.dims)))
+        for name, other in stored.items()
+    )
+
+
+def _says_swath(attrs: Mapping[str, Any]) -> bool:
+    if any(str(attrs.get(key, "")).strip().lower() == "swath" for key in ("cdm_data_type", "featureType")):
+        return True
+    return str(attrs.get("processing_level", "")).strip().upper().lstrip("LEV ").startswith("2")
+
+
+def _frame(stored: Mapping[str, xr.Variable], variable: xr.Variable) -> Horizontal | None:
+    """The x and y of a grid in another frame, and the grid mapping that tells which."""
+    told = variable.attrs.get("grid_mapping") or variable.encoding.get("grid_mapping")
+    mapping = str(told).replace(":", " ").split()[0] if told else ""
+    if mapping not in stored:
+        return None
+    axes: dict[str, str] = {}
+    for dim in map(str, variable.dims):
+        if dim in stored and stored[dim].dims == (dim,):
+            standard = str(stored[dim].attrs.get("standard_name", "")).lower()
+            if standard in _FRAME_X or standard in _FRAME_Y:
+                axes["x" if standard in _FRAME_X else "y"] = dim
+    if len(axes) < 2:
+        return None
+    return Horizontal(axes["x"], axes["y"], axes["x"], axes["y"], "frame", mapping)

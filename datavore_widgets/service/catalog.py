@@ -32,12 +32,12 @@ import numpy as np
 
 from datavore_widgets.errors import InvalidValue, Unreadable, did_you_mean
 from datavore_widgets.protocol.answers import Catalog, IndexInfo, VariableInfo
-from datavore_widgets.protocol.geometry import BBox
 from datavore_widgets.protocol.times import TimeAxis, iso
 from datavore_widgets.service.files import FileSource, MemorySource, OpenFiles, Source
 from datavore_widgets.service.formats import format_of, is_store
 from datavore_widgets.service.index import Index, Piece, Variable
 from datavore_widgets.service.scan import Dim, Granule, scan, short_text
+from datavore_widgets.service.sphere import around_all
 
 __all__ = ["Dim", "Index", "Library", "Variable", "open_catalog"]
 
@@ -251,7 +251,7 @@ class _Opening:
             index=name,
             name=name,
             title=short_text(title),
-            bbox=_extent(variables.values()),
+            bbox=around_all([variable.bbox for variable in variables.values()]),
             first=iso(int(longest.labels[0])) if len(longest) else None,
             last=iso(int(longest.labels[-1])) if len(longest) else None,
             count=len(longest),
@@ -288,7 +288,6 @@ class _Opening:
         return Variable(
             name=name,
             info=first.info,
-            grid=first.grid,
             axis=TimeAxis(labels[order], first.calendar),
             dtype=np.result_type(*(part.dtype for part in found)),
             dims=first.dims,
@@ -388,18 +387,11 @@ def _groups(granules: Sequence[Granule]) -> list[list[Granule]]:
 
 
 def _nothing_to_show(name: str, refused: Mapping[str, str]) -> str:
+    if not refused:
+        return f"nothing in {name!r} can be shown on a map: it has no variables, or coordinates and their bounds alone"
     reasons = [f"{key}: {why}" for key, why in refused.items()]
     more = f"; and {len(reasons) - 3} more" if len(reasons) > 3 else ""
-    return f"nothing in {name!r} can be shown on a map" + (": " if reasons else "") + "; ".join(reasons[:3]) + more
-
-
-def _extent(variables: Iterable[Variable]) -> BBox:
-    """The box around all grids."""
-    boxes = [variable.grid.bbox for variable in variables]
-    south, north = min(box.south for box in boxes), max(box.north for box in boxes)
-    if len({(box.west, box.east) for box in boxes}) == 1:
-        return BBox(boxes[0].west, south, boxes[0].east, north)
-    return BBox(-180.0, south, 180.0, north)
+    return f"nothing in {name!r} can be shown on a map" + ": " + "; ".join(reasons[:3]) + more
 
 
 # --- what a catalogue file may say -----------------------------------------------------------------------------------

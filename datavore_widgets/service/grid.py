@@ -1,21 +1,27 @@
 """Where the cells of a field lie, and which of them a place, a box or a pixel means.
 
 A grid keeps its coordinates as the data have them (any orientation, any convention of longitude) and answers in
-column and row numbers, so nothing that reads or draws needs to know the convention.
+column and row numbers, so nothing that reads or draws needs to know the convention. `Grid` is what all grids can be
+asked; `RectilinearGrid` is here, grids with two-dimensional coordinates are in `service.curvilinear`. How each is
+drawn is in `service.resample`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from datavore_widgets.errors import InvalidValue
 from datavore_widgets.protocol.geometry import BBox, wrap180
+from datavore_widgets.service.cells import Cells
+from datavore_widgets.service.sphere import box_around
 
-__all__ = ["TOLERANCE", "RectilinearGrid"]
+__all__ = ["TOLERANCE", "Grid", "RectilinearGrid"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -26,6 +32,67 @@ TOLERANCE = 1e-6
 _WHOLE = 360.0
 _SEAM = 0.1
 """Part of a cell that may be missing or too much at the seam of a grid that still goes round the earth."""
+
+
+class Grid(Protocol):
+    """Where the cells of a variable lie: whatever its coordinates are like."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns)."""
+        ...
+
+    @property
+    def key(self) -> Hashable:
+        """Equal for grids of the same cells."""
+        ...
+
+    @property
+    def is_swath(self) -> bool:
+        """Whether the cells are samples of an instrument, whose reach can be chosen."""
+        ...
+
+    @property
+    def cell_size(self) -> tuple[float, float]:
+        """Typical width and height of a cell in degrees."""
+        ...
+
+    @property
+    def bbox(self) -> BBox:
+        """Extent of the cells, between -180 and 180; `west > east` where it crosses the antimeridian."""
+        ...
+
+    def inside(self, bbox: BBox) -> Cells:
+        """The cells whose centres lie inside a box, edges included; possibly none."""
+        ...
+
+    def touching(self, bbox: BBox) -> Cells:
+        """The cells that share more than an edge with a box; possibly none."""
+        ...
+
+    def around(self, bbox: BBox, margin: bool = False) -> Cells:
+        """The rows and columns that hold all cells touching a box, and with a margin their neighbours."""
+        ...
+
+    def strides(self, cells: Cells, pixels: tuple[int, int]) -> tuple[int, int]:
+        """Every how many rows and columns suffice for a picture of (height, width) that shows single cells."""
+        ...
+
+    def at(self, lon: float, lat: float) -> tuple[int, int] | None:
+        """Row and column of the cell that holds a place."""
+        ...
+
+    def coordinates(self, cells: Cells) -> tuple[FloatArray, FloatArray]:
+        """Longitudes and latitudes as the data have them: of the columns and the rows read, or of all cells read."""
+        ...
+
+    def listed(self, cells: Cells) -> tuple[FloatArray, FloatArray]:
+        """Longitude and latitude of each of the cells that are meant, along the rows."""
+        ...
+
+    def part(self, cells: Cells) -> Grid:
+        """The grid of the rows and columns that are read; if thinned, with larger cells."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +123,7 @@ class RectilinearGrid:
     lat_edges: FloatArray
     is_cyclic: bool = False
     hole: tuple[float, float] | None = None
+    is_swath = False
 
     @classmethod
     def from_centers(
@@ -119,12 +187,14 @@ class RectilinearGrid:
     def bbox(self) -> BBox:
         """Extent of the cells, between -180 and 180; `west > east` where it crosses the antimeridian."""
         south, north = sorted((float(self.lat_edges[0]), float(self.lat_edges[-1])))
-        span = float(abs(self.lon_edges[-1] - self.lon_edges[0]))
-        if self.is_cyclic or span >= _WHOLE:
-            return BBox(-180.0, south, 180.0, north)
-        west = wrap180(float(self.lon_edges.min()))
-        east = west + span
-        return BBox(west, south, east if east <= 180.0 else east - _WHOLE, north)
+        span = _WHOLE if self.is_cyclic else float(abs(self.lon_edges[-1] - self.lon_edges[0]))
+        return box_around(wrap180(float(self.lon_edges.min())), span, south, north)
+
+    @cached_property
+    def key(self) -> Hashable:
+        """Equal for grids of the same cells."""
+        arrays = (self.lon, self.lat, self.lon_edges, self.lat_edges)
+        return self.is_cyclic, self.hole, *(array.tobytes() for array in arrays)
 
     @cached_property
     def _columns(self) -> IntArray:
@@ -235,6 +305,56 @@ class RectilinearGrid:
         low = np.minimum(self.lat_edges[:-1], self.lat_edges[1:])
         high = np.maximum(self.lat_edges[:-1], self.lat_edges[1:])
         return _run((low < bbox.north - TOLERANCE) & (high > bbox.south + TOLERANCE))
+
+    def inside(self, bbox: BBox) -> Cells:
+        """The cells whose centres lie inside a box, edges included; possibly none."""
+        return Cells(self.rows_in(bbox), self.columns_in(bbox))
+
+    def touching(self, bbox: BBox) -> Cells:
+        """The cells that share more than an edge with a box; possibly none."""
+        return Cells(self.rows_touching(bbox), self.columns_touching(bbox))
+
+    def around(self, bbox: BBox, margin: bool = False) -> Cells:
+        """The cells touching a box, and with a margin their neighbours."""
+        cells = self.touching(bbox)
+        if not margin or cells.count == 0:
+            return cells
+        rows, columns = cells.rows, cells.columns
+        ny, nx = self.shape
+        rows = slice(max(rows.start - 1, 0), min(rows.stop + 1, ny))
+        step = 1 if self.lon_edges[-1] > self.lon_edges[0] else -1
+        west, east = int(columns[0]) - step, int(columns[-1]) + step
+        if self.is_cyclic:
+            west, east = west % nx, east % nx
+        for column, before in ((west, True), (east, False)):
+            if 0 <= column < nx and column not in columns:
+                columns = np.r_[column, columns] if before else np.r_[columns, column]
+        return Cells(rows, columns)
+
+    def strides(self, cells: Cells, pixels: tuple[int, int]) -> tuple[int, int]:
+        """Every how many rows and columns suffice for a picture of (height, width) that shows single cells."""
+        return max(cells.shape[0] // pixels[0], 1), max(cells.shape[1] // pixels[1], 1)
+
+    def at(self, lon: float, lat: float) -> tuple[int, int] | None:
+        """Row and column of the cell that holds a place; None where there is none."""
+        row, column = int(self.rows_at(lat)), int(self.columns_at(lon))
+        return (row, column) if row >= 0 and column >= 0 else None
+
+    def coordinates(self, cells: Cells) -> tuple[FloatArray, FloatArray]:
+        """Longitudes of the columns read and latitudes of the rows read, as the data have them."""
+        return self.lon[cells.read_columns], self.lat[cells.read_rows].copy()
+
+    def listed(self, cells: Cells) -> tuple[FloatArray, FloatArray]:
+        """Longitude and latitude of each cell read, along the rows."""
+        lon, lat = self.coordinates(cells)
+        return np.tile(lon, lat.size), np.repeat(lat, lon.size)
+
+    def part(self, cells: Cells) -> RectilinearGrid:
+        """The grid of the rows and columns that are read; its longitudes rise without a jump."""
+        window = self.window(cells.rows, cells.columns)
+        if cells.row_step == cells.column_step == 1:
+            return window
+        return window.coarsen(cells.row_step, cells.column_step)
 
     def window(self, rows: slice, columns: IntArray) -> RectilinearGrid:
         """The grid of some rows and of a run of columns.

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from datavore_widgets.protocol.answers import VariableInfo
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.times import TimeAxis, parts_from_label
-from datavore_widgets.service.select import Cells, Selection, chunk_steps
+from datavore_widgets.service.cells import Cells
+from datavore_widgets.service.select import Selection, chunk_steps
 from datavore_widgets.service.series import missing_of
 
 __all__ = ["default_limits", "limits_of", "sample", "sample_steps"]
@@ -63,14 +64,14 @@ def sample(selection: Selection, job: Job | None = None) -> NDArray[np.float64]:
     # Conditions are left out: a stricter one must not change the colours.
     everything = replace(selection, masks=())
     variable = selection.variable
-    rows, columns = variable.grid.shape
     steps: list[int | None] = [*sample_steps(variable.axis)] if variable.has_time else [None]
-    # A chunk is decoded as a whole, whichever of its steps is wanted.
-    row_bytes = columns * variable.dtype.itemsize * len(steps) * chunk_steps(variable)
-    bands = _bands(rows, max(_MOST_BYTES // row_bytes, _BANDS))
-    every = math.ceil(math.sqrt(len(steps) * sum(band.stop - band.start for band in bands) * columns / CELLS))
     found = []
     for step in steps:
+        rows, columns = variable.grid_at(step).shape
+        # A chunk is decoded as a whole, whichever of its steps is wanted.
+        row_bytes = columns * variable.dtype.itemsize * len(steps) * chunk_steps(variable)
+        bands = _bands(rows, max(_MOST_BYTES // row_bytes, _BANDS))
+        every = math.ceil(math.sqrt(len(steps) * sum(band.stop - band.start for band in bands) * columns / CELLS))
         for band in bands:
             cells = Cells(band, np.arange(columns), every, every)
             values = everything.read(step, cells, job)

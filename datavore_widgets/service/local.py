@@ -25,7 +25,7 @@ from datavore_widgets.protocol.queries import (
 )
 from datavore_widgets.service.catalog import open_catalog
 from datavore_widgets.service.pictures import lapse_map_image, map_image
-from datavore_widgets.service.select import cells_touching, select
+from datavore_widgets.service.select import select
 from datavore_widgets.service.store import MIB, Caps, Stats, Store
 from datavore_widgets.service.values import data, extract, series
 
@@ -124,11 +124,13 @@ class LocalService:
 def _files(store: Store, query: FilesQuery, _job: Job) -> FileList:
     """The files whose times lie in the lapse and whose cells touch the box, in the order of time."""
     variable = select(store.library, query.index, query.varname, query.filters).variable
-    if not cells_touching(variable.grid, query.bbox).count:
-        return FileList(())
-    pieces = variable.piece_of[variable.axis.within(query.lapse)] if variable.has_time else np.zeros(1, np.int64)
-    names = (variable.pieces[piece].source.name for piece in pieces.tolist())
-    return FileList(tuple(dict.fromkeys(name for name in names if name)))
+    numbers = variable.piece_of[variable.axis.within(query.lapse)] if variable.has_time else np.zeros(1, np.int64)
+    pieces = [variable.pieces[number] for number in dict.fromkeys(numbers.tolist())]
+    if variable.moves:
+        pieces = [piece for piece in pieces if piece.touches(query.bbox)]
+    elif not variable.pieces[0].touches(query.bbox):
+        pieces = []
+    return FileList(tuple(dict.fromkeys(piece.source.name for piece in pieces if piece.source.name)))
 
 
 def _times(store: Store, query: TimesQuery, _job: Job) -> Times:

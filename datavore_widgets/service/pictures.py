@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datavore_widgets.errors import InvalidValue
+from datavore_widgets.errors import InvalidValue, NotSupported
 from datavore_widgets.protocol.answers import MapImage, VariableInfo
 from datavore_widgets.protocol.colormap import check_name, default_cmap
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.queries import Canvas, LapseMapQuery, MapQuery, Style
+from datavore_widgets.service.cells import Cells
+from datavore_widgets.service.grid import Grid
 from datavore_widgets.service.limits import limits_of
 from datavore_widgets.service.render import render
 from datavore_widgets.service.resample import canvas_size, picture_bbox, window_of
 from datavore_widgets.service.select import (
-    Cells,
     Selection,
     aggregate_info,
-    cells_touching,
     select,
     shifted,
     stamp_of,
@@ -41,12 +41,13 @@ def map_image(store: Store, query: MapQuery, job: Job) -> MapImage:
     selection = select(store.library, source.index, source.varname, source.filters)
     variable = selection.variable
     step = step_of(variable, source.date, source.nearest)
-    cells, canvas = _view(store, selection, query.canvas, query.style)
+    grid = variable.grid_at(step)
+    cells, canvas = _view(store, selection, grid, query.canvas, query.style)
 
     def draw(job: Job) -> MapImage:
         values = shifted(store.field(selection, step, cells, job), source.offset)
         style = _completed(variable.info, query.style, lambda: store.limits(selection, source.offset, job))
-        picture = _drawn(store, selection, cells, values, canvas, style, variable.info)
+        picture = _drawn(store, selection, grid, cells, values, canvas, style, variable.info)
         return picture if step is None else replace(picture, time=stamp_of(variable, step))
 
     return store.pictures.get((query, selection.fingerprint(step)), draw, job)
@@ -57,7 +58,13 @@ def lapse_map_image(store: Store, query: LapseMapQuery, job: Job) -> MapImage:
     selection = select(store.library, query.index, query.varname, query.filters)
     variable = selection.variable
     steps = steps_of(variable, query.lapse)
-    cells, canvas = _view(store, selection, query.canvas, query.style)
+    (_, grid), *others = variable.runs(steps)
+    if others:
+        raise NotSupported(
+            f"{variable.name!r} lies elsewhere at each of its times, so that its cells have no {query.aggregate} over "
+            "them; ask for the map of one time, or for a series"
+        )
+    cells, canvas = _view(store, selection, grid, query.canvas, query.style)
 
     def draw(job: Job) -> MapImage:
         info = aggregate_info(variable.info, query.aggregate)
@@ -70,7 +77,7 @@ def lapse_map_image(store: Store, query: LapseMapQuery, job: Job) -> MapImage:
 
         style = _completed(info, query.style, limits)
         return replace(
-            _drawn(store, selection, cells, values, canvas, style, info),
+            _drawn(store, selection, grid, cells, values, canvas, style, info),
             first_time=stamp_of(variable, steps.start),
             time=stamp_of(variable, steps.stop - 1),
             steps=steps.stop - steps.start,
@@ -80,7 +87,7 @@ def lapse_map_image(store: Store, query: LapseMapQuery, job: Job) -> MapImage:
     return store.pictures.get((query, selection.fingerprint(steps)), draw, job)
 
 
-def _view(store: Store, selection: Selection, canvas: Canvas, style: Style) -> tuple[Cells, Canvas]:
+def _view(store: Store, selection: Selection, grid: Grid, canvas: Canvas, style: Style) -> tuple[Cells, Canvas]:
     """The cells that a picture is drawn from, and the canvas with its size settled: all that can be refused is, here.
 
     Cells are thinned where there are far more than pixels, or more than memory is meant for.
@@ -89,16 +96,15 @@ def _view(store: Store, selection: Selection, canvas: Canvas, style: Style) -> t
     if style.cmap is not None:
         check_name(style.cmap)
     # Before thinning, which would make the cells larger and so the picture smaller.
-    width, height = canvas_size(variable.grid, canvas)
-    cells = Cells(*window_of(variable.grid, canvas))
+    width, height = canvas_size(grid, canvas)
+    cells = window_of(grid, canvas)
     if cells.count == 0:
         # Some cell elsewhere: it is not seen, so the picture is empty, and true.
         cells = Cells(slice(0, 1), np.zeros(1, dtype=np.int64))
     every = max(math.ceil(math.sqrt(cells.count * variable.dtype.itemsize / store.caps.array_bytes)), 1)
     row_step = column_step = every
     if canvas.reduce == "stride":
-        ny, nx = cells.shape
-        row_step, column_step = max(ny // height, every), max(nx // width, every)
+        row_step, column_step = (max(step, every) for step in grid.strides(cells, (height, width)))
     cells = cells.every(row_step, column_step)
     store.caps.check_touched(selection, cells)
     return cells, replace(canvas, resolution=max(width, height))
@@ -121,19 +127,19 @@ def _completed(info: VariableInfo, style: Style, limits: Callable[[], tuple[floa
 def _drawn(
     store: Store,
     selection: Selection,
+    grid: Grid,
     cells: Cells,
     values: NDArray[Any],
     canvas: Canvas,
     style: Style,
     info: VariableInfo,
 ) -> MapImage:
-    grid = selection.variable.grid
     note = selection.index.info.note
-    present = ~missing_of(values)[_in_box(cells, cells_touching(grid, picture_bbox(canvas)))]
+    present = ~missing_of(values)[cells.among(grid.touching(picture_bbox(canvas)))]
     if present.size == 0:
         outside = f"nothing of it lies in this box: the data cover {grid.bbox.to_text()}"
         note = f"{note}; {outside}" if note else outside
-    picture = render(cells.of(grid), values, canvas, style, info.kind, info.flags)
+    picture = render(grid.part(cells), values, canvas, style, info.kind, info.flags)
     store.stats.add(pictures=1)
     return MapImage(
         png=picture.png,
@@ -152,10 +158,3 @@ def _drawn(
         dims=selection.dims,
         note=note,
     )
-
-
-def _in_box(cells: Cells, touching: Cells) -> tuple[NDArray[np.int64], ...]:
-    """Which of the rows and columns read lie in the box itself, not in the margin around it."""
-    rows = np.arange(cells.rows.start, cells.rows.stop, cells.row_step)
-    inside = (rows >= touching.rows.start) & (rows < touching.rows.stop)
-    return np.ix_(inside, np.isin(cells.columns[:: cells.column_step], touching.columns))

@@ -1,4 +1,4 @@
-"""What the pixels of a picture take from the cells of a field, in a few passes of numpy.
+"""What the pixels of a picture take from the cells of a field on a rectilinear grid, in a few passes of numpy.
 
 Everything is separable: `Axis` says what a row of pixels takes from the rows of cells, or a column from the columns.
 Values become levels where the fewest numbers have to be touched, and in bands that stay in the processor's cache.
@@ -9,15 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datavore_widgets.protocol.geometry import BBox
 
-__all__ = ["Axis", "Plan"]
+__all__ = ["Axis", "Frame", "Plan", "Separable"]
 
+FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 LevelArray = NDArray[np.uint8]
 ValueArray = NDArray[Any]
@@ -26,6 +27,93 @@ ToLevels = Callable[[ValueArray], LevelArray]
 
 _BLOCK = 1 << 17
 """Numbers worked on at a time: what stays in a processor's cache through several passes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """The pixels of a picture.
+
+    Parameters
+    ----------
+    bbox : BBox
+        Its edges.
+    lon_edges, lat_edges : ndarray of float64, shape (width + 1,) and (height + 1,)
+        Between the pixels, in degrees: from the west, without a jump, and from the north.
+    lons, lats : ndarray of float64, shape (width,) and (height,)
+        Centres of the pixels.
+    """
+
+    bbox: BBox
+    lon_edges: FloatArray
+    lat_edges: FloatArray
+    lons: FloatArray
+    lats: FloatArray
+
+    @property
+    def width(self) -> int:
+        """Pixels from west to east."""
+        return self.lons.size
+
+    @property
+    def height(self) -> int:
+        """Pixels from north to south."""
+        return self.lats.size
+
+
+class Plan(Protocol):
+    """How a picture is made: what each of its pixels takes from the cells of a grid."""
+
+    @property
+    def bbox(self) -> BBox:
+        """The edges of the picture."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """Pixels from west to east."""
+        ...
+
+    @property
+    def height(self) -> int:
+        """Pixels from north to south."""
+        ...
+
+    @property
+    def method(self) -> Literal["nearest", "bilinear", "blocks"]:
+        """Whether pixels show a cell, mix some, or stand for all that lie in them (`means`, `modes`)."""
+        ...
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it keeps."""
+        ...
+
+    def continuous(self, values: NDArray[np.floating[Any]], to_levels: ToLevels) -> LevelArray:
+        """Levels of values that can be averaged, by the method of the plan.
+
+        Parameters
+        ----------
+        values : ndarray of float32 or float64, shape (ny, nx)
+            As many as the grid has cells; NaN is missing.
+
+        Returns
+        -------
+        ndarray of uint8, shape (height, width)
+            Levels; 0 where there is no cell or no value.
+        """
+        ...
+
+    def nearest(self, values: ValueArray, to_levels: ToLevels) -> LevelArray:
+        """Each pixel shows one cell; for values and levels see `continuous`."""
+        ...
+
+    def means(self, values: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+        """Mean of the valid cells of each pixel, shape (height, width), NaN where there are none."""
+        ...
+
+    def modes(self, levels: LevelArray) -> LevelArray:
+        """Most frequent level of the valid cells of each pixel, the lowest of equally frequent ones."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +150,8 @@ class Axis:
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
-    """How a picture is made: its size, its place, and where each pixel comes from.
+class Separable:
+    """How a picture of a rectilinear grid is made: its size, its place, and where each pixel comes from.
 
     Parameters
     ----------
@@ -77,6 +165,19 @@ class Plan:
     method: Literal["nearest", "bilinear", "blocks"]
     rows: Axis
     columns: Axis
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it keeps: some tens for each pixel along an axis."""
+        return 64 * (self.width + self.height)
+
+    def continuous(self, values: NDArray[np.floating[Any]], to_levels: ToLevels) -> LevelArray:
+        """Levels of values that can be averaged, by the method of the plan."""
+        if self.method == "blocks":
+            return to_levels(self.means(values))
+        if self.method == "bilinear":
+            return self.bilinear(values, to_levels)
+        return self.nearest(values, to_levels)
 
     def nearest(self, values: ValueArray, to_levels: ToLevels) -> LevelArray:
         """Each pixel shows one cell.

@@ -14,7 +14,7 @@ from datavore_widgets.protocol.colormap import Categories, Norm, as_floating, pa
 from datavore_widgets.protocol.geometry import BBox
 from datavore_widgets.protocol.queries import Canvas, Style
 from datavore_widgets.service import png
-from datavore_widgets.service.grid import RectilinearGrid
+from datavore_widgets.service.grid import Grid
 from datavore_widgets.service.pixels import Plan
 from datavore_widgets.service.resample import plan
 
@@ -45,7 +45,7 @@ class Picture:
 
 
 def render(
-    grid: RectilinearGrid,
+    grid: Grid,
     values: NDArray[Any],
     canvas: Canvas,
     style: Style,
@@ -56,8 +56,8 @@ def render(
 
     Parameters
     ----------
-    grid : RectilinearGrid
-        Where the values lie: the whole grid, or the window of `resample.window_of`.
+    grid : Grid
+        Where the values lie: the whole grid, or the part of it that `resample.window_of` tells.
     values : ndarray or masked array, shape (ny, nx)
         NaN and masked are missing; infinite values are beyond the limits, with the first or the last colour.
     canvas : Canvas
@@ -102,11 +102,7 @@ def _levels(how: Plan, values: NDArray[Any], levels_of: Norm | Categories, kind:
             numbers = np.degrees(np.arctan2(how.means(np.sin(angles)), how.means(np.cos(angles))))
             return levels_of.indices(_turned(numbers, levels_of.vmin))
         return how.nearest(_turned(numbers, levels_of.vmin), levels_of.indices)
-    if how.method == "blocks":
-        return levels_of.indices(how.means(numbers))
-    if how.method == "bilinear":
-        return how.bilinear(numbers, levels_of.indices)
-    return how.nearest(numbers, levels_of.indices)
+    return how.continuous(numbers, levels_of.indices)
 
 
 def _turned(degrees: NDArray[np.floating[Any]], start: float) -> NDArray[np.floating[Any]]:

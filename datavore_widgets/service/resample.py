@@ -1,14 +1,16 @@
 """Where the pixels of a picture lie, and which cells of a grid each of them shows.
 
 This is found once for a grid and a canvas and remembered; a picture is then a few passes over the values (see
-`service.pixels`).
+`service.pixels` and, for grids with two-dimensional coordinates, `service.mosaic`).
+
+A new kind of grid is drawn by two functions registered here: `_native_resolution` and `_planned`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import lru_cache
+from functools import singledispatch
 from typing import Literal
 
 import numpy as np
@@ -17,8 +19,13 @@ from numpy.typing import NDArray
 from datavore_widgets.errors import TooLarge
 from datavore_widgets.protocol.geometry import BBox, latitude_from_mercator, mercator_from_latitude
 from datavore_widgets.protocol.queries import Canvas
-from datavore_widgets.service.grid import TOLERANCE, RectilinearGrid
-from datavore_widgets.service.pixels import Axis, Plan
+from datavore_widgets.service.cache import Memo
+from datavore_widgets.service.cells import Cells
+from datavore_widgets.service.curvilinear import CurvilinearGrid
+from datavore_widgets.service.grid import TOLERANCE, Grid, RectilinearGrid
+from datavore_widgets.service.mosaic import Mosaic
+from datavore_widgets.service.pixels import Axis, Frame, Plan, Separable
+from datavore_widgets.service.sphere import EARTH_RADIUS, half_turn
 
 __all__ = ["DEFAULT_RESOLUTION", "MAX_PIXELS", "canvas_size", "picture_bbox", "plan", "window_of"]
 
@@ -30,6 +37,9 @@ MAX_PIXELS = 4 * 2**20
 
 DEFAULT_RESOLUTION = 1024
 """Most pixels of the longer side where no resolution was asked for."""
+
+_PLAN_BYTES = 64 * 2**20
+"""Memory for plans: 16 or more of the largest usual pictures, each of which takes a few MB on a curvilinear grid."""
 
 _MANY = 2.0 * (1 + 1e-6)
 """Cells to a pixel above which pixels stand for several cells."""
@@ -46,7 +56,7 @@ def picture_bbox(canvas: Canvas) -> BBox:
     return canvas.bbox.clip_to_mercator() if canvas.projection == "mercator" else canvas.bbox
 
 
-def canvas_size(grid: RectilinearGrid, canvas: Canvas) -> tuple[int, int]:
+def canvas_size(grid: Grid, canvas: Canvas) -> tuple[int, int]:
     """Width and height of a picture in pixels.
 
     Pixels are square in the projection. `canvas.resolution` counts those of the longer side; where it is None, they
@@ -60,7 +70,7 @@ def canvas_size(grid: RectilinearGrid, canvas: Canvas) -> tuple[int, int]:
     bbox = picture_bbox(canvas)
     wide, high = bbox.width, _height(bbox, canvas.projection)
     longer = max(wide, high)
-    resolution = canvas.resolution or min(_native_resolution(grid, canvas, longer), DEFAULT_RESOLUTION)
+    resolution = canvas.resolution or min(_native_resolution(grid, bbox, canvas.projection, longer), DEFAULT_RESOLUTION)
     width, height = (max(1, round(resolution * side / longer)) for side in (wide, high))
     if width * height > MAX_PIXELS:
         raise TooLarge(
@@ -78,9 +88,24 @@ def _height(bbox: BBox, projection: str) -> float:
     return bbox.height
 
 
-def _native_resolution(grid: RectilinearGrid, canvas: Canvas, longer: float) -> int:
+@singledispatch
+def _native_resolution(grid: Grid, bbox: BBox, projection: str, longer: float) -> int:
     """Pixels of the longer side that give each cell at least one, in both directions."""
-    bbox = picture_bbox(canvas)
+    raise NotImplementedError(type(grid).__name__)
+
+
+@_native_resolution.register
+def _(grid: CurvilinearGrid, bbox: BBox, projection: str, longer: float) -> int:
+    side = math.degrees(grid.spacing)
+    if projection == "mercator":
+        # Where a cell is nearest to the equator it is smallest in the picture.
+        south, north = max(bbox.south, grid.bbox.south), min(bbox.north, grid.bbox.north)
+        side /= math.cos(math.radians(0.0 if south <= 0 <= north else min(abs(south), abs(north))))
+    return math.ceil(longer / side)
+
+
+@_native_resolution.register
+def _(grid: RectilinearGrid, bbox: BBox, projection: str, longer: float) -> int:
     rows, columns = grid.rows_touching(bbox), grid.columns_touching(bbox)
     if columns.size == 0 or rows.start == rows.stop:
         return 1
@@ -89,11 +114,11 @@ def _native_resolution(grid: RectilinearGrid, canvas: Canvas, longer: float) -> 
     across = columns.size + math.floor(_bare_longitudes(grid.window(rows, columns), bbox) / dlon + 1e-6)
     south, north = max(bbox.south, grid.bbox.south), min(bbox.north, grid.bbox.north)
     high, covered = (
-        _height(BBox(bbox.west, low, bbox.east, top), canvas.projection)
+        _height(BBox(bbox.west, low, bbox.east, top), projection)
         for low, top in ((bbox.south, bbox.north), (south, north))
     )
     down = int(rows.stop - rows.start)
-    if canvas.projection == "mercator":
+    if projection == "mercator":
         # A row is lowest where it is nearest to the equator: there it needs its pixel.
         nearest = 0.0 if south <= 0 <= north else min(abs(south), abs(north))
         dlat /= math.cos(math.radians(nearest))
@@ -112,47 +137,39 @@ def _bare_longitudes(window: RectilinearGrid, bbox: BBox) -> float:
     return bare + (window.hole[1] - window.hole[0] if window.hole is not None else 0.0)
 
 
-def window_of(grid: RectilinearGrid, canvas: Canvas) -> tuple[slice, IntArray]:
-    """Rows and columns of a grid that a picture needs: the cells that touch it, and their neighbours for bilinear.
-
-    Returns
-    -------
-    (rows, columns)
-        As `RectilinearGrid.window` takes them.
-    """
+def window_of(grid: Grid, canvas: Canvas) -> Cells:
+    """The rows and columns that a picture needs: cells that touch it or reach it, and for bilinear their neighbours."""
     bbox = picture_bbox(canvas)
-    rows, columns = grid.rows_touching(bbox), grid.columns_touching(bbox)
-    if not canvas.resample or columns.size == 0 or rows.start == rows.stop:
-        return rows, columns
-    ny, nx = grid.shape
-    rows = slice(max(rows.start - 1, 0), min(rows.stop + 1, ny))
-    step = 1 if grid.lon_edges[-1] > grid.lon_edges[0] else -1
-    west, east = int(columns[0]) - step, int(columns[-1]) + step
-    if grid.is_cyclic:
-        west, east = west % nx, east % nx
-    for column, before in ((west, True), (east, False)):
-        if 0 <= column < nx and column not in columns:
-            columns = np.r_[column, columns] if before else np.r_[columns, column]
-    return rows, columns
+    if grid.is_swath and canvas.radius is not None:
+        bbox = _wider(bbox, math.degrees(canvas.radius / EARTH_RADIUS))
+    return grid.around(bbox, margin=canvas.resample)
+
+
+def _wider(bbox: BBox, degrees: float) -> BBox:
+    """A box with all places that are within some degrees of arc of it."""
+    south, north = max(bbox.south - degrees, -90.0), min(bbox.north + degrees, 90.0)
+    aside = degrees / max(math.cos(math.radians(max(abs(south), abs(north)))), 1e-9)
+    if bbox.width + 2 * aside >= 360.0:
+        return BBox(-180.0, south, 180.0, north)
+    west, east = bbox.west - aside, bbox.west + bbox.width + aside
+    return BBox(float(half_turn(west)), south, float(half_turn(east)), north)
 
 
 class _SameGrid:
     """A grid whose equality is that of its cells: windows are made anew for each picture."""
 
-    def __init__(self, grid: RectilinearGrid) -> None:
+    def __init__(self, grid: Grid) -> None:
         self.grid = grid
-        arrays = (grid.lon, grid.lat, grid.lon_edges, grid.lat_edges)
-        self._key = (grid.is_cyclic, grid.hole, *(array.tobytes() for array in arrays))
-        self._hash = hash(self._key)
+        self._hash = hash(grid.key)
 
     def __hash__(self) -> int:
         return self._hash
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _SameGrid) and self._key == other._key
+        return isinstance(other, _SameGrid) and self.grid.key == other.grid.key
 
 
-def plan(grid: RectilinearGrid, canvas: Canvas, kind: str = "continuous") -> Plan:
+def plan(grid: Grid, canvas: Canvas, kind: str = "continuous") -> Plan:
     """How a picture of a grid is made; the last ones are remembered.
 
     With more than two cells to a pixel in either direction pixels stand for all the cells whose centres they hold,
@@ -161,20 +178,23 @@ def plan(grid: RectilinearGrid, canvas: Canvas, kind: str = "continuous") -> Pla
 
     Parameters
     ----------
-    grid : RectilinearGrid
-        The whole grid, or a window that holds the cells of `window_of`.
+    grid : Grid
+        The whole grid, or the part of it that `window_of` tells.
 
     Raises
     ------
     TooLarge, InvalidValue
         As `canvas_size` and `picture_bbox`.
     """
-    return _plan(_SameGrid(grid), canvas, kind in ("flags", "direction"))
+    discrete = kind in ("flags", "direction")
+    return _plans.get((_SameGrid(grid), canvas, discrete), lambda _: _planned(grid, canvas, discrete))
 
 
-@lru_cache(maxsize=64)
-def _plan(same: _SameGrid, canvas: Canvas, discrete: bool) -> Plan:
-    grid = same.grid
+_plans: Memo[Plan] = Memo(_PLAN_BYTES, lambda plan: plan.nbytes)
+
+
+def frame_of(grid: Grid, canvas: Canvas) -> Frame:
+    """The pixels of a picture."""
     bbox = picture_bbox(canvas)
     width, height = canvas_size(grid, canvas)
     lon_edges = bbox.west + bbox.width * np.arange(width + 1) / width
@@ -186,21 +206,42 @@ def _plan(same: _SameGrid, canvas: Canvas, discrete: bool) -> Plan:
     else:
         lat_edges = bbox.north - bbox.height * np.arange(height + 1) / height
         lats = bbox.north - bbox.height * (np.arange(height) + 0.5) / height
+    return Frame(bbox, lon_edges, lat_edges, lons, lats)
+
+
+@singledispatch
+def _planned(grid: Grid, canvas: Canvas, discrete: bool) -> Plan:
+    """How a picture is made, found anew."""
+    raise NotImplementedError(type(grid).__name__)
+
+
+@_planned.register
+def _(grid: CurvilinearGrid, canvas: Canvas, discrete: bool) -> Plan:  # noqa: ARG001  nothing is mixed anyway
+    return Mosaic.of(grid, frame_of(grid, canvas), canvas)
+
+
+@_planned.register
+def _(grid: RectilinearGrid, canvas: Canvas, discrete: bool) -> Plan:
+    frame = frame_of(grid, canvas)
     dlon, dlat = grid.cell_size
-    crowded = bbox.width / width > _MANY * dlon or float(-np.diff(lat_edges).min(initial=0)) > _MANY * dlat
+    crowded = (
+        frame.bbox.width / frame.width > _MANY * dlon or float(-np.diff(frame.lat_edges).min(initial=0)) > _MANY * dlat
+    )
     method: Literal["nearest", "bilinear", "blocks"] = "nearest"
     if crowded and canvas.reduce == "mean":
         method = "blocks"
     elif canvas.resample and not crowded and not discrete:
         method = "bilinear"
-    return Plan(width, height, bbox, method, _rows(grid, lat_edges, lats), _columns(grid, bbox, lon_edges, lons))
+    rows = _rows(grid, frame.lat_edges, frame.lats)
+    columns = _columns(grid, frame.bbox, frame.lon_edges, frame.lons)
+    return Separable(frame.width, frame.height, frame.bbox, method, rows, columns)
 
 
 def _columns(grid: RectilinearGrid, bbox: BBox, edges: FloatArray, lons: FloatArray) -> Axis:
     size = grid.lon.size
     step = 1 if grid.lon_edges[-1] > grid.lon_edges[0] else -1
     nearest = _every_cell_shown(grid.columns_at, edges, lons, step, size if grid.is_cyclic else 0)
-    away = _half_turn(lons - grid.lon[nearest])
+    away = half_turn(lons - grid.lon[nearest])
     other = nearest + step * np.sign(away).astype(np.int64)
     if grid.is_cyclic:
         other %= size
@@ -209,9 +250,9 @@ def _columns(grid: RectilinearGrid, bbox: BBox, edges: FloatArray, lons: FloatAr
         # Nothing is mixed across the hole between the two ends of a regional grid.
         beyond = grid.lon > sum(grid.hole) / 2
         other = np.where(beyond[other] == beyond[nearest], other, nearest)
-    apart = _half_turn(grid.lon[other] - grid.lon[nearest])
+    apart = half_turn(grid.lon[other] - grid.lon[nearest])
     middle = bbox.west + bbox.width / 2
-    return _axis(nearest, other, away, apart, _half_turn(grid.lon - middle), edges - middle)
+    return _axis(nearest, other, away, apart, half_turn(grid.lon - middle), edges - middle)
 
 
 def _rows(grid: RectilinearGrid, edges: FloatArray, lats: FloatArray) -> Axis:
@@ -221,11 +262,6 @@ def _rows(grid: RectilinearGrid, edges: FloatArray, lats: FloatArray) -> Axis:
     other = nearest + step * np.sign(away).astype(np.int64)
     other = np.where((other >= 0) & (other < grid.lat.size) & (nearest >= 0), other, nearest)
     return _axis(nearest, other, away, grid.lat[other] - grid.lat[nearest], -grid.lat, -edges)
-
-
-def _half_turn(degrees: FloatArray) -> FloatArray:
-    """The same angles in [-180, 180)."""
-    return np.asarray((degrees + 180.0) % 360.0 - 180.0)
 
 
 def _axis(

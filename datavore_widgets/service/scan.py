@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 from datavore_widgets.errors import InvalidValue
 from datavore_widgets.protocol.answers import VariableInfo
 from datavore_widgets.protocol.times import iso
-from datavore_widgets.service.axes import coordinate_names, horizontal_names, kind_of
-from datavore_widgets.service.decode import Packing, flag_meanings, labels_from_times
+from datavore_widgets.service.axes import Horizontal, coordinate_names, horizontal, is_swath, kind_of
+from datavore_widgets.service.curvilinear import CurvilinearGrid
+from datavore_widgets.service.decode import Packing, flag_meanings, is_time_unit, labels_from_times
 from datavore_widgets.service.files import Contents, Source, read_variable
-from datavore_widgets.service.grid import RectilinearGrid
+from datavore_widgets.service.frames import grid_of_frame
+from datavore_widgets.service.geolocation import Geolocation
+from datavore_widgets.service.grid import Grid, RectilinearGrid
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -24,6 +27,8 @@ __all__ = ["Dim", "Found", "Granule", "Layout", "scan", "short_text"]
 
 _LONGEST_AXIS = 2**22
 """Coordinates that are longer are not read: a small file can declare any size."""
+_MOST_CELLS = 2**25
+"""Likewise for two-dimensional coordinates."""
 _LONGEST_DIM = 10_000
 _TEXT = 300
 
@@ -79,25 +84,34 @@ class Found:
 
     Parameters
     ----------
+    place : RectilinearGrid, CurvilinearGrid or Geolocation
+        Where its cells lie, or where to read that of a swath.
     labels : ndarray of int64
-        Its times, in the order of the file; empty where it has none.
+        Its times, in the order of the file; empty where it has none. Of a swath the first alone, whatever times its
+        samples have.
     signature : tuple
         Equal for variables that can be joined along time.
     """
 
     info: VariableInfo
     layout: Layout
-    grid: RectilinearGrid
+    place: Grid | Geolocation
     labels: NDArray[np.int64]
     calendar: str
     dims: tuple[Dim, ...]
     dtype: np.dtype[Any]
     signature: tuple[Any, ...]
 
+    @property
+    def grid(self) -> Grid:
+        """Where its cells lie; that of a swath may have to be read again."""
+        return self.place.grid() if isinstance(self.place, Geolocation) else self.place
+
     def is_like(self, other: Found) -> bool:
         """Whether it has the same cells, times, type and layout."""
         return (
             self.signature == other.signature
+            and self.place.key == other.place.key
             and np.array_equal(self.labels, other.labels)
             and self.dtype == other.dtype
             and (self.layout.lon, self.layout.lat, self.layout.time, self.layout.others)
@@ -146,18 +160,20 @@ def scan(source: Source) -> Granule:
     """
     fingerprint = source.fingerprint()
     with source.contents() as contents:
-        variables, refused = _Scan(contents).variables()
+        variables, refused = _Scan(source, fingerprint, contents).variables()
         return Granule(source, fingerprint, short_text(contents.attrs.get("title")), variables, refused)
 
 
 class _Scan:
     """One look at one file; what its variables share is read once."""
 
-    def __init__(self, contents: Contents) -> None:
+    def __init__(self, source: Source, fingerprint: Hashable, contents: Contents) -> None:
+        self.source = source
+        self.fingerprint = fingerprint
         self.contents = contents
         self.stored = contents.variables
         self.kinds = {name: kind_of(name, variable) for name, variable in self.stored.items() if variable.ndim <= 2}
-        self._grids: dict[tuple[str, str], RectilinearGrid] = {}
+        self._places: dict[Horizontal, Grid | Geolocation] = {}
         self._times: dict[str, tuple[NDArray[np.int64], str]] = {}
         self._dims: dict[str, Dim] = {}
 
@@ -190,13 +206,15 @@ class _Scan:
     def _found(self, name: str, variable: xr.Variable) -> Found:
         if variable.dtype.kind not in "iufb":
             raise InvalidValue(f"its values are no numbers but {variable.dtype}")
-        lon, lat, reason = horizontal_names(self.stored, self.kinds, variable)
-        if reason is not None:
-            raise InvalidValue(reason)
-        grid = self._grid(lon, lat)
-        lon_dim, lat_dim = (str(self.stored[axis].dims[0]) for axis in (lon, lat))
+        where = horizontal(self.stored, self.kinds, variable, self.contents.attrs)
+        place = self._place(where)
+        lon_dim, lat_dim = where.columns, where.rows
         time_name, time_dim = self._time_of(variable, {lon_dim, lat_dim})
-        labels, calendar = self._labels(time_name) if time_name else (np.zeros(0, dtype=np.int64), "standard")
+        labels, calendar = (
+            self._labels(time_name, of_samples=time_dim is None)
+            if time_name
+            else (np.zeros(0, dtype=np.int64), "standard")
+        )
         rest = [str(dim) for dim in variable.dims if dim not in (lon_dim, lat_dim, time_dim)]
         dims = tuple(self._dim(dim, variable) for dim in rest)
         chunks = self._chunks(variable)
@@ -207,15 +225,16 @@ class _Scan:
         signature = (
             info.units,
             tuple((dim.name, dim.values) for dim in dims),
-            (grid.lon.tobytes(), grid.lat.tobytes()),
+            # Granules of a swath are one index, each with places of its own.
+            ("swath", where) if isinstance(place, Geolocation) and labels.size == 1 else place.key,
             calendar if labels.size else None,
         )
-        return Found(info, layout, grid, labels, calendar, dims, packing.dtype, signature)
+        return Found(info, layout, place, labels, calendar, dims, packing.dtype, signature)
 
     def _values(self, name: str) -> NDArray[Any]:
         """A coordinate, decoded: missing values as NaN or masked."""
         variable = self.stored[name]
-        if variable.size > _LONGEST_AXIS:
+        if variable.size > (_MOST_CELLS if variable.ndim > 1 else _LONGEST_AXIS):
             raise InvalidValue(f"its coordinate {name!r} has {variable.size} values, too many to be one")
         raw = read_variable(variable, {})
         values = raw.packing.decode(raw.values)
@@ -223,31 +242,54 @@ class _Scan:
             return np.where(np.ma.getmaskarray(values), np.nan, np.ma.getdata(values))
         return values
 
-    def _grid(self, lon: str, lat: str) -> RectilinearGrid:
-        if (lon, lat) not in self._grids:
-            self._grids[lon, lat] = RectilinearGrid.from_centers(
-                self._values(lon), self._values(lat), self._bounds(lon), self._bounds(lat)
-            )
-        return self._grids[lon, lat]
+    def _place(self, where: Horizontal) -> Grid | Geolocation:
+        if where not in self._places:
+            self._places[where] = self._new_place(where)
+        return self._places[where]
 
-    def _bounds(self, name: str) -> NDArray[Any] | None:
+    def _new_place(self, where: Horizontal) -> Grid | Geolocation:
+        lon, lat = self._values(where.lon), self._values(where.lat)
+        if where.kind == "axes":
+            return RectilinearGrid.from_centers(lon, lat, self._bounds(where.lon, 2), self._bounds(where.lat, 2))
+        if where.kind == "frame":
+            units = tuple(str(self.stored[name].attrs.get("units", "")) for name in (where.lon, where.lat))
+            x, y = (np.asarray(axis, dtype=np.float64) for axis in (lon, lat))
+            return grid_of_frame(x, y, (units[0], units[1]), self.stored[where.mapping].attrs)
+        if self.stored[where.lat].dims != self.stored[where.lon].dims:
+            lat = lat.T
+        if is_swath(self.stored, self.kinds, where, self.contents.attrs):
+            grid = CurvilinearGrid.from_centers(lon, lat, is_swath=True)
+            return Geolocation.of(grid, self.source, self.fingerprint, where)
+        bounds = [self._bounds(name, 3) for name in (where.lon, where.lat)]
+        if any(pair is not None and pair.shape != (*lon.shape, 4) for pair in bounds):
+            bounds = [None, None]
+        return CurvilinearGrid.from_centers(lon, lat, *bounds)
+
+    def _bounds(self, name: str, dims: int) -> NDArray[Any] | None:
         variable = self.stored[name]
         bounds = str(variable.attrs.get("bounds") or variable.encoding.get("bounds"))
-        return self._values(bounds) if bounds in self.stored and self.stored[bounds].ndim == 2 else None
+        there = bounds in self.stored and self.stored[bounds].ndim == dims
+        if not there or self.stored[bounds].dims[:-1] != variable.dims:
+            return None
+        return self._values(bounds)
 
     def _time_of(self, variable: xr.Variable, taken: set[str]) -> tuple[str | None, str | None]:
         """Names of the time coordinate and of its dimension; without the dimension for a single time."""
         candidates: list[tuple[str, str | None]] = []
+        named = [*coordinate_names(variable), *sorted(self.contents.coordinates)]
         for dim in map(str, variable.dims):
             if dim in taken:
                 continue
-            # Without a coordinate of its own name a dimension may still have its times beside it.
-            names = [dim] if dim in self.stored else list(self.kinds)
-            candidates += [
-                (name, dim) for name in names if self.kinds.get(name) == "time" and self.stored[name].dims == (dim,)
-            ]
+            # Without a coordinate of its own name, or one that tells dates, its times may still be beside it.
+            own = (dim in self.stored and self.kinds.get(dim) != "time") or self._tells_dates(dim)
+            names = [dim] if own else [dim, *named, *self.kinds]
+            times = [name for name in names if self.kinds.get(name) == "time" and self.stored[name].dims == (dim,)]
+            candidates += [(name, dim) for name in sorted(times, key=self._tells_dates, reverse=True)]
+        if not candidates and self.kinds:
+            # Of the samples or the lines of a swath the first time alone is told.
+            over = [name for name in [*named, *self.kinds] if self.kinds.get(name) == "time" and self.stored[name].ndim]
+            candidates += [(name, None) for name in over if set(map(str, self.stored[name].dims)) <= taken][:1]
         if not candidates:
-            named = [*coordinate_names(variable), *sorted(self.contents.coordinates)]
             candidates = [
                 (name, None) for name in named if self.kinds.get(name) == "time" and self.stored[name].ndim == 0
             ]
@@ -257,17 +299,23 @@ class _Scan:
             return None, None
         return next((pair for pair in candidates if self._is_plain_time(pair[0])), candidates[0])
 
+    def _tells_dates(self, name: str) -> bool:
+        """Whether a variable has times that can be dated."""
+        variable = self.stored.get(name)
+        return variable is not None and (is_time_unit(variable.attrs.get("units")) or variable.dtype.kind in "MO")
+
     def _is_plain_time(self, name: str) -> bool:
         standard = self.stored[name].attrs.get("standard_name", "")
         return standard == "time" or (not standard and name.lower().startswith("time"))
 
-    def _labels(self, name: str) -> tuple[NDArray[np.int64], str]:
+    def _labels(self, name: str, *, of_samples: bool = False) -> tuple[NDArray[np.int64], str]:
         if name not in self._times:
             variable = self.stored[name]
-            if variable.size > _LONGEST_AXIS:
+            if variable.size > (_MOST_CELLS if variable.ndim > 1 else _LONGEST_AXIS):
                 raise InvalidValue(f"its coordinate {name!r} has {variable.size} values, too many to be one")
             try:
-                self._times[name] = labels_from_times(np.asarray(variable.values), variable.attrs)
+                values = np.asarray(variable.values)
+                self._times[name] = labels_from_times(values, variable.attrs, first=of_samples)
             except InvalidValue as error:
                 raise InvalidValue(f"its time axis {name!r} cannot be used: {error}") from error
         return self._times[name]

@@ -18,18 +18,17 @@ from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.queries import Condition, Filters
 from datavore_widgets.protocol.times import Date, Lapse, Stamp, display
 from datavore_widgets.service.catalog import Dim, Index, Library, Variable
-from datavore_widgets.service.grid import RectilinearGrid
+from datavore_widgets.service.cells import Cells
+from datavore_widgets.service.grid import Grid
 from datavore_widgets.service.series import missing_of
+from datavore_widgets.service.sphere import distance
 
 __all__ = [
-    "Cells",
     "Selection",
     "aggregate_info",
     "cell_at",
     "cells_inside",
-    "cells_touching",
     "chunk_steps",
-    "distance",
     "find_index",
     "same_cells",
     "select",
@@ -39,61 +38,8 @@ __all__ = [
     "steps_of",
 ]
 
-EARTH_RADIUS = 6_371_008.8
-"""Mean radius of the earth in metres, R1 of the IUGG (Moritz 2000)."""
-
 _SAME = 1e-6
 """Relative difference within which a value asked for is the one there is: what float32 coordinates lose."""
-
-
-@dataclass(frozen=True, eq=False)
-class Cells:
-    """Some rows and columns of a grid.
-
-    Parameters
-    ----------
-    rows : slice
-        In the order of the data.
-    columns : ndarray of int64
-        From west to east: one run, which may be wrapped.
-    row_step, column_step : int
-        Every n-th of them is taken.
-    """
-
-    rows: slice
-    columns: NDArray[np.int64]
-    row_step: int = 1
-    column_step: int = 1
-
-    @property
-    def key(self) -> Hashable:
-        """What tells these cells from others of the same grid."""
-        first = int(self.columns[0]) if self.columns.size else 0
-        last = int(self.columns[-1]) if self.columns.size else -1
-        return self.rows.start, self.rows.stop, first, last, self.columns.size, self.row_step, self.column_step
-
-    @property
-    def count(self) -> int:
-        """Number of cells."""
-        ny, nx = self.shape
-        return ny * nx
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(ny, nx) of what is kept."""
-        rows = self.rows.stop - self.rows.start
-        return -(-rows // self.row_step), -(-self.columns.size // self.column_step)
-
-    def every(self, row_step: int, column_step: int) -> Cells:
-        """Every n-th row and column of these."""
-        return replace(self, row_step=row_step, column_step=column_step)
-
-    def of(self, grid: RectilinearGrid) -> RectilinearGrid:
-        """The part of the grid that these cells are; its longitudes rise without a jump."""
-        window = grid.window(self.rows, self.columns)
-        if self.row_step == self.column_step == 1:
-            return window
-        return window.coarsen(self.row_step, self.column_step)
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,9 +86,9 @@ class Selection:
         Returns
         -------
         ndarray or masked array, shape (nt, ny, nx) or, for one step or none, (ny, nx)
-            Missing is NaN, or masked for integers.
+            Missing is NaN, or masked for integers; so are cells that are not meant.
         """
-        values = _read(self.variable, steps, self.at, cells, job)
+        values = cells.hide(_read(self.variable, steps, self.at, cells, job))
         for mask in self.masks:
             excluded = np.broadcast_to(mask.excludes(steps, cells, job), values.shape)
             if values.dtype.kind == "f" and not isinstance(values, np.ma.MaskedArray):
@@ -245,7 +191,7 @@ def steps_of(variable: Variable, lapse: Lapse) -> slice:
     return steps
 
 
-def cells_inside(grid: RectilinearGrid, bbox: BBox) -> Cells:
+def cells_inside(grid: Grid, bbox: BBox) -> Cells:
     """The cells whose centres lie inside a box, edges included.
 
     Raises
@@ -253,27 +199,23 @@ def cells_inside(grid: RectilinearGrid, bbox: BBox) -> Cells:
     NoData
         When there are none; it names the cell that contains the box, or the extent of the data.
     """
-    cells = Cells(grid.rows_in(bbox), grid.columns_in(bbox))
+    cells = grid.inside(bbox)
     if cells.count:
         return cells
-    around = cells_touching(grid, bbox)
-    if not around.count:
+    touching = grid.touching(bbox)
+    if not touching.count:
         raise _outside(grid, f"the box {bbox.to_text()}")
-    row, column = (around.rows.start + around.rows.stop - 1) // 2, around.columns[(around.columns.size - 1) // 2]
+    lon, lat = grid.listed(touching)
+    middle = _nearest(lon, lat, bbox)
     width, height = grid.cell_size
     raise NoData(
-        f"no cell has its centre inside the box {bbox.to_text()}: cells are {width:.4g}° × {height:.4g}°, and the one "
-        f"that contains its middle has its centre at {grid.lon[column]:.6g},{grid.lat[row]:.6g}; make the box larger "
+        f"no cell has its centre inside the box {bbox.to_text()}: cells are {width:.4g}° × {height:.4g}°, and the "
+        f"nearest one has its centre at {lon[middle]:.6g},{lat[middle]:.6g}; make the box larger "
         "or ask for that point"
     )
 
 
-def cells_touching(grid: RectilinearGrid, bbox: BBox) -> Cells:
-    """The cells that share more than an edge with a box; possibly none."""
-    return Cells(grid.rows_touching(bbox), grid.columns_touching(bbox))
-
-
-def cell_at(grid: RectilinearGrid, point: Point) -> tuple[Cells, tuple[float, float], float]:
+def cell_at(grid: Grid, point: Point) -> tuple[Cells, tuple[float, float], float]:
     """The cell that contains a position, its centre (lon, lat), and metres from the position to that centre.
 
     Raises
@@ -281,19 +223,19 @@ def cell_at(grid: RectilinearGrid, point: Point) -> tuple[Cells, tuple[float, fl
     NoData
         When there is none; it names the extent of the data.
     """
-    row, column = int(grid.rows_at(point.lat)), int(grid.columns_at(point.lon))
-    if row < 0 or column < 0:
+    found = grid.at(point.lon, point.lat)
+    if found is None:
         raise _outside(grid, f"the point {point.to_text()}")
-    centre = float(grid.lon[column]), float(grid.lat[row])
-    return Cells(slice(row, row + 1), np.array([column])), centre, distance(point, Point(*centre))
+    row, column = found
+    cells = Cells(slice(row, row + 1), np.array([column]))
+    lon, lat = (float(values[0]) for values in grid.listed(cells))
+    return cells, (lon, lat), float(distance(point.lon, point.lat, lon, lat))
 
 
-def distance(one: Point, other: Point) -> float:
-    """Metres along the great circle, on a sphere of the mean radius: the haversine formula (Sinnott 1984)."""
-    phi, psi = math.radians(one.lat), math.radians(other.lat)
-    half_turn = math.sin(math.radians(other.lon - one.lon) / 2)
-    chord = math.sin((psi - phi) / 2) ** 2 + math.cos(phi) * math.cos(psi) * half_turn**2
-    return 2 * EARTH_RADIUS * math.asin(math.sqrt(min(chord, 1.0)))
+def _nearest(lon: NDArray[np.float64], lat: NDArray[np.float64], bbox: BBox) -> int:
+    """Which of some places is nearest to the middle of a box."""
+    middle = bbox.west + bbox.width / 2, (bbox.south + bbox.north) / 2
+    return int(np.argmin(distance(*middle, lon, lat)))
 
 
 def chunk_steps(variable: Variable) -> int:
@@ -308,9 +250,8 @@ def stamp_of(variable: Variable, step: int) -> Stamp:
 
 def same_cells(one: Variable, other: Variable) -> bool:
     """Whether two variables lie on the same grid."""
-    return one.grid is other.grid or (
-        np.array_equal(one.grid.lon, other.grid.lon) and np.array_equal(one.grid.lat, other.grid.lat)
-    )
+    keys = [[piece.found.place.key for piece in variable.pieces] for variable in (one, other)]
+    return keys[0] == keys[1] if one.moves or other.moves else keys[0][0] == keys[1][0]
 
 
 def shifted(values: NDArray[Any], offset: float) -> NDArray[Any]:
@@ -335,8 +276,7 @@ def aggregate_info(info: VariableInfo, aggregate: str) -> VariableInfo:
 def _read(
     variable: Variable, steps: slice | int | None, at: tuple[int, ...], cells: Cells, job: Job | None
 ) -> NDArray[Any]:
-    rows = slice(cells.rows.start, cells.rows.stop, cells.row_step)
-    return variable.read(steps, at, rows, cells.columns[:: cells.column_step], job)
+    return variable.read(steps, at, cells.read_rows, cells.read_columns, job)
 
 
 def _position(dim: Dim, condition: Condition | None) -> int:
@@ -410,5 +350,5 @@ def _span(variable: Variable) -> str:
     return f"{labels.size}, from {display(int(labels[0]))} to {display(int(labels[-1]))}"
 
 
-def _outside(grid: RectilinearGrid, what: str) -> NoData:
+def _outside(grid: Grid, what: str) -> NoData:
     return NoData(f"{what} lies outside the data, which cover {grid.bbox.to_text()} (west, south, east, north)")

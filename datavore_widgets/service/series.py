@@ -66,6 +66,12 @@ class Moments:
         return cls(count, mean, work.sum(axis=axis), low, high)
 
     @classmethod
+    def none(cls, samples: int) -> Moments:
+        """Samples without any value."""
+        nothing = np.full(samples, np.nan)
+        return cls(np.zeros(samples, dtype=np.int64), nothing, np.zeros(samples), nothing, nothing)
+
+    @classmethod
     def join(cls, parts: list[Moments]) -> Moments:
         """Samples one behind the other, along the first axis."""
         return cls(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,9 @@ from datavore_widgets.protocol.answers import MapImage
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.service.cache import Memo
 from datavore_widgets.service.catalog import Library
+from datavore_widgets.service.cells import Cells
 from datavore_widgets.service.limits import default_limits
-from datavore_widgets.service.select import Cells, Selection, chunk_steps
+from datavore_widgets.service.select import Selection, chunk_steps
 from datavore_widgets.service.series import Moments, Tile, per_cell, per_step, tiles_of
 
 __all__ = ["Caps", "Stats", "Store"]
@@ -165,8 +166,7 @@ class Store:
 
         A field that is small is remembered whole, so that another view of it reads nothing.
         """
-        grid = selection.variable.grid
-        whole = Cells(slice(0, grid.shape[0]), np.arange(grid.shape[1]))
+        whole = Cells.whole(selection.variable.grid_at(step).shape)
         if whole.count * selection.variable.dtype.itemsize <= _WHOLE_FIELD:
             return _taken(self._field(selection, step, whole, job), cells)
         return self._field(selection, step, cells, job)
@@ -208,13 +208,13 @@ class Store:
         return self._moments.get(key, read, job)
 
     def blocks(self, selection: Selection, steps: slice, cells: Cells, job: Job) -> Iterator[NDArray[Any]]:
-        """Every value, in blocks one behind the other, each of shape (nt, ny, nx)."""
+        """Every value of the cells that are meant, in blocks one behind the other, each of shape (nt, n)."""
         for run in _tiles(selection, steps, cells):
             for tile in run:
-                yield self._block(selection, tile, cells, job)
+                yield cells.band(tile.rows).flat(self._block(selection, tile, cells, job))
 
     def _block(self, selection: Selection, tile: Tile, cells: Cells, job: Job) -> NDArray[Any]:
-        values = selection.read(tile.steps, replace(cells, rows=tile.rows), job)
+        values = selection.read(tile.steps, cells.band(tile.rows), job)
         self.stats.add(blocks=1, nbytes=values.nbytes)
         return values
 
@@ -242,11 +242,10 @@ def _check_unchanged(selection: Selection, steps: slice | int | None, before: Ha
 
 def _taken(field: NDArray[Any], cells: Cells) -> NDArray[Any]:
     """Some cells of a whole field; a view where they are one run."""
-    rows = field[cells.rows.start : cells.rows.stop : cells.row_step]
-    columns = cells.columns[:: cells.column_step]
+    rows, columns = field[cells.read_rows], cells.read_columns
     if columns.size and columns[-1] - columns[0] == (columns.size - 1) * cells.column_step:
-        return rows[:, columns[0] : columns[-1] + 1 : cells.column_step]
-    return rows[:, columns]
+        return cells.hide(rows[:, columns[0] : columns[-1] + 1 : cells.column_step])
+    return cells.hide(rows[:, columns])
 
 
 def _array_bytes(array: NDArray[Any]) -> int:

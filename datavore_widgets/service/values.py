@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datavore_widgets.errors import InvalidValue
+from datavore_widgets.errors import InvalidValue, NoData
 from datavore_widgets.protocol.answers import CellList, Extract, Field, Series
 from datavore_widgets.protocol.geometry import BBox, Point
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.queries import DataQuery, ExtractQuery, SeriesQuery
 from datavore_widgets.service.catalog import Variable
-from datavore_widgets.service.grid import RectilinearGrid
+from datavore_widgets.service.cells import Cells
+from datavore_widgets.service.grid import Grid
 from datavore_widgets.service.select import (
-    Cells,
     aggregate_info,
     cell_at,
     cells_inside,
@@ -27,7 +27,7 @@ from datavore_widgets.service.select import (
     step_of,
     steps_of,
 )
-from datavore_widgets.service.series import missing_of
+from datavore_widgets.service.series import Moments, missing_of
 from datavore_widgets.service.store import Caps, Store
 
 __all__ = ["data", "extract", "series"]
@@ -39,7 +39,8 @@ def data(store: Store, query: DataQuery, job: Job) -> Field | CellList:
     selection = select(store.library, source.index, source.varname, source.filters)
     variable = selection.variable
     step = step_of(variable, source.date, source.nearest)
-    cells = cells_inside(variable.grid, query.bbox)
+    grid = variable.grid_at(step)
+    cells = cells_inside(grid, query.bbox)
     if query.resolution is not None:
         every = math.ceil(max(cells.shape) / query.resolution)
         cells = cells.every(every, every)
@@ -47,10 +48,9 @@ def data(store: Store, query: DataQuery, job: Job) -> Field | CellList:
     store.caps.check_touched(selection, cells)
     # A copy: what is remembered is not for others to write to.
     values = shifted(store.field(selection, step, cells, job), source.offset).copy()
-    lon = variable.grid.lon[cells.columns[:: cells.column_step]]
-    lat = variable.grid.lat[cells.rows][:: cells.row_step].copy()
     if query.as_list:
-        return _cell_list(lon, lat, values, store.caps)
+        return _cell_list(grid, cells, values, store.caps)
+    lon, lat = grid.coordinates(cells)
     return Field(
         lon=lon,
         lat=lat,
@@ -63,22 +63,29 @@ def data(store: Store, query: DataQuery, job: Job) -> Field | CellList:
     )
 
 
-def _cell_list(lon: NDArray[Any], lat: NDArray[Any], values: NDArray[Any], caps: Caps) -> CellList:
-    rows, columns = np.nonzero(~missing_of(values))
-    caps.check_rows(rows.size, "cells")
-    listed = np.ma.getdata(values)[rows, columns].astype(np.float64).tolist()
-    return CellList(list(zip(lon[columns].tolist(), lat[rows].tolist(), listed, strict=True)))
+def _cell_list(grid: Grid, cells: Cells, values: NDArray[Any], caps: Caps) -> CellList:
+    there = ~cells.flat(missing_of(values))
+    caps.check_rows(int(np.count_nonzero(there)), "cells")
+    lon, lat = grid.listed(cells)
+    listed = cells.flat(np.ma.getdata(values))[there].astype(np.float64)
+    return CellList(list(zip(lon[there].tolist(), lat[there].tolist(), listed.tolist(), strict=True)))
 
 
 def series(store: Store, query: SeriesQuery, job: Job) -> Series:
     """An aggregate over a box, or the value of a cell, for each time or group of times."""
     selection = select(store.library, query.index, query.varname, query.filters)
     variable = selection.variable
-    cells, cell, metres = _cells_of(variable.grid, query.coord)
     steps = steps_of(variable, query.lapse)
     store.caps.check_points(steps)
     starts, labels = variable.axis.group(query.groupby, steps)
-    pooled = store.per_step(selection, steps, cells, job).pooled(starts)
+    places = _places(variable, query.coord, steps)
+    pooled = Moments.join(
+        [
+            Moments.none(run.stop - run.start) if place is None else store.per_step(selection, run, place.cells, job)
+            for run, place in places
+        ]
+    ).pooled(starts)
+    place = places[0][1] if len(places) == 1 else None
     return Series(
         labels=labels,
         values=pooled.aggregate(query.aggregate).copy(),
@@ -86,9 +93,9 @@ def series(store: Store, query: SeriesQuery, job: Job) -> Series:
         calendar=variable.axis.calendar,
         units=aggregate_info(variable.info, query.aggregate).units,
         long_name=variable.info.label,
-        total=cells.count,
-        cell=cell,
-        distance=metres,
+        total=None if place is None else place.cells.count,
+        cell=None if place is None else place.center,
+        distance=None if place is None else place.distance,
         dims=selection.dims,
     )
 
@@ -102,31 +109,59 @@ def extract(store: Store, query: ExtractQuery, job: Job) -> Extract:
             raise InvalidValue(
                 f"{first.name!r} and {other.name!r} lie on different cells or times; extract them one by one"
             )
-    cells = _cells_of(first.grid, query.coord)[0]
     steps = steps_of(first, query.lapse)
-    times, (ny, nx) = steps.stop - steps.start, cells.shape
-    store.caps.check_rows(times * cells.count, "rows")
+    places = [(run, place) for run, place in _places(first, query.coord, steps) if place is not None]
+    total = sum((run.stop - run.start) * place.cells.count for run, place in places)
+    store.caps.check_rows(total, "rows")
     columns = {}
-    done, total = 0, times * cells.count * len(selections)
+    done, total = 0, total * len(selections)
     job.progress(done, total)
     for selection in selections:
         blocks = []
-        for block in store.blocks(selection, steps, cells, job):
-            blocks.append(np.ma.filled(block.astype(np.float64), np.nan).reshape(-1))
-            done += block.size
-            job.progress(done, total)
+        for run, place in places:
+            for block in store.blocks(selection, run, place.cells, job):
+                blocks.append(np.ma.filled(block.astype(np.float64), np.nan).reshape(-1))
+                done += block.size
+                job.progress(done, total)
         columns[selection.variable.name] = np.concatenate(blocks)
+    listed = [(run, *place.grid.listed(place.cells)) for run, place in places]
     return Extract(
-        labels=np.repeat(first.axis.labels[steps], cells.count),
-        lon=np.tile(first.grid.lon[cells.columns], times * ny),
-        lat=np.tile(np.repeat(first.grid.lat[cells.rows], nx), times),
+        labels=np.concatenate([np.repeat(first.axis.labels[run], lon.size) for run, lon, _ in listed]),
+        lon=np.concatenate([np.tile(lon, run.stop - run.start) for run, lon, _ in listed]),
+        lat=np.concatenate([np.tile(lat, run.stop - run.start) for run, _, lat in listed]),
         columns=columns,
         calendar=first.axis.calendar,
     )
 
 
-def _cells_of(grid: RectilinearGrid, coord: BBox | Point) -> tuple[Cells, tuple[float, float] | None, float | None]:
+class _Place(NamedTuple):
     """The cells of a box, or the one of a position with its centre and the metres to it."""
-    if isinstance(coord, Point):
-        return cell_at(grid, coord)
-    return cells_inside(grid, coord), None, None
+
+    grid: Grid
+    cells: Cells
+    center: tuple[float, float] | None = None
+    distance: float | None = None
+
+
+def _places(variable: Variable, coord: BBox | Point, steps: slice) -> list[tuple[slice, _Place | None]]:
+    """The cells of a box or a position, for each run of steps whose cells lie at the same places; None for no cell.
+
+    Raises
+    ------
+    NoData
+        When there are none at any step; it says why.
+    """
+    found: list[tuple[slice, _Place | None]] = []
+    reason: NoData | None = None
+    for run, grid in variable.runs(steps):
+        try:
+            if isinstance(coord, Point):
+                found.append((run, _Place(grid, *cell_at(grid, coord))))
+            else:
+                found.append((run, _Place(grid, cells_inside(grid, coord))))
+        except NoData as error:
+            reason = reason or error
+            found.append((run, None))
+    if reason is not None and all(place is None for _, place in found):
+        raise reason
+    return found

@@ -74,12 +74,11 @@ def work() -> dict[str, Callable[[], object]]:
     smooth = resample.plan(grid, mixing)
     blocks = resample.plan(large, mercator)
     colors = palette("thermal")
-    same = resample._SameGrid(grid)
     latitudes = latitude_from_mercator(np.linspace(-3, 3, 1024))
     rows: dict[str, Callable[[], object]] = {
         "720x1440 nearest, whole": lambda: render(grid, values, mercator, STYLE),
         "  plan, remembered": lambda: resample.plan(grid, mercator),
-        "  plan, made anew": lambda: resample._plan.__wrapped__(same, mercator, False),
+        "  plan, made anew": lambda: resample._planned(grid, mercator, False),
         "  gather and levels": lambda: how.nearest(values, norm.indices),
         "  levels alone": lambda: norm.indices(values),
         "  PNG": lambda: png.encode(levels, colors),

@@ -1,0 +1,189 @@
+"""Pictures of cells that have places of their own: which of them each pixel shows, and which it stands for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datavore_widgets.protocol.geometry import BBox
+from datavore_widgets.protocol.queries import Canvas
+from datavore_widgets.service.curvilinear import CurvilinearGrid
+from datavore_widgets.service.pixels import Frame, LevelArray, ToLevels, ValueArray
+from datavore_widgets.service.polygons import Boxes, Edges, Pixels, edges_of, paint
+from datavore_widgets.service.sphere import EARTH_RADIUS
+
+__all__ = ["Mosaic"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+_CROWDED = 2.0
+"""Cells to a pixel, on average, above which pixels stand for several cells."""
+_BAND = 1 << 17
+"""Cells whose corners are worked on at a time."""
+_ALL_AROUND = 90.0
+"""Degrees of longitude above which a disc is tried on every pixel of its rows."""
+
+
+@dataclass(frozen=True, eq=False)
+class Mosaic:
+    """How a picture is made of cells that lie anywhere.
+
+    Parameters
+    ----------
+    shown : ndarray of int32, shape (height, width)
+        The cell that each pixel shows, numbered along the rows; -1 for none.
+    members, places : ndarray of int32, shape (n,)
+        For blocks: cells, and the pixels that stand for them. A pixel stands for the cells that have their centres
+        in it, or if there are none for the one it shows.
+    """
+
+    bbox: BBox
+    method: Literal["nearest", "blocks"]
+    shown: NDArray[np.int32]
+    members: NDArray[np.int32]
+    places: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, grid: CurvilinearGrid, frame: Frame, canvas: Canvas) -> Mosaic:
+        """The mosaic of a grid on the pixels of a picture.
+
+        Samples of a swath reach as the canvas says: `pcolormesh` paints cells, no farther than `radius` from their
+        centres; `scatter` paints discs of `radius`, or of half a typical cell's diagonal. Other grids have cells.
+        """
+        pixels = Pixels(frame.lons, frame.lats)
+        shown = np.full(pixels.shape, -1, dtype=np.int32)
+        angle = canvas.radius / EARTH_RADIUS if canvas.radius is not None and grid.is_swath else None
+        discs = canvas.plot_method == "scatter" and grid.is_swath
+        cells, columns, rows = _seen(grid, frame)
+        if discs:
+            _paint_discs(grid, pixels, angle or grid.spacing / np.sqrt(2.0), shown)
+        else:
+            _paint_cells(grid, pixels, angle, shown)
+        none = np.zeros(0, dtype=np.int32)
+        if canvas.reduce != "mean" or cells.size <= _CROWDED * np.count_nonzero(shown >= 0):
+            return cls(frame.bbox, "nearest", shown, none, none)
+        places = rows * frame.width + columns
+        stands = np.zeros(shown.size, dtype=bool)
+        stands[places] = True
+        alone = np.flatnonzero(~stands & (shown.ravel() >= 0))
+        members = np.concatenate([cells, shown.ravel()[alone]]).astype(np.int32)
+        return cls(frame.bbox, "blocks", shown, members, np.concatenate([places, alone]).astype(np.int32))
+
+    @property
+    def width(self) -> int:
+        """Pixels from west to east."""
+        return int(self.shown.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Pixels from north to south."""
+        return int(self.shown.shape[0])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are kept."""
+        return self.shown.nbytes + self.members.nbytes + self.places.nbytes
+
+    def nearest(self, values: ValueArray, to_levels: ToLevels) -> LevelArray:
+        """Each pixel shows one cell (see `pixels.Plan`)."""
+        # -1, no cell, takes the last one: missing.
+        levels = np.append(to_levels(values).reshape(-1), np.uint8(0))
+        return levels[self.shown]
+
+    def continuous(self, values: NDArray[np.floating[Any]], to_levels: ToLevels) -> LevelArray:
+        """Levels of values that can be averaged."""
+        if self.method == "blocks":
+            return to_levels(self.means(values))
+        return self.nearest(values, to_levels)
+
+    def means(self, values: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+        """Mean of the valid cells that each pixel stands for, NaN where there are none; shape (height, width)."""
+        taken = values.reshape(-1)[self.members]
+        valid = ~np.isnan(taken)
+        places, size = self.places[valid], self.shown.size
+        with np.errstate(invalid="ignore", divide="ignore"):
+            sums = np.bincount(places, weights=taken[valid], minlength=size)
+            return np.asarray((sums / np.bincount(places, minlength=size)).reshape(self.shown.shape))
+
+    def modes(self, levels: LevelArray) -> LevelArray:
+        """Most frequent level of the valid cells that each pixel stands for, the lowest of equally frequent ones."""
+        taken, size = levels.reshape(-1)[self.members], self.shown.size
+        modes, most = np.zeros(size, dtype=np.uint8), np.zeros(size, dtype=np.int64)
+        for level in np.unique(taken[taken > 0]):
+            counts = np.bincount(self.places[taken == level], minlength=size)
+            better = counts > most
+            most[better] = counts[better]
+            modes[better] = level
+        return modes.reshape(self.shown.shape)
+
+
+def _seen(grid: CurvilinearGrid, frame: Frame) -> tuple[IntArray, IntArray, IntArray]:
+    """The cells whose centres lie in a picture, and the pixels that hold them: columns and rows."""
+    cells = np.flatnonzero(grid.valid)
+    lon, lat = grid.lon.ravel()[cells], grid.lat.ravel()[cells]
+    columns = np.floor((lon - frame.bbox.west) % 360.0 / (frame.bbox.width / frame.width)).astype(np.int64)
+    rows = np.searchsorted(-frame.lat_edges, -lat, side="right") - 1
+    # A centre on the last edge is inside.
+    rows[lat == frame.lat_edges[-1]] = frame.height - 1
+    inside = (columns < frame.width) & (rows >= 0) & (rows < frame.height)
+    return cells[inside], columns[inside], rows[inside]
+
+
+def _paint_cells(grid: CurvilinearGrid, pixels: Pixels, angle: float | None, shown: NDArray[np.int32]) -> None:
+    cells = np.flatnonzero(grid.valid)
+    for first in range(0, cells.size, _BAND):
+        some = cells[first : first + _BAND]
+        west, east, south, north = grid.extents(some)
+        lon, lat = grid.lon.ravel()[some], grid.lat.ravel()[some]
+        if angle is not None:
+            reach, aside = _reach(lat, angle)
+            west, east = np.maximum(west, -aside), np.minimum(east, aside)
+            south, north = np.maximum(south, lat - reach), np.minimum(north, lat + reach)
+        for boxes, places in _boxes(pixels, lon + west, lon + east, south, north):
+            edges = edges_of(grid.corners.vectors(some[places]), places)
+            # By now `owner` counts in `some`, as the boxes do.
+            order = np.searchsorted(places, edges.owner)
+            if angle is not None:
+                edges = edges.within(grid.centers(some[edges.owner]), angle)
+            edges = Edges(edges.normals, edges.offset, some[edges.owner])
+            paint(pixels, edges, boxes.take(order), grid.centers, shown)
+
+
+def _paint_discs(grid: CurvilinearGrid, pixels: Pixels, angle: float, shown: NDArray[np.int32]) -> None:
+    cells = np.flatnonzero(grid.valid)
+    lon, lat = grid.lon.ravel()[cells], grid.lat.ravel()[cells]
+    reach, aside = _reach(lat, angle)
+    for boxes, places in _boxes(pixels, lon - aside, lon + aside, lat - reach, lat + reach):
+        some = cells[places]
+        paint(pixels, Edges.discs(grid.centers(some), angle, some), boxes, grid.centers, shown)
+
+
+def _reach(lat: FloatArray, angle: float) -> tuple[float, FloatArray]:
+    """Degrees of latitude and of longitude that a disc of some radians reaches."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.sin(angle) / np.cos(np.radians(lat))
+        aside = np.where(np.abs(lat) + np.degrees(angle) < 90.0, np.degrees(np.arcsin(np.minimum(ratio, 1.0))), 180.0)
+    return float(np.degrees(angle)), np.where(aside > _ALL_AROUND, 180.0, aside)
+
+
+def _boxes(
+    pixels: Pixels, west: FloatArray, east: FloatArray, south: FloatArray, north: FloatArray
+) -> list[tuple[Boxes, IntArray]]:
+    """The pixels between some longitudes and latitudes, and for which of these there are any.
+
+    What lies over the edge of a picture of the world is on both of its sides.
+    """
+    top, bottom = pixels.rows_between(south, north)
+    start = pixels.lons[0] + (west - pixels.lons[0]) % 360.0
+    found = []
+    for turn in (0.0, -360.0):
+        left, right = pixels.columns_between(start + turn, start + turn + (east - west))
+        boxes = Boxes(left, right, top, bottom)
+        places = np.flatnonzero(boxes.seen)
+        if places.size:
+            found.append((boxes.take(places), places))
+    return found
