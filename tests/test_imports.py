@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import fields
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "datavore_widgets"
@@ -117,25 +116,6 @@ def test_widgets_load_no_reader(name):
     loaded = loaded_after(f"from datavore_widgets import {name}")
     assert "ipywidgets" in loaded
     assert not loaded & {"xarray", "netCDF4", "h5netcdf", "zarr"}
-
-
-def test_the_kernel_of_a_visitor_loads_no_reader():
-    """The app's cell, with a server to ask, after a picture and a series."""
-    from datavore_widgets.server.app import build_app
-    from datavore_widgets.server.run import serve_background
-    from datavore_widgets.service.local import LocalService
-
-    with LocalService(fields.around_greenwich()) as service, serve_background(build_app(service)) as server:
-        code = f"""
-import os
-os.environ["DATAVORE_SERVICE"] = {server.url!r}
-from datavore_widgets import explore
-explorer = explore(bbox=[-30, -20, 30, 20])
-assert explorer.desk.picture is not None and explorer.chart.lines
-"""
-        loaded = loaded_after(code)
-    assert "ipyleaflet" in loaded
-    assert not loaded & READERS
 
 
 def test_public_names_are_all_there():
