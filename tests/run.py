@@ -13,9 +13,11 @@ import shutil
 import subprocess
 import sys
 import venv
+from collections.abc import Callable
 from pathlib import Path
 
 from chromium import find_chromium
+from java import find_java
 
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv-test"
@@ -46,24 +48,28 @@ def set_up_packages() -> None:
     stamp.write_text(json.dumps(state))
 
 
-def set_up_chromium() -> bool:
-    """Whether there is a Chromium, after it was installed from Debian where it is missing and may be."""
-    if find_chromium() is None and shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
-        say("Chromium is missing: installing it from the system's packages")
+def set_up_program(what: str, find: Callable[[], object], package: str, tests: str) -> bool:
+    """Whether a program is there, after it was installed from Debian where it is missing and may be."""
+    if find() is None and shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
+        say(f"{what} is missing: installing it from the system's packages")
         run("apt-get", "-qq", "update")
-        run("apt-get", "-qq", "install", "-y", "--no-install-recommends", "chromium")
-    return find_chromium() is not None
+        run("apt-get", "-qq", "install", "-y", "--no-install-recommends", package)
+    if find() is not None:
+        return True
+    if IN_CI:
+        raise SystemExit(f"{what} is missing and cannot be installed here: under CI=true that is an error")
+    say(f"NOTE: {tests} are left out: there is no {what} (on Debian: apt install {package})")
+    return False
 
 
 def main(arguments: list[str]) -> int:
     if sys.version_info < (3, 11):  # noqa: UP036 - whoever runs this may have an older one
         raise SystemExit(f"Python 3.11 or newer is needed; this is {sys.version.split()[0]}")
     set_up_packages()
-    if not set_up_chromium():
-        if IN_CI:
-            raise SystemExit("Chromium is missing and cannot be installed here: under CI=true that is an error")
-        say("NOTE: the tests marked `browser` are left out: no Chromium was found (on Debian: apt install chromium)")
+    if not set_up_program("Chromium", find_chromium, "chromium", "the tests marked `browser`"):
         arguments = [*arguments, "-m", "not browser"]
+    # Without Java these tests say by themselves that they are left out.
+    set_up_program("Java", find_java, "openjdk-17-jre-headless", "the tests on a real HiveServer2")
     python = BIN / "python"
     checks = [
         run(python, "-m", "ruff", "check"),

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -13,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from java import find_java
 
 START_SECONDS = 180
 
@@ -24,23 +23,6 @@ def find_spark() -> Path | None:
         return Path(home) if Path(home, "bin", "spark-submit").is_file() else None
     spec = importlib.util.find_spec("pyspark")
     return Path(spec.origin).parent if spec and spec.origin else None
-
-
-def find_java() -> Path | None:
-    """A Java home of version 17 or 21, which Spark 4 runs on."""
-    homes = [os.environ.get("JAVA_HOME")]
-    on_path = shutil.which("java")
-    if on_path:
-        homes.append(str(Path(on_path).resolve().parents[1]))
-    homes += [str(path) for path in sorted(Path("/usr/lib/jvm").glob("java-*"))]
-    for home in filter(None, homes):
-        java = Path(home, "bin", "java")
-        if not java.is_file():
-            continue
-        said = subprocess.run([str(java), "-version"], capture_output=True, text=True, check=False).stderr
-        if re.search(r'version "(17|21)\b', said):
-            return Path(home)
-    return None
 
 
 def missing() -> str | None:
