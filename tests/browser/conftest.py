@@ -32,9 +32,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """A headless Chromium."""
+    """A headless Chromium; of a module, since while Playwright runs no other test can start a loop of asyncio."""
     path = find_chromium()
     if path is None:
         if os.environ.get("CI", "").lower() == "true":
