@@ -121,11 +121,25 @@ def measure(name: str, port: int, folder: str) -> None:
     sys.stdout.write(json.dumps({"rows": rows, "seconds": seconds, "megabytes": most}))
 
 
+def _run(name: str, port: int, folder: str) -> dict[str, float] | None:
+    """Measure one way in a process of its own; None if it cannot run."""
+    if name == "pyhive" and importlib.util.find_spec("pyhive") is None:
+        return None
+    command = [sys.executable, __file__, "--one", name, str(port), folder]
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    if said.returncode:
+        sys.stderr.write(f"{name} failed: {said.stderr.strip().splitlines()[-1]}\n")
+        return None
+    found: dict[str, float] = json.loads(said.stdout)
+    return found
+
+
 def main() -> None:
     """Start the server, fill the table, and run every way."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=5_000_000)
     parser.add_argument("--only", nargs="*", choices=list(WAYS), default=list(WAYS))
+    parser.add_argument("--repeat", type=int, default=2)
     parser.add_argument("--one", nargs=3)
     options = parser.parse_args()
     if options.one:
@@ -145,25 +159,19 @@ def main() -> None:
             )
             made = f"CREATE TABLE big USING parquet AS SELECT {columns} FROM range({options.rows})"
             Datahive().executeQuery(made, "127.0.0.1", **at)
-            Datahive().executeQuery(f"{QUERY} LIMIT 500000", "127.0.0.1", **at)  # the first query warms the server up
             folder = str(server.folder / "warehouse" / "big")
-            base = None
-            for name in options.only:
-                if name == "pyhive" and importlib.util.find_spec("pyhive") is None:
-                    sys.stdout.write("pyhive            not installed\n")
-                    continue
-                command = [sys.executable, __file__, "--one", name, str(server.port), folder]
-                said = subprocess.run(command, capture_output=True, text=True, check=False)
-                if said.returncode:
-                    sys.stdout.write(f"{name:17} failed: {said.stderr.strip().splitlines()[-1]}\n")
-                    continue
-                found = json.loads(said.stdout)
-                assert found["rows"] == options.rows, found
+            _run("ours_in_batches", server.port, folder)  # the first run compiles the server's code
+            best: dict[str, dict[str, float]] = {}
+            for _ in range(options.repeat):  # one way after the other, and again: a busy minute hits them alike
+                for name in options.only:
+                    found = _run(name, server.port, folder)
+                    if found is not None and found["seconds"] < best.get(name, found | {"seconds": 1e9})["seconds"]:
+                        assert found["rows"] == options.rows, found
+                        best[name] = found
+            for name, found in best.items():
                 rate = found["rows"] / found["seconds"]
-                base = rate if name == "ours" else base
-                ratio = f"ours is {base / rate:.1f} times as fast" if base and name != "ours" else ""
+                ratio = f"{best['ours']['seconds'] / found['seconds']:.2f} of ours" if "ours" in best else ""
                 sys.stdout.write(f"{name:17}{rate / 1e3:9.0f} k rows/s {found['megabytes']:7.0f} MB  {ratio}\n")
-                sys.stdout.flush()
         finally:
             server.stop()
 
