@@ -12,6 +12,7 @@ import argparse
 import importlib.util
 import json
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -145,6 +146,7 @@ def main() -> None:
     if options.one:
         measure(options.one[0], int(options.one[1]), options.one[2])
         return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the server is stopped as well
     from hive_server import HiveServer
 
     from datavore_widgets.client.datahive import Datahive
