@@ -38,7 +38,7 @@ __all__ = [
 AGGREGATES = ("avg", "max", "min", "count", "std")
 PROJECTIONS = ("pc_world", "mercator")
 REDUCERS = ("mean", "stride")
-PLOT_METHODS = ("pcolormesh",)
+PLOT_METHODS = ("pcolormesh", "scatter")
 
 
 def _one_of(what: str, given: str, allowed: tuple[str, ...]) -> None:
@@ -181,9 +181,10 @@ class Canvas:
     reduce : {'mean', 'stride'}
         What becomes of several cells in one pixel.
     radius : float, optional
-        Metres that a sample of a swath or a track reaches; without effect on grids.
-    plot_method : {'pcolormesh'}
-        How cells are painted.
+        Metres that a sample of a swath or a track reaches from its centre at most; without effect on grids.
+    plot_method : {'pcolormesh', 'scatter'}
+        How samples are painted: as cells, which meet their neighbours, or as discs of `radius`, which is half the
+        diagonal of a typical cell if it is not given. Grids have cells.
     """
 
     bbox: BBox

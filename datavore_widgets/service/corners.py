@@ -1,8 +1,9 @@
 """Where the corners of cells lie whose centres alone are known, and corners that a file tells.
 
 Corners lie half-way between neighbouring centres, in three dimensions, so that the antimeridian and the poles need
-no care. Cells that are much farther apart than their neighbours are (the gap of a swath, the seam of a stacked grid)
-or whose neighbour has no place are not joined: their sides are as far out as the opposite ones.
+no care. Cells that are much farther apart than their neighbours are (the gap of a swath, the seam of a stacked grid),
+or lie back where others lie on (overlapping scans), or whose neighbour has no place are not joined: their sides are as
+far out as the opposite ones.
 """
 
 from __future__ import annotations
@@ -218,17 +219,24 @@ class _Links:
 
 
 def _joined(places: FloatArray, axis: int) -> tuple[BoolArray, FloatArray]:
-    """Which neighbours along an axis are joined, and a sample of the lengths between those that are."""
+    """Which neighbours along an axis are joined, and a sample of the lengths between those that are.
+
+    They are where the step is not much longer than the one before or after, and does not lead back: where the scans of
+    an instrument overlap, each has sides of its own.
+    """
     steps = np.diff(places, axis=axis)
     length = np.sqrt(np.einsum("kji,kji->ji", steps, steps))
     along = axis - 1
     edge = np.full_like(length.take([0], axis=along), np.nan)
-    before = np.concatenate([edge, length[:-1] if along == 0 else length[:, :-1]], axis=along)
-    after = np.concatenate([length[1:] if along == 0 else length[:, 1:], edge], axis=along)
+    first, last = (slice(None),) * along + (slice(None, -1),), (slice(None),) * along + (slice(1, None),)
+    before = np.concatenate([edge, length[first]], axis=along)
+    after = np.concatenate([length[last], edge], axis=along)
+    turn = np.einsum("kji,kji->ji", steps[:, *first], steps[:, *last])
     near = np.fmin(before, after)
     sample = length[:: max(1, length.shape[0] // 64), :: max(1, length.shape[1] // 64)]
     sample = sample[np.isfinite(sample)]
     typical = float(np.median(sample)) if sample.size else 0.0
     near = np.where(np.isfinite(near), np.maximum(near, typical / 4), length)
     with np.errstate(invalid="ignore"):
-        return length <= _GAP * near, sample
+        back = (np.concatenate([edge, turn], axis=along) < 0) & (np.concatenate([turn, edge], axis=along) < 0)
+        return (length <= _GAP * near) & ~back, sample

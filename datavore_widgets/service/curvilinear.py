@@ -141,7 +141,7 @@ class CurvilinearGrid:
     @property
     def nbytes(self) -> int:
         """Bytes that it keeps, or will when it has been drawn."""
-        return 2 * self.lon.nbytes + self.lon.size * (1 + 16 + 16 + 5 * 8)
+        return 2 * self.lon.nbytes + self.lon.size * (1 + 16 + 32 + 5 * 8)
 
     @cached_property
     def corners(self) -> Corners:
@@ -158,11 +158,11 @@ class CurvilinearGrid:
         return EstimatedCorners(self.lon, self.lat, self.wrap)
 
     @cached_property
-    def _extents(self) -> NDArray[np.float32]:
+    def _extents(self) -> FloatArray:
         if self._within is not None:
             parent, cells = self._within
             return np.asarray(parent._extents[:, cells])
-        extents = np.full((4, self.lon.size), np.nan, dtype=np.float32)
+        extents = np.full((4, self.lon.size), np.nan)
         lon, lat = self.lon.ravel(), self.lat.ravel()
         for first in range(0, lon.size, _BAND):
             cells = first + np.flatnonzero(self.valid.ravel()[first : first + _BAND])
@@ -171,14 +171,14 @@ class CurvilinearGrid:
             west, east = away.min(axis=0), away.max(axis=0)
             # Great circles bulge towards the poles, by at most an eighth of the square of their width times a half.
             bulge = np.degrees(np.radians(east - west) ** 2 / 16)
-            south, north = corner_lat.min(axis=0) - bulge, corner_lat.max(axis=0) + bulge
+            south, north = corner_lat.min(axis=0), corner_lat.max(axis=0)
+            south, north = np.where(south < 0, south - bulge, south), np.where(north > 0, north + bulge, north)
             around = np.flatnonzero(np.maximum(-west, east) > 90.0)
             west[around], east[around] = -180.0, 180.0
             polar = around[np.abs(lat[cells[around]]) > 45.0]
             north[polar[lat[cells[polar]] > 0]] = 90.0
             south[polar[lat[cells[polar]] < 0]] = -90.0
-            # Rounded outwards: a cell must not be missed for the sake of a bit.
-            extents[:, cells] = [west - TOLERANCE, east + TOLERANCE, south - TOLERANCE, north + TOLERANCE]
+            extents[:, cells] = west, east, south, north
         return extents
 
     def extents(self, cells: IntArray) -> FloatArray:
@@ -186,7 +186,7 @@ class CurvilinearGrid:
 
         A cell that holds a pole, or reaches more than a quarter of a turn to a side, reaches all around.
         """
-        return self._extents[:, cells].astype(np.float64)
+        return np.asarray(self._extents[:, cells])
 
     @cached_property
     def cell_size(self) -> tuple[float, float]:
@@ -214,7 +214,7 @@ class CurvilinearGrid:
         With a pole inside it is a whole turn.
         """
         cells = np.flatnonzero(self.valid)
-        west, east, south, north = self._extents[:, cells].astype(np.float64)
+        west, east, south, north = self._extents[:, cells]
         lon = self.lon.ravel()[cells]
         low, high = max(float(south.min()), -90.0), min(float(north.max()), 90.0)
         start, width = longitudes_around(lon + west, lon + east)

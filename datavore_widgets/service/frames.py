@@ -43,7 +43,8 @@ def grid_of_frame(x: FloatArray, y: FloatArray, units: tuple[str, str], mapping:
     name = str(mapping.get("grid_mapping_name", "its attributes"))
     try:
         frame = pyproj.CRS.from_cf(dict(mapping))
-        base = frame.geodetic_crs
+        # A rotated pole is geodetic itself; what it is derived from has the earth's own pole.
+        base = frame.source_crs or frame.geodetic_crs
         if base is None:
             raise InvalidValue(f"its grid mapping {name!r} is not tied to the earth")
         to_degrees = pyproj.Transformer.from_crs(frame, base, always_xy=True)

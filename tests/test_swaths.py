@@ -1,0 +1,362 @@
+"""Swaths, model grids and map projections through the embedded service, against numpy on the same values."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from numpy.typing import NDArray
+from PIL import Image
+
+from datavore_widgets.errors import NoData, NotSupported, Unreadable
+from datavore_widgets.protocol.geometry import GLOBAL, BBox, Point
+from datavore_widgets.protocol.queries import (
+    Canvas,
+    DataQuery,
+    ExtractQuery,
+    FilesQuery,
+    LapseMapQuery,
+    MapQuery,
+    SeriesQuery,
+    Source,
+    Style,
+    TimesQuery,
+    parse_filters,
+)
+from datavore_widgets.protocol.times import Date, Lapse
+from datavore_widgets.service.catalog import open_catalog
+from datavore_widgets.service.frames import grid_of_frame
+from datavore_widgets.service.local import LocalService
+from datavore_widgets.service.sphere import half_turn
+from tests import fields
+
+STYLE = Style("gray", 0.0, 40.0)
+TIMES = (20190821120000, 20190821134000, 20190821152000)
+
+
+def granule(number: int, lines: int = 24) -> xr.Dataset:
+    """One granule of an ascending orbit, as GHRSST L2P: 2-D places, one time, quality and seconds for each sample."""
+    along, across = np.mgrid[:lines, :10].astype(float)
+    lat = -10.0 + 0.5 * (along + 20 * number) - 0.1 * across
+    lon = half_turn(170.0 + 0.1 * along + 0.5 * across + 2 * number)
+    values = fields.value(lon, lat, number).astype(np.float32)
+    lat[3, :4] = lon[3, :4] = -999.0
+    values[10:12] = np.nan
+    dims = ("time", "nj", "ni")
+    named = {"coordinates": "lon lat"}
+    quality = np.broadcast_to((across % 6).astype(np.int8), (1, lines, 10))
+    seconds = np.broadcast_to(along.astype(np.int16), (1, lines, 10))
+    return xr.Dataset(
+        {
+            "sst": (dims, values[None], {"units": "kelvin", **named}),
+            "quality_level": (dims, quality, named),
+            "sst_dtime": (dims, seconds, {"units": "seconds", **named}),
+            "lon": (("nj", "ni"), lon.astype(np.float32), {"units": "degrees_east", "_FillValue": np.float32(-999)}),
+            "lat": (("nj", "ni"), lat.astype(np.float32), {"units": "degrees_north", "_FillValue": np.float32(-999)}),
+            "time": ("time", [number * 6000.0], {"units": "seconds since 2019-08-21 12:00:00"}),
+        },
+        attrs={"cdm_data_type": "swath"},
+    )
+
+
+@pytest.fixture(scope="module")
+def orbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
+    """Three granules, the last of another length, named against the order of time."""
+    folder = tmp_path_factory.mktemp("orbit")
+    for number, name in enumerate(("c", "b", "a")):
+        granule(number, 24 + 3 * number).to_netcdf(folder / f"{name}.nc", engine="h5netcdf")
+    with LocalService(folder) as service:
+        yield service
+
+
+def index_of(service: LocalService) -> str:
+    (index,) = service._store.library.indexes
+    return index
+
+
+def places(number: int) -> tuple[NDArray, NDArray, NDArray]:
+    """Longitudes, latitudes and values of a granule, NaN where there are none."""
+    dataset = xr.decode_cf(granule(number, 24 + 3 * number), decode_coords=False)
+    return dataset["lon"].values.astype(float), dataset["lat"].values.astype(float), dataset["sst"].values[0]
+
+
+def pixels(png: bytes) -> NDArray[np.uint8]:
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGBA"))
+
+
+def test_granules_are_one_index_in_the_order_of_time(orbit: LocalService) -> None:
+    index = index_of(orbit)
+    axis = orbit.answer(TimesQuery(index, "sst")).axis
+    assert axis.labels.tolist() == [20190821120000000, 20190821134000000, 20190821152000000]
+    info = orbit._store.library.info().index(index)
+    # Over the antimeridian: the box is the narrow one, not its complement.
+    assert info.bbox.crosses_antimeridian
+    assert info.bbox.width < 20
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_each_time_has_its_own_places(orbit: LocalService, number: int) -> None:
+    lon, lat, values = places(number)
+    source = Source(index_of(orbit), "sst", Date(str(TIMES[number])))
+    found = orbit.answer(DataQuery(source))
+    assert np.array_equal(found.lon, lon, equal_nan=True)
+    assert np.array_equal(found.lat, lat, equal_nan=True)
+    assert np.array_equal(found.data, np.where(np.isnan(lon), np.nan, values), equal_nan=True)
+    picture = orbit.answer(MapQuery(source, Canvas(BBox(165, -15, -165, 30), 900), STYLE))
+    drawn = pixels(picture.png)
+    columns = np.floor((lon - 165) % 360 / 30 * picture.width)
+    rows = np.floor((30 - lat) / 45 * picture.height)
+    there = np.isfinite(lon)
+    shade = drawn[rows[there].astype(int), columns[there].astype(int)]
+    assert np.array_equal(shade[:, 3] > 0, np.isfinite(values[there]))
+    valid = np.isfinite(values[there])
+    assert np.abs(shade[valid, 0] / 255 * 40 - values[there][valid]).max() < 40 / 254 + 0.02
+    assert picture.valid == valid.sum()
+    assert picture.total == there.sum()
+
+
+def test_a_series_over_a_swath_has_each_granule_that_meets_the_box(orbit: LocalService) -> None:
+    box = BBox(172, -8, -178, 6)
+    series = orbit.answer(SeriesQuery(index_of(orbit), "sst", box))
+    for number in range(3):
+        lon, lat, values = places(number)
+        inside = box.contains(lon, lat) & np.isfinite(lon)
+        own = values[inside].astype(np.float64)
+        assert series.counts[number] == np.isfinite(own).sum()
+        if series.counts[number]:
+            assert series.values[number] == pytest.approx(np.nanmean(own), rel=1e-12)
+        else:
+            assert np.isnan(series.values[number])
+    assert series.counts[2] == 0
+    assert series.counts[0] > 0
+    assert series.total is None
+    day = orbit.answer(SeriesQuery(index_of(orbit), "sst", box, groupby="yyyy-MM-dd"))
+    assert day.counts.tolist() == [series.counts.sum()]
+    with pytest.raises(NoData, match="outside"):
+        orbit.answer(SeriesQuery(index_of(orbit), "sst", BBox(0, 0, 10, 10)))
+
+
+def test_an_extract_lists_the_samples_of_each_granule(orbit: LocalService) -> None:
+    box = BBox(172, -8, -178, 6)
+    table = orbit.answer(ExtractQuery(index_of(orbit), ("sst", "quality_level"), box))
+    expected = []
+    for number in range(3):
+        lon, lat, values = places(number)
+        inside = box.contains(lon, lat) & np.isfinite(lon)
+        expected.append(np.column_stack([lon[inside], lat[inside], values[inside]]))
+    assert np.array_equal(
+        np.column_stack([table.lon, table.lat, table.columns["sst"]]), np.concatenate(expected), equal_nan=True
+    )
+    assert np.unique(table.labels).size == 2
+
+
+def test_quality_is_asked_for_on_swaths(orbit: LocalService) -> None:
+    box = BBox(165, -30, -165, 30)
+    good = parse_filters({"quality_level": {"min": 4}})
+    series = orbit.answer(SeriesQuery(index_of(orbit), "sst", box, filters=good))
+    lon, _, values = places(0)
+    wanted = np.isfinite(lon) & np.isfinite(values) & (np.arange(10) % 6 >= 4)
+    assert series.counts[0] == wanted.sum()
+
+
+def test_files_are_found_by_where_their_samples_lie(orbit: LocalService) -> None:
+    index = index_of(orbit)
+
+    def names(box: BBox) -> list[str]:
+        return [Path(file).name for file in orbit.answer(FilesQuery(index, "sst", box)).files]
+
+    assert names(GLOBAL) == ["c.nc", "b.nc", "a.nc"]
+    assert names(BBox(160, -20, -160, -9)) == ["c.nc"]
+    # In the granules' boxes, and beside the swath itself.
+    assert names(BBox(175.5, -10.5, 176.5, -9.9)) == []
+    assert names(BBox(-170, -90, 160, 90)) == []
+
+
+def test_one_sample_is_found_by_a_place_within_it(orbit: LocalService) -> None:
+    index = index_of(orbit)
+    lon, lat, values = places(1)
+    place = Point(float(lon[5, 5]) + 0.1, float(lat[5, 5]) - 0.1)
+    series = orbit.answer(SeriesQuery(index, "sst", place))
+    assert series.values[1] == pytest.approx(float(values[5, 5]))
+    data = orbit.answer(DataQuery(Source(index, "sst", Date("20190821134000")), BBox(172, -8, -178, 6), as_list=True))
+    assert all(BBox(172, -8, -178, 6).contains(x, y) for x, y, _ in data.cells)
+
+
+def test_an_aggregate_over_cells_that_move_is_refused(orbit: LocalService) -> None:
+    index = index_of(orbit)
+    with pytest.raises(NotSupported, match="elsewhere"):
+        orbit.answer(LapseMapQuery(index, "sst", Canvas(GLOBAL, 100)))
+    one = orbit.answer(
+        LapseMapQuery(index, "sst", Canvas(GLOBAL, 100), Lapse(Date("201908211200"), Date("201908211300")))
+    )
+    assert one.valid > 0
+
+
+def test_default_limits_are_those_of_all_granules(orbit: LocalService) -> None:
+    source = Source(index_of(orbit), "sst", Date("20190821120000"))
+    picture = orbit.answer(MapQuery(source, Canvas(GLOBAL, 100)))
+    everything = np.concatenate([np.where(np.isnan(places(n)[0]), np.nan, places(n)[2]).ravel() for n in range(3)])
+    assert picture.vmin == pytest.approx(np.nanpercentile(everything, 2), abs=0.2)
+    assert picture.vmax == pytest.approx(np.nanpercentile(everything, 98), abs=0.2)
+
+
+def test_times_of_lines_and_of_samples_make_a_swath_of_one_time() -> None:
+    dataset = granule(0).drop_attrs(deep=False).isel(time=0).drop_vars(["time", "sst_dtime"])
+    lines = np.arange(24.0) + 100
+    for dims, times in ((("nj",), lines), (("nj", "ni"), np.where(np.eye(24, 10) > 0, -1.0, lines[:, None]))):
+        attrs = {"units": "seconds since 2019-08-21", "_FillValue": -1.0}
+        timed = dataset.assign(measured=(dims, times, attrs))
+        variable = open_catalog({"swath": timed}).indexes["swath"].variables["sst"]
+        assert variable.axis.labels.tolist() == [20190821000140000]
+        assert variable.grid.is_swath
+
+
+def test_stations_and_tracks_with_two_dimensions_are_refused() -> None:
+    lon = np.full((5, 2), 92.0)
+    moored = xr.Dataset(
+        {"dpt": (("time", "station"), lon)},
+        {
+            "longitude": (("time", "station"), lon, fields.LON),
+            "latitude": (("time", "station"), lon - 80, fields.LAT),
+            "time": ("time", np.arange(5.0), {"units": "days since 2000-01-01"}),
+        },
+    )
+    with pytest.raises(Unreadable, match="stations or tracks"):
+        open_catalog(moored)
+    drifters = fields.curvilinear().assign_attrs(featureType="trajectory")
+    with pytest.raises(Unreadable, match="stations or tracks"):
+        open_catalog(drifters)
+
+
+# --- model grids ------------------------------------------------------------------------------------------------------
+
+
+def test_two_dimensional_coordinates_that_are_named_win_over_axes() -> None:
+    dataset = fields.curvilinear().assign_coords(
+        x=("x", np.arange(10.0), fields.LON), y=("y", np.arange(8.0), fields.LAT)
+    )
+    named = open_catalog({"a": dataset}).indexes["a"].variables["tos"].grid
+    assert named.coordinates(named.inside(GLOBAL))[0].ndim == 2
+    del dataset["tos"].attrs["coordinates"]
+    plain = open_catalog({"a": dataset}).indexes["a"].variables["tos"].grid
+    assert plain.coordinates(plain.inside(GLOBAL))[0].ndim == 1
+    found = open_catalog({"a": dataset.drop_vars(["x", "y"])}).indexes["a"].variables["tos"].grid
+    assert np.array_equal(found.coordinates(found.inside(GLOBAL))[0], dataset["nav_lon"].values)
+
+
+def test_staggered_grids_are_told_apart_by_their_dimensions() -> None:
+    y, x = np.mgrid[:6, :7].astype(float)
+    parts = {}
+    for place, shift in (("rho", 0.0), ("u", 0.5)):
+        dims = (f"eta_{place}", f"xi_{place}")
+        parts[f"lon_{place}"] = (dims, x + shift)
+        parts[f"lat_{place}"] = (dims, y)
+        parts[f"var_{place}"] = (dims, x * y)
+    index = open_catalog({"roms": xr.Dataset(parts)}).indexes["roms"]
+    assert set(index.variables) == {"var_rho", "var_u"}
+    for name, first in (("var_rho", 0.0), ("var_u", 0.5)):
+        grid = index.variables[name].grid
+        assert float(grid.listed(grid.inside(GLOBAL))[0][0]) == first
+
+
+def test_lat_may_have_its_dimensions_the_other_way_round() -> None:
+    dataset = fields.curvilinear()
+    turned = dataset.assign_coords(nav_lat=(("x", "y"), dataset["nav_lat"].values.T, fields.LAT))
+    with LocalService({"a": turned}) as service:
+        found = service.answer(DataQuery(Source("a", "tos", None)))
+    assert np.array_equal(found.lat, dataset["nav_lat"].values)
+    assert np.array_equal(found.data, dataset["tos"].values)
+
+
+def test_a_box_on_a_model_grid_leaves_out_the_cells_around_it() -> None:
+    with LocalService({"a": fields.curvilinear()}) as service:
+        box = BBox(2.25, 1, 6, 5)
+        found = service.answer(DataQuery(Source("a", "tos", None), box))
+        thinned = service.answer(DataQuery(Source("a", "tos", None), resolution=3))
+    inside = box.contains(found.lon, found.lat)
+    assert np.array_equal(np.isfinite(found.data), inside)
+    assert 0 < inside.sum() < inside.size
+    assert max(thinned.data.shape) <= 3
+
+
+# --- other frames -----------------------------------------------------------------------------------------------------
+
+
+def rotated(lon: NDArray, lat: NDArray, pole_lon: float, pole_lat: float) -> tuple[NDArray, NDArray]:
+    """Places of a rotated pole, by turning vectors: about the y axis, then about the z axis."""
+    x, y = np.radians(lon), np.radians(lat)
+    vector = np.stack([np.cos(y) * np.cos(x), np.cos(y) * np.sin(x), np.sin(y)])
+    tilt, turn = np.radians(90 - pole_lat), np.radians(pole_lon + 180)
+    about_y = np.array([[np.cos(tilt), 0, -np.sin(tilt)], [0, 1, 0], [np.sin(tilt), 0, np.cos(tilt)]])
+    about_z = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]])
+    px, py, pz = np.tensordot(about_z @ about_y, vector, axes=1)
+    return np.degrees(np.arctan2(py, px)), np.degrees(np.arcsin(pz))
+
+
+def test_a_rotated_pole_lies_where_turning_vectors_puts_it() -> None:
+    x, y = np.arange(-10.0, 11, 2), np.arange(-8.0, 9, 2)
+    mapping = {
+        "grid_mapping_name": "rotated_latitude_longitude",
+        "grid_north_pole_latitude": 37.5,
+        "grid_north_pole_longitude": 177.5,
+    }
+    grid = grid_of_frame(x, y, ("degrees", "degrees"), mapping)
+    lon, lat = rotated(*np.meshgrid(x, y), 177.5, 37.5)
+    assert np.abs(half_turn(grid.lon - lon)).max() < 1e-6
+    assert np.abs(grid.lat - lat).max() < 1e-6
+    corner = rotated(np.array([1.0]), np.array([3.0]), 177.5, 37.5)
+    place = rotated(np.array([1.2]), np.array([3.2]), 177.5, 37.5)
+    assert grid.at(float(place[0][0]), float(place[1][0])) == (6, 6)
+    found = grid.corners.degrees(np.array([6 * 11 + 6]))
+    assert min(np.hypot(found[0][:, 0] - corner[0], found[1][:, 0] - corner[1])) < 1e-6
+
+
+def test_a_polar_projection_holds_the_pole() -> None:
+    x = np.arange(-2000.0, 2001, 200)
+    dataset = xr.Dataset(
+        {
+            "ice": (("y", "x"), np.add.outer(x, x) / 100, {"grid_mapping": "polar", "units": "1"}),
+            "polar": (
+                (),
+                0,
+                {
+                    "grid_mapping_name": "polar_stereographic",
+                    "latitude_of_projection_origin": 90.0,
+                    "straight_vertical_longitude_from_pole": -45.0,
+                    "standard_parallel": 70.0,
+                },
+            ),
+        },
+        {
+            "x": ("x", x, {"standard_name": "projection_x_coordinate", "units": "km"}),
+            "y": ("y", x[::-1], {"standard_name": "projection_y_coordinate", "units": "km"}),
+        },
+    )
+    with LocalService({"ice": dataset}) as service:
+        info = service._store.library.info().index("ice")
+        assert info.bbox.is_whole_turn
+        assert info.bbox.north == 90
+        assert 60 < info.bbox.south < 70
+        series = service.answer(DataQuery(Source("ice", "ice", None), BBox(-180, 89.5, 180, 90)))
+        assert np.isfinite(series.data).sum() == 1
+        picture = service.answer(MapQuery(Source("ice", "ice", None), Canvas(BBox(-180, 80, 180, 90), 360)))
+        # The pole and all around it: no hole.
+        assert (pixels(picture.png)[..., 3] == 255).all()
+        # Straight down from the pole lies 45 W: there x is 0 and y is below.
+        below = service.answer(DataQuery(Source("ice", "ice", None), BBox(-46, 70, -44, 89), as_list=True))
+        assert len(below.cells) > 8
+        assert all(value > 0 for _, _, value in below.cells)
+
+
+def test_a_frame_that_is_not_known_is_refused_by_name() -> None:
+    dataset = fields.curvilinear().drop_vars(["nav_lon", "nav_lat"])
+    dataset["tos"].attrs = {"grid_mapping": "odd"}
+    dataset = dataset.assign(odd=((), 0, {"grid_mapping_name": "flat_earth"}))
+    for dim, name in (("x", "projection_x_coordinate"), ("y", "projection_y_coordinate")):
+        dataset = dataset.assign_coords({dim: (dim, np.arange(float(dataset.sizes[dim])), {"standard_name": name})})
+    with pytest.raises(Unreadable, match="flat_earth"):
+        open_catalog(dataset)
