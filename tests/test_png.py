@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from datavore_widgets.protocol import png
 from datavore_widgets.protocol.colormap import palette
-from datavore_widgets.service import png
 
 
 def decoded(data: bytes) -> Image.Image:

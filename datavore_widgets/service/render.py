@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datavore_widgets.errors import InvalidValue
+from datavore_widgets.protocol import png
 from datavore_widgets.protocol.colormap import Categories, Norm, as_floating, palette, scale
 from datavore_widgets.protocol.geometry import BBox
 from datavore_widgets.protocol.queries import Canvas, Style
-from datavore_widgets.service import png
 from datavore_widgets.service.grid import Grid
 from datavore_widgets.service.pixels import Plan
 from datavore_widgets.service.resample import plan

@@ -14,10 +14,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from datavore_widgets.protocol import png
 from datavore_widgets.protocol.colormap import Norm, palette
 from datavore_widgets.protocol.geometry import MERCATOR_LIMIT, BBox, latitude_from_mercator
 from datavore_widgets.protocol.queries import Canvas, Style
-from datavore_widgets.service import png, resample
+from datavore_widgets.service import resample
 from datavore_widgets.service.grid import RectilinearGrid
 from datavore_widgets.service.render import render
 
