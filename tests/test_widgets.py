@@ -520,9 +520,9 @@ def test_the_series_of_a_box_equals_xarray_s(sea: Watched) -> None:
     dataset = fields.field(times=40)
     inside = dataset["sst"].sel(lon=slice(20, 80), lat=slice(10, 60)).astype("f8").mean(("lat", "lon"))
     assert chart.lines[0].values == pytest.approx(inside.values, rel=1e-6)
-    assert chart.marks[0].visible
-    assert np.asarray(chart.marks[0].y) == pytest.approx(inside.values, rel=1e-6)
-    assert np.asarray(chart.marks[0].x).dtype.kind == "M"
+    assert chart.plot.marks[0].visible
+    assert np.asarray(chart.plot.marks[0].y) == pytest.approx(inside.values, rel=1e-6)
+    assert np.asarray(chart.plot.marks[0].x).dtype.kind == "M"
     view.point = (30, 25)
     assert len(chart.lines) == 2
     assert "Draw" not in chart._empty.value
@@ -567,7 +567,7 @@ def test_a_box_without_data_says_so(sea: Watched) -> None:
     empty["sst"][:] = np.nan
     chart = TimeseriesChart(LocalService(empty), View(bbox=[0, 0, 40, 40]))
     assert plain(chart._empty.value) == "No valid data in this box at these times"
-    assert not chart.marks[0].visible
+    assert not chart.plot.marks[0].visible
 
 
 def test_a_click_on_the_chart_is_a_date(sea: Watched) -> None:
@@ -576,17 +576,17 @@ def test_a_click_on_the_chart_is_a_date(sea: Watched) -> None:
     millis = int(np.datetime64("2012-03-14", "ms").astype(int))
     chart._heard(None, {"millis": float(millis)}, [])
     assert view.date == Date("20120315000000")
-    assert chart.sheet.shown == np.datetime64("2012-03-15", "ms").astype(float)
+    assert chart.plot.sheet.shown == np.datetime64("2012-03-15", "ms").astype(float)
     for forged in ({}, {"millis": "x"}, {"millis": 1e300}, {"millis": math.nan}, {"millis": True}, None):
         chart._heard(None, forged, [])
     assert view.date == Date("20120315000000")
-    chart.sheet.set_state({"lines": [{"name": HOSTILE}], "hint": HOSTILE})
-    assert chart.sheet.lines[0]["name"] != HOSTILE
+    chart.plot.sheet.set_state({"lines": [{"name": HOSTILE}], "hint": HOSTILE})
+    assert chart.plot.sheet.lines[0]["name"] != HOSTILE
 
 
 def test_thirty_days_in_february_are_on_the_chart() -> None:
     chart = TimeseriesChart(LocalService(fields.days_360()), View(bbox=[20, 10, 80, 60]))
-    labels = np.frombuffer(chart.sheet.lines[0]["labels"], "<i8") // 10**9
+    labels = np.frombuffer(chart.plot.sheet.lines[0]["labels"], "<i8") // 10**9
     assert labels.tolist() == [20000228, 20000229, 20000230, 20000301]
 
 

@@ -7,7 +7,6 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import ipywidgets
 from traitlets import Bool, HasTraits, Instance, Unicode
 
 from datavore_widgets.errors import DatavoreError, InvalidValue
@@ -131,7 +130,7 @@ class Desk(HasTraits):
         super().__init__()
         self.client = _client_of(client)
         self.view = view
-        self.sheet = ipywidgets.HTML(style.sheet(), layout=ipywidgets.Layout(display="none"))
+        self.sheet = style.element()
         self._known: dict[tuple[str, str], Times] = {}
         self._pump: Pump[TimesQuery, Times] = Pump(self._ask_times, show=self._arrived, fail=self._failed)
         self.catalog: Catalog = self.client.answer(CatalogQuery())

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import anywidget
 from traitlets import Bool, Unicode
 
+from datavore_widgets.widgets.pump import Pump
 from datavore_widgets.widgets.style import STATIC
 
 __all__ = ["DownloadButton"]
+
+log = logging.getLogger(__name__)
 
 
 class DownloadButton(anywidget.AnyWidget):
@@ -21,7 +25,7 @@ class DownloadButton(anywidget.AnyWidget):
     label, hint : str
         What stands on it, and its tooltip.
     content : callable
-        `content() -> (file name, bytes)`.
+        `content() -> (file name, bytes)`; runs in a thread, since a file may be large.
     """
 
     _esm = STATIC / "download.js"
@@ -31,13 +35,27 @@ class DownloadButton(anywidget.AnyWidget):
 
     def __init__(self, label: str, hint: str, content: Callable[[], tuple[str, bytes]]) -> None:
         super().__init__(label=label, hint=hint)
-        self._content = content
+        self._pump: Pump[int, tuple[str, bytes]] = Pump(
+            lambda _number, _job: content(), show=self._hand_over, fail=self._fail, busy=self._busy
+        )
+        self._presses = 0
         self.on_msg(self._asked)
 
     def _asked(self, _widget: Any, content: Any, _buffers: Any) -> None:
         if content == "save" and not self.disabled:
-            name, data = self._content()
-            self.send({"name": name}, [data])
+            self._presses += 1
+            self._pump.submit(self._presses)
+
+    def _hand_over(self, _number: int, file: tuple[str, bytes]) -> None:
+        name, data = file
+        self.send({"name": name}, [data])
+
+    def _fail(self, _number: int, error: Exception) -> None:
+        log.error("the file of %r could not be made", self.label, exc_info=error)
+        self.hint = f"It could not be saved: {error}"
+
+    def _busy(self, on: bool) -> None:
+        self.disabled = on
 
     def set_state(self, sync_data: Mapping[str, Any]) -> None:
         """What a browser says: nothing here is its to set."""

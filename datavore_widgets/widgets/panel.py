@@ -1,4 +1,4 @@
-"""What every widget of this package is: a box of controls at a desk."""
+"""What every widget of this package is: a box of controls on a view, most of them at a desk."""
 
 from __future__ import annotations
 
@@ -7,32 +7,33 @@ from typing import Any
 
 import ipywidgets
 
+from datavore_widgets.widgets import style
 from datavore_widgets.widgets.closing import close_whole
 from datavore_widgets.widgets.desk import Desk
 from datavore_widgets.widgets.view import View
 
-__all__ = ["Panel", "labelled"]
+__all__ = ["Panel", "ViewPanel", "labelled"]
 
 
-class Panel(ipywidgets.Box):
-    """A box of widgets that belongs to a client and a view.
+class ViewPanel(ipywidgets.Box):
+    """A box of widgets that belongs to a view.
 
     Parameters
     ----------
-    client : optional
-        Anything with `answer` (`Datavore`, `Datalaps`, a service), or what `connect` takes; None: the view's own
-        client, else the sample data.
-    view : View, optional
-        What is looked at; None: a new one.
+    view : View
+        What is looked at.
+    sheet : ipywidgets.HTML, optional
+        The style sheet that is shared with others; None: one of its own.
     """
 
     name = "panel"
     _is_open = False
 
-    def __init__(self, client: Any = None, view: View | None = None) -> None:
+    def __init__(self, view: View, sheet: ipywidgets.HTML | None = None) -> None:
         super().__init__()
-        self.desk = Desk.of(client, view)
-        self.view = self.desk.view
+        self.view = view
+        self._shared_sheet = sheet
+        self._sheet = style.element() if sheet is None else sheet
         self._watched: list[tuple[Any, Callable[[Any], None], list[str]]] = []
         self.add_class("dv")
         self.add_class(f"dv-{self.name}")
@@ -40,7 +41,7 @@ class Panel(ipywidgets.Box):
 
     def fill(self, children: Sequence[ipywidgets.Widget]) -> None:
         """Put the widgets in; the style sheet comes along, so that each widget looks right alone."""
-        self.children = (self.desk.sheet, *children)
+        self.children = (self._sheet, *children)
 
     def watch(self, thing: Any, names: str | list[str], do: Callable[[Any], None]) -> None:
         """Observe traits until this widget is closed."""
@@ -67,7 +68,25 @@ class Panel(ipywidgets.Box):
         for thing, do, names in self._watched:
             thing.unobserve(do, names)
         self._watched.clear()
-        close_whole(self, keep=[self.desk.sheet])
+        close_whole(self, keep=[] if self._shared_sheet is None else [self._shared_sheet])
+
+
+class Panel(ViewPanel):
+    """A box of widgets that belongs to a client and a view.
+
+    Parameters
+    ----------
+    client : optional
+        Anything with `answer` (`Datavore`, `Datalaps`, a service), or what `connect` takes; None: the view's own
+        client, else the sample data.
+    view : View, optional
+        What is looked at; None: a new one.
+    """
+
+    def __init__(self, client: Any = None, view: View | None = None) -> None:
+        desk = Desk.of(client, view)
+        super().__init__(desk.view, desk.sheet)
+        self.desk = desk
 
 
 def labelled(text: str, control: ipywidgets.Widget, *, tooltip: str = "") -> ipywidgets.Widget:

@@ -63,6 +63,8 @@ class Pump(Generic[Wish, Result]):
         `progress(done, total)`; on the loop.
     patience : float, optional
         Seconds after which a request that a newer wish waits for is cancelled; None: it may finish.
+    job : callable
+        `job(on_progress) -> Job`, for a work that tells more than its progress.
 
     Attributes
     ----------
@@ -81,6 +83,7 @@ class Pump(Generic[Wish, Result]):
         busy: Callable[[bool], None] | None = None,
         progress: Callable[[int, int], None] | None = None,
         patience: float | None = None,
+        job: Callable[[Callable[[int, int], None]], Job] = Job,
     ) -> None:
         self._work = work
         self._show = show
@@ -88,6 +91,7 @@ class Pump(Generic[Wish, Result]):
         self._busy = busy or (lambda _on: None)
         self._progress = progress
         self._patience = patience
+        self._job = job
         self._home = _running_loop()
         self._newest: Wish | None = None
         self._waiting: Wish | None = None
@@ -155,7 +159,7 @@ class Pump(Generic[Wish, Result]):
     def _start(self, wish: Wish, loop: asyncio.AbstractEventLoop | None) -> None:
         self._waiting = None
         flight = self._flight = _Flight(wish)
-        flight.job = Job(lambda done, total: self._report(flight, loop, done, total))
+        flight.job = self._job(lambda done, total: self._report(flight, loop, done, total))
         self.started += 1
         if loop is None:
             self._land(flight, *self._outcome(flight), loop)

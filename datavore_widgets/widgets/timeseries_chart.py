@@ -5,15 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import anywidget
-import bqplot
 import ipywidgets
 import numpy as np
-from traitlets import Float, List, Unicode
 
 from datavore_widgets.errors import DatavoreError, NoData
 from datavore_widgets.protocol.answers import Series
@@ -24,10 +20,9 @@ from datavore_widgets.protocol.times import iso
 from datavore_widgets.widgets.curves import Curve, curve_of, merge
 from datavore_widgets.widgets.desk import Scene, sentence
 from datavore_widgets.widgets.panel import Panel
+from datavore_widgets.widgets.plot import COLORS, MOST_LINES, TimePlot
 from datavore_widgets.widgets.pump import Pump
-from datavore_widgets.widgets.style import STATIC
 from datavore_widgets.widgets.text import area, escape, place, thousands
-from datavore_widgets.widgets.ticks import ticks, time_ticks
 from datavore_widgets.widgets.units import Scale
 from datavore_widgets.widgets.view import View
 
@@ -45,14 +40,6 @@ AGGREGATE_WORDS = {
 # A series with one value a month is a monthly series, and no climatology.
 GROUP_WORDS = {None: "every time", "yyyy-MM-dd": "daily series", "yyyy-MM": "monthly series", "yyyy": "yearly series"}
 
-# Okabe and Ito's colours, dark enough on white and light enough on black; dashes tell the lines apart without them.
-_COLORS = ("#0072b2", "#d55e00", "#009e73", "#a8518a", "#b8860b", "#56a0d3")
-_DASHES = ("solid", "dashed", "dotted", "dash_dotted", "solid", "dashed")
-_MOST_LINES = len(_COLORS)
-_MARGIN = {"top": 10, "bottom": 28, "left": 64, "right": 20}
-_HALF_A_DAY = 43_200_000  # milliseconds
-_VALUE_TICKS = 8
-_FEW = 80  # up to so many points, each has its dot
 _PATIENCE = 0.5  # seconds a series that is no longer wished for may go on
 
 
@@ -70,21 +57,6 @@ class _Line:
         return curve_of(self.series, self.scale.offset, self.query.groupby)
 
 
-class _Sheet(anywidget.AnyWidget):
-    """The front end over the figure: hairlines and the readout. It tells the time that was clicked."""
-
-    _esm = STATIC / "chart_sheet.js"
-    lines: Any = List().tag(sync=True)
-    margin = List(list(_MARGIN.values())).tag(sync=True)
-    first = Float().tag(sync=True)
-    last = Float().tag(sync=True)
-    shown = Float(allow_none=True, default_value=None).tag(sync=True)
-    hint = Unicode().tag(sync=True)
-
-    def set_state(self, sync_data: Mapping[str, Any]) -> None:
-        """What a browser says: nothing here is its to set."""
-
-
 class TimeseriesChart(Panel):
     """Series over the view's box and at its point, as they change.
 
@@ -100,21 +72,8 @@ class TimeseriesChart(Panel):
 
     def __init__(self, client: Any = None, view: View | None = None) -> None:
         super().__init__(client, view)
-        self._times = bqplot.DateScale()
-        self._values = bqplot.LinearScale()
-        self._x_axis = bqplot.Axis(scale=self._times, grid_lines="none")
-        self._y_axis = bqplot.Axis(scale=self._values, side="left", grid_lines="solid", label_offset="48px")
-        self.marks = [self._mark(i) for i in range(_MOST_LINES)]
-        self.dots = [self._dot(i) for i in range(_MOST_LINES)]
-        self.figure = bqplot.Figure(
-            marks=[*self.marks, *self.dots],
-            axes=[self._x_axis, self._y_axis],
-            fig_margin=_MARGIN,
-            animation_duration=0,
-            layout=ipywidgets.Layout(height="220px", min_width="0", width="100%"),
-        )
-        self.sheet = _Sheet()
-        self.sheet.on_msg(self._heard)
+        self.plot = TimePlot()
+        self.plot.sheet.on_msg(self._heard)
         self._head = ipywidgets.HTML()
         self._head.add_class("dv-chart-head")
         self._empty = ipywidgets.HTML()
@@ -124,7 +83,7 @@ class TimeseriesChart(Panel):
         self._stop.on_click(self._cancel)
         waiting = ipywidgets.HBox([ipywidgets.Label("Reading the series …"), self._bar, self._stop])
         waiting.add_class("dv-chart-waiting")
-        stage = ipywidgets.Box([self.figure, self.sheet, self._empty, waiting])
+        stage = ipywidgets.Box([self.plot.figure, self.plot.sheet, self._empty, waiting])
         stage.add_class("dv-chart-stage")
         self.fill([self._head, stage])
 
@@ -138,29 +97,6 @@ class TimeseriesChart(Panel):
         self.watch(self.view, "date", self._hairline)
         self.watch(self.desk, "scene", self._wish)
         self._wish()
-
-    def _mark(self, number: int) -> bqplot.Lines:
-        return bqplot.Lines(
-            x=[],
-            y=[],
-            scales={"x": self._times, "y": self._values},
-            colors=[_COLORS[number]],
-            line_style=_DASHES[number],
-            stroke_width=1.75,
-            visible=False,
-            preserve_domain={"x": True},
-        )
-
-    def _dot(self, number: int) -> bqplot.Scatter:
-        return bqplot.Scatter(
-            x=[],
-            y=[],
-            scales={"x": self._times, "y": self._values},
-            colors=[_COLORS[number]],
-            default_size=16,
-            visible=False,
-            preserve_domain={"x": True},
-        )
 
     # What is asked
 
@@ -225,12 +161,12 @@ class TimeseriesChart(Panel):
 
     @property
     def _lines(self) -> list[_Line]:
-        return [*self._live, *self._kept][:_MOST_LINES]
+        return [*self._live, *self._kept][:MOST_LINES]
 
     def keep(self) -> None:
         """Keep what is shown, to be compared with what comes next."""
         known = {line.query for line in self._kept}
-        self._kept = [*self._kept, *(line for line in self._live if line.query not in known)][-(_MOST_LINES - 2) :]
+        self._kept = [*self._kept, *(line for line in self._live if line.query not in known)][-(MOST_LINES - 2) :]
         self._draw()
 
     def forget(self) -> None:
@@ -242,23 +178,10 @@ class TimeseriesChart(Panel):
         lines = self._lines
         curves = [line.curve for line in lines]
         drawn = [(line, curve) for line, curve in zip(lines, curves, strict=True) if np.isfinite(curve.values).any()]
-        if drawn:
-            self._set_domain([curve for _, curve in drawn])
-        for number in range(_MOST_LINES):
-            self._set_line(number, drawn[number][1] if number < len(drawn) else None)
-        self._y_axis.label = _axis_label(line for line, _ in drawn)
-        self.sheet.lines = [
-            {
-                "name": line.name,
-                "units": line.scale.units,
-                "color": _COLORS[n],
-                "labels": curve.labels.astype("<i8").tobytes(),
-                "millis": curve.millis.astype("<f8").tobytes(),
-                "values": curve.values.astype("<f8").tobytes(),
-                "counts": curve.counts.astype("<i4").tobytes(),
-            }
-            for n, (line, curve) in enumerate(drawn)
-        ]
+        self.plot.draw(
+            [(curve, line.name, line.scale.units) for line, curve in drawn],
+            label=_axis_label(line for line, _ in drawn),
+        )
         self.mark("dv-is-empty", not drawn)
         self._head.value = _legend([line for line, _ in drawn])
         self._hairline()
@@ -270,49 +193,12 @@ class TimeseriesChart(Panel):
         else:
             self._say("Draw a box on the map, or click a point, and its series appears here")
 
-    def _set_domain(self, curves: list[Curve]) -> None:
-        first = min(int(curve.millis[0]) for curve in curves)
-        last = max(int(curve.millis[-1]) for curve in curves)
-        if first == last:
-            first, last = first - _HALF_A_DAY, last + _HALF_A_DAY
-        low = min(float(np.nanmin(curve.values)) for curve in curves)
-        high = max(float(np.nanmax(curve.values)) for curve in curves)
-        room = 0.06 * (high - low) or max(0.5, abs(high) * 0.05)
-        low, high = low - room, high + room
-        with self._times.hold_sync():
-            self._times.min, self._times.max = np.datetime64(first, "ms"), np.datetime64(last, "ms")
-        with self._values.hold_sync():
-            self._values.min, self._values.max = low, high
-        dates, date_format = time_ticks(first, last)
-        values, decimals = ticks(low, high, _VALUE_TICKS)
-        # The format goes first: bqplot writes the ticks anew when their values come, not when the format does.
-        self._x_axis.tick_format = date_format
-        self._x_axis.tick_values = dates
-        self._y_axis.tick_format = f".{decimals}f" if decimals < 5 and abs(high) < 1e6 else ".3g"
-        self._y_axis.tick_values = values
-        with self.sheet.hold_sync():
-            self.sheet.first, self.sheet.last = float(first), float(last)
-
-    def _set_line(self, number: int, curve: Curve | None) -> None:
-        mark, dots = self.marks[number], self.dots[number]
-        if curve is None:
-            mark.visible = dots.visible = False
-            return
-        times = curve.millis.astype("M8[ms]")
-        with mark.hold_sync():
-            mark.x, mark.y, mark.visible = times, curve.values, True
-        single = np.isfinite(curve.values) if curve.values.size <= _FEW else curve.alone
-        with dots.hold_sync():
-            dots.visible = bool(single.any())
-            if single.any():
-                dots.x, dots.y = times[single], curve.values[single]
-
     def _hairline(self, _change: Any = None) -> None:
         scene = self.desk.scene
         if scene is None or not scene.is_of(self.view):
             return
         position = scene.position(self.view.date)
-        self.sheet.shown = None if position is None else float(scene.times.axis.millis[position])
+        self.plot.sheet.shown = None if position is None else float(scene.times.axis.millis[position])
 
     def _say(self, text: str, *, alert: bool = False) -> None:
         role = " role='alert'" if alert else ""
@@ -380,7 +266,7 @@ def _legend(lines: list[_Line]) -> str:
         behind = f" from {thousands(int(counts.sum()))} valid" if counts is not None else ""
         detail = f"{GROUP_WORDS[line.query.groupby]}, {thousands(valid)} values{behind}"
         items.append(
-            f"<li><svg width='22' height='8' aria-hidden='true'><path d='M0 4h22' stroke='{_COLORS[number]}' "
+            f"<li><svg width='22' height='8' aria-hidden='true'><path d='M0 4h22' stroke='{COLORS[number]}' "
             f"stroke-width='2' stroke-dasharray='{_SVG_DASHES[number]}'/></svg>"
             f"<span class='dv-name'>{escape(line.name)}</span> <span class='dv-muted'>{escape(detail)}</span></li>"
         )

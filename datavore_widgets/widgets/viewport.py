@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from datavore_widgets.protocol.geometry import (
     MERCATOR_LIMIT,
@@ -42,6 +43,18 @@ class Frame:
     north: float
     width: float
     height: float
+
+    @classmethod
+    def of(cls, leaflet: Any) -> Frame | None:
+        """What an `ipyleaflet.Map` shows; None before it is laid out, and where it was panned beyond a pole."""
+        if not leaflet.bounds:
+            return None
+        (south, west), (north, east) = leaflet.bounds
+        width, height = leaflet.right - leaflet.left, leaflet.bottom - leaflet.top
+        if not (east > west and north > south and width > 0 and height > 0):
+            return None
+        frame = cls(west, south, east, north, width, height)
+        return frame if frame.has_map else None
 
     @property
     def centre(self) -> float:

@@ -1,0 +1,152 @@
+"""A plot of values over time: the figure, its axes, and the sheet over it that reads the values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import anywidget
+import bqplot
+import ipywidgets
+import numpy as np
+from traitlets import Float, List, Unicode
+
+from datavore_widgets.widgets.curves import Curve
+from datavore_widgets.widgets.style import STATIC
+from datavore_widgets.widgets.ticks import ticks, time_ticks
+
+__all__ = ["COLORS", "MOST_LINES", "TimePlot"]
+
+# Okabe and Ito's colours, dark enough on white and light enough on black; dashes tell the lines apart without them.
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#a8518a", "#b8860b", "#56a0d3")
+_DASHES = ("solid", "dashed", "dotted", "dash_dotted", "solid", "dashed")
+MOST_LINES = len(COLORS)
+_MARGIN = {"top": 10, "bottom": 28, "left": 64, "right": 20}
+_HALF_A_DAY = 43_200_000  # milliseconds
+_VALUE_TICKS = 8
+_FEW = 80  # up to so many points, each has its dot
+
+
+class _Sheet(anywidget.AnyWidget):
+    """The front end over the figure: hairlines and the readout. It tells the time that was clicked."""
+
+    _esm = STATIC / "chart_sheet.js"
+    lines: Any = List().tag(sync=True)
+    margin = List(list(_MARGIN.values())).tag(sync=True)
+    first = Float().tag(sync=True)
+    last = Float().tag(sync=True)
+    shown = Float(allow_none=True, default_value=None).tag(sync=True)
+    hint = Unicode().tag(sync=True)
+
+    def set_state(self, sync_data: Mapping[str, Any]) -> None:
+        """What a browser says: nothing here is its to set."""
+
+
+class TimePlot:
+    """A figure of lines over time, redrawn as a whole."""
+
+    def __init__(self) -> None:
+        self._times = bqplot.DateScale()
+        self._values = bqplot.LinearScale()
+        self._x_axis = bqplot.Axis(scale=self._times, grid_lines="none")
+        self._y_axis = bqplot.Axis(scale=self._values, side="left", grid_lines="solid", label_offset="48px")
+        self.marks = [self._mark(i) for i in range(MOST_LINES)]
+        self.dots = [self._dot(i) for i in range(MOST_LINES)]
+        self.figure = bqplot.Figure(
+            marks=[*self.marks, *self.dots],
+            axes=[self._x_axis, self._y_axis],
+            fig_margin=_MARGIN,
+            animation_duration=0,
+            layout=ipywidgets.Layout(height="220px", min_width="0", width="100%"),
+        )
+        self.sheet = _Sheet()
+
+    def _mark(self, number: int) -> bqplot.Lines:
+        return bqplot.Lines(
+            x=[],
+            y=[],
+            scales={"x": self._times, "y": self._values},
+            colors=[COLORS[number]],
+            line_style=_DASHES[number],
+            stroke_width=1.75,
+            visible=False,
+            preserve_domain={"x": True},
+        )
+
+    def _dot(self, number: int) -> bqplot.Scatter:
+        return bqplot.Scatter(
+            x=[],
+            y=[],
+            scales={"x": self._times, "y": self._values},
+            colors=[COLORS[number]],
+            default_size=16,
+            visible=False,
+            preserve_domain={"x": True},
+        )
+
+    def draw(self, curves: Sequence[tuple[Curve, str, str]], label: str = "", *, lines: bool = True) -> None:
+        """Show these curves and no other.
+
+        Parameters
+        ----------
+        curves : sequence of (Curve, name, units)
+            Each with a finite value at least.
+        label : str
+            Of the axis of values.
+        lines : bool
+            Whether the points of a curve are joined; else each has its dot.
+        """
+        if curves:
+            self._set_domain([curve for curve, _, _ in curves])
+        for number in range(MOST_LINES):
+            self._set_line(number, curves[number][0] if number < len(curves) else None, lines)
+        self._y_axis.label = label
+        self.sheet.lines = [
+            {
+                "name": name,
+                "units": units,
+                "color": COLORS[number],
+                "labels": curve.labels.astype("<i8").tobytes(),
+                "millis": curve.millis.astype("<f8").tobytes(),
+                "values": curve.values.astype("<f8").tobytes(),
+                "counts": curve.counts.astype("<i4").tobytes(),
+            }
+            for number, (curve, name, units) in enumerate(curves)
+        ]
+
+    def _set_domain(self, curves: list[Curve]) -> None:
+        first = min(int(curve.millis[0]) for curve in curves)
+        last = max(int(curve.millis[-1]) for curve in curves)
+        if first == last:
+            first, last = first - _HALF_A_DAY, last + _HALF_A_DAY
+        low = min(float(np.nanmin(curve.values)) for curve in curves)
+        high = max(float(np.nanmax(curve.values)) for curve in curves)
+        room = 0.06 * (high - low) or max(0.5, abs(high) * 0.05)
+        low, high = low - room, high + room
+        with self._times.hold_sync():
+            self._times.min, self._times.max = np.datetime64(first, "ms"), np.datetime64(last, "ms")
+        with self._values.hold_sync():
+            self._values.min, self._values.max = low, high
+        dates, date_format = time_ticks(first, last)
+        values, decimals = ticks(low, high, _VALUE_TICKS)
+        # The format goes first: bqplot writes the ticks anew when their values come, not when the format does.
+        self._x_axis.tick_format = date_format
+        self._x_axis.tick_values = dates
+        self._y_axis.tick_format = f".{decimals}f" if decimals < 5 and abs(high) < 1e6 else ".3g"
+        self._y_axis.tick_values = values
+        with self.sheet.hold_sync():
+            self.sheet.first, self.sheet.last = float(first), float(last)
+
+    def _set_line(self, number: int, curve: Curve | None, lines: bool) -> None:
+        mark, dots = self.marks[number], self.dots[number]
+        if curve is None:
+            mark.visible = dots.visible = False
+            return
+        times = curve.millis.astype("M8[ms]")
+        with mark.hold_sync():
+            mark.x, mark.y, mark.visible = times, curve.values, lines
+        single = np.isfinite(curve.values) if not lines or curve.values.size <= _FEW else curve.alone
+        with dots.hold_sync():
+            dots.visible = bool(single.any())
+            if single.any():
+                dots.x, dots.y = times[single], curve.values[single]
