@@ -21,7 +21,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "connect_sql": ({"errors", "protocol"}, {"client", "service"}),
     "service": ({"errors", "protocol"}, set()),
     "server": ({"errors", "protocol"}, set()),
-    "widgets": ({"errors", "protocol", "client", "connect"}, set()),
+    "widgets": ({"errors", "protocol", "client", "connect", "connect_sql"}, set()),
 }
 
 

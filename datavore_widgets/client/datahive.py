@@ -46,6 +46,10 @@ class Datahive:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({'' if self._spec is None else repr(self._spec)})"
 
+    def answer(self, query: SqlQuery | SchemaQuery, job: Job | None = None) -> Any:
+        """The answer of the service that `executeQuery` without a `host` asks: `Table` or `Schema`."""
+        return self._service(None, 10000).answer(query, job)
+
     @exact_keywords
     def executeQuery(
         self,

@@ -13,7 +13,7 @@ import pyarrow as pa
 from datavore_widgets.errors import BadReply
 from datavore_widgets.protocol.sql import Table
 
-__all__ = ["frame", "frames", "rows"]
+__all__ = ["frame", "frames", "joined", "objects", "rows"]
 
 _NULLABLE: dict[pa.DataType, pd.api.extensions.ExtensionDtype] = {
     pa.int8(): pd.Int8Dtype(),
@@ -35,7 +35,7 @@ def frame(table: Table) -> pd.DataFrame:
     batches = list(table)
     if not table.columns:
         return pd.DataFrame()
-    return _frame(_joined(batches), nullable=False)
+    return _frame(joined(batches), nullable=False)
 
 
 def frames(table: Table) -> Iterator[pd.DataFrame]:
@@ -54,11 +54,11 @@ def frames(table: Table) -> Iterator[pd.DataFrame]:
 def rows(table: Table) -> Iterator[list[tuple[Any, ...]]]:
     """The rows as one list of tuples a batch, with None for NULL."""
     for batch in table:
-        columns = [_objects(field, column) for field, column in zip(batch.schema, batch.columns, strict=True)]
+        columns = [objects(field, column) for field, column in zip(batch.schema, batch.columns, strict=True)]
         yield list(zip(*columns, strict=True)) if columns else []
 
 
-def _joined(batches: Sequence[pa.RecordBatch]) -> pa.Table:
+def joined(batches: Sequence[pa.RecordBatch]) -> pa.Table:
     """One table of all batches; one of them may have nanoseconds where another has microseconds."""
     if all(batch.schema == batches[0].schema for batch in batches):
         return pa.Table.from_batches(batches)
@@ -80,7 +80,7 @@ def _frame(joined: pa.Table, nullable: bool) -> pd.DataFrame:
 def _series(field: pa.Field, column: pa.ChunkedArray, nullable: bool) -> pd.Series[Any]:
     kind = field.type
     if field.metadata is not None or pa.types.is_nested(kind):
-        return pd.Series(_objects(field, column), dtype=object)
+        return pd.Series(objects(field, column), dtype=object)
     if kind in _NULLABLE and (nullable or column.null_count):
         return pd.Series(_NULLABLE[kind].__from_arrow__(column))  # type: ignore[attr-defined]
     if pa.types.is_date(kind):
@@ -90,7 +90,8 @@ def _series(field: pa.Field, column: pa.ChunkedArray, nullable: bool) -> pd.Seri
     return column.to_pandas()  # type: ignore[no-any-return]
 
 
-def _objects(field: pa.Field, column: pa.Array | pa.ChunkedArray) -> list[Any]:
+def objects(field: pa.Field, column: pa.Array | pa.ChunkedArray) -> list[Any]:
+    """The values of a column as Python's, with None for NULL; what is nested as lists and dicts."""
     if field.metadata is None:
         return column.to_pylist(maps_as_pydicts="strict")  # type: ignore[no-any-return]
     escaped = field.metadata[b"nested"] == b"hive"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
@@ -13,12 +13,15 @@ from datavore_widgets.widgets.colormap_picker import ColormapPicker
 from datavore_widgets.widgets.date_slider import DateSlider
 from datavore_widgets.widgets.index_picker import IndexPicker
 from datavore_widgets.widgets.map import DatavoreMap
-from datavore_widgets.widgets.panel import Panel
+from datavore_widgets.widgets.panel import Panel, ViewPanel
 from datavore_widgets.widgets.series_picker import SeriesPicker
 from datavore_widgets.widgets.text import escape
 from datavore_widgets.widgets.timeseries_chart import TimeseriesChart
 from datavore_widgets.widgets.truth_line import TruthLine
 from datavore_widgets.widgets.view import View
+
+if TYPE_CHECKING:
+    from datavore_widgets.widgets.hive_console import HiveConsole
 
 __all__ = ["Explorer", "explore"]
 
@@ -39,6 +42,9 @@ class Explorer(Panel):
         What is looked at first; None: the first data set, its first variable, the last time.
     height : str
         CSS height in a notebook. In the app the explorer fills the window.
+    console : bool or client
+        Whether a console for HiveQL has a tab beside the series: True for the sample table, or what `HiveConsole`
+        takes as its client. Whoever sees it can run any query, so it is never there unless asked for.
 
     Examples
     --------
@@ -48,7 +54,9 @@ class Explorer(Panel):
 
     name = "explorer"
 
-    def __init__(self, client: Any = None, view: View | None = None, *, height: str = "780px") -> None:
+    def __init__(
+        self, client: Any = None, view: View | None = None, *, height: str = "780px", console: Any = False
+    ) -> None:
         super().__init__(client, view)
         client, view = self.desk.client, self.view
         self.index_picker = IndexPicker(client, view)
@@ -61,9 +69,11 @@ class Explorer(Panel):
         self.truth = TruthLine(client, view)
         self.chart = TimeseriesChart(client, view)
         self.series_picker = SeriesPicker(client, view, self.chart)
-        self.parts: tuple[Panel, ...] = (
+        self.console = _console(console, view)
+        self.parts: tuple[ViewPanel, ...] = (
             *(self.index_picker, self.colormap_picker, self.basemap_picker, self.map, self.color_bar),
             *(self.date_slider, self.truth, self.area, self.series_picker, self.chart),
+            *([] if self.console is None else [self.console]),
         )
         self.map.corner.children = [self.color_bar]
         self.map.layout.height = "auto"
@@ -77,10 +87,10 @@ class Explorer(Panel):
         ]
         side = ipywidgets.VBox([*self._welcome(), *sections, self.status])
         side.add_class("dv-side")
-        main = ipywidgets.VBox([self.map, self.date_slider, self.truth, self.chart])
-        main.add_class("dv-main")
+        self._main = ipywidgets.VBox([self.map, self.date_slider, *self._below()])
+        self._main.add_class("dv-main")
         self.layout.height = height
-        self.fill([side, main])
+        self.fill([side, self._main])
         self.watch(self.desk, "status", self._tell)
         self._tell()
 
@@ -93,6 +103,28 @@ class Explorer(Panel):
         word.add_class("dv-welcome")
         return [word]
 
+    def _below(self) -> list[ipywidgets.Widget]:
+        """What lies below the times: the facts and the chart, or the facts, tabs, and what is chosen of them."""
+        if self.console is None:
+            return [self.truth, self.chart]
+        self.tabs = ipywidgets.ToggleButtons(
+            options=["Series", "HiveQL"], tooltips=["Series of the box and the point", "Queries over tables"]
+        )
+        self.tabs.add_class("dv-tabs")
+        self.console.layout.height = None
+        self.watch(self.tabs, "value", self._turn)
+        line = ipywidgets.HBox([self.truth, self.tabs])
+        line.add_class("dv-truth-line")
+        return [line, self.chart]
+
+    def _turn(self, _change: Any = None) -> None:
+        """Show the one that is chosen, of chart and console."""
+        if self.console is not None:
+            if self.console not in self._main.children:
+                self._main.children = (*self._main.children, self.console)
+            self.chart.mark("dv-hidden", self.tabs.value != "Series")
+            self.console.mark("dv-hidden", self.tabs.value != "HiveQL")
+
     def _tell(self, _change: Any = None) -> None:
         self.status.value = f"<div role='status'>{escape(self.desk.status)}</div>"
 
@@ -103,6 +135,14 @@ class Explorer(Panel):
         self.desk.close()
 
 
+def _console(asked: Any, view: View) -> HiveConsole | None:
+    if asked is False or asked is None:
+        return None
+    from datavore_widgets.widgets.hive_console import HiveConsole  # where nobody asks for it, nobody can open it
+
+    return HiveConsole(None if asked is True else asked, view)
+
+
 def _section(title: str, *parts: ipywidgets.Widget) -> ipywidgets.VBox:
     head = ipywidgets.HTML(f"<h2>{escape(title)}</h2>")
     head.add_class("dv-section-head")
@@ -111,7 +151,7 @@ def _section(title: str, *parts: ipywidgets.Widget) -> ipywidgets.VBox:
     return box
 
 
-def explore(spec: Any = None, *, height: str = "780px", **view: Any) -> Explorer:
+def explore(spec: Any = None, *, height: str = "780px", console: Any = False, **view: Any) -> Explorer:
     """Open the explorer.
 
     Parameters
@@ -120,6 +160,8 @@ def explore(spec: Any = None, *, height: str = "780px", **view: Any) -> Explorer
         What to look at: a path, a glob, a list of paths, a URL, an `xarray.Dataset`, a client; None: the sample.
     height : str
         CSS height in a notebook.
+    console : bool or client
+        See `Explorer`; absent unless asked for.
     **view
         What to look at first: the traits of `View`.
 
@@ -132,4 +174,4 @@ def explore(spec: Any = None, *, height: str = "780px", **view: Any) -> Explorer
     --------
     >>> explore("sst_*.nc", bbox=[-60, 3, -22, 27], groupby="yyyy-MM")  # doctest: +SKIP
     """
-    return Explorer(spec, View(**view), height=height)
+    return Explorer(spec, View(**view), height=height, console=console)

@@ -23,6 +23,7 @@ from datavore_widgets.widgets.coast import COAST_PANE, LAND_PANE, coast_layer, l
 from datavore_widgets.widgets.desk import Picture, Scene, sentence
 from datavore_widgets.widgets.panel import Panel
 from datavore_widgets.widgets.point_readout import PointReadout
+from datavore_widgets.widgets.points_layer import POINTS_PANE, PointsLayer
 from datavore_widgets.widgets.pump import Pump
 from datavore_widgets.widgets.text import escape
 from datavore_widgets.widgets.view import View
@@ -36,6 +37,7 @@ _MARK_PANE = "dv-marks"
 _PANES = {
     LAND_PANE: {"zIndex": 150, "pointerEvents": "none"},  # below the tiles (200) and the picture (400)
     COAST_PANE: {"zIndex": 420, "pointerEvents": "none"},
+    **POINTS_PANE,
     _MARK_PANE: {"zIndex": 440, "pointerEvents": "none"},
 }
 _NOTHING = (
@@ -110,7 +112,8 @@ class DatavoreMap(Panel):
         self._strip.add_class("dv-strip")
         self._progress = ipywidgets.HTML("<div role='progressbar' aria-label='Picture under way'></div>")
         self._progress.add_class("dv-busy")
-        self.caption = ipywidgets.VBox([self._title, self._readout])
+        self.points = PointsLayer(self.map, self.view)
+        self.caption = ipywidgets.VBox([self._title, self._readout, self.points.legend])
         self.caption.add_class("dv-map-caption")
         self.corner = ipywidgets.Box()
         self.corner.add_class("dv-map-corner")
@@ -126,6 +129,7 @@ class DatavoreMap(Panel):
         self.watch(self.view, ["bbox", "point"], self._place_marks)
         self.watch(self.view, "basemap", self._lay_base)
         self.watch(self.desk, "scene", self._new_scene)
+        self.watch(self.desk, "picture", self.points.recolour)
         self.watch(self.desk, "problem", lambda change: self._complain(change["new"]))
         self._lay_base()
         self._new_scene()
@@ -199,21 +203,16 @@ class DatavoreMap(Panel):
 
     def _moved(self, _change: Any = None) -> None:
         leaflet = self.map
-        if not leaflet.bounds:
+        frame = Frame.of(leaflet)
+        if frame is None:
             return
-        (south, west), (north, east) = leaflet.bounds
-        width, height = leaflet.right - leaflet.left, leaflet.bottom - leaflet.top
-        if not (east > west and north > south and width > 0 and height > 0):
-            return  # not laid out yet
-        frame = Frame(west, south, east, north, width, height)
-        if not frame.has_map:
-            return  # panned beyond a pole
         first, self._frame = self._frame is None, frame
         if leaflet.min_zoom != frame.least_zoom:
             leaflet.min_zoom = frame.least_zoom
         if first and self._fly(self._opening or self._extent()):
             return
         self.view.viewport = frame.box
+        self.points.look(frame)
         self._place_marks()
         self._wish()
 
@@ -303,6 +302,7 @@ class DatavoreMap(Panel):
     def release(self) -> None:
         """Cancel what is under way."""
         self.pump.close()
+        self.points.close()
         self._readout.close()
         close_whole(self._land)
         self.desk.has_map = False

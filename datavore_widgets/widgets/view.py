@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from traitlets import Bool, HasTraits, TraitError, TraitType, Unicode, validate
+from traitlets import Bool, HasTraits, Instance, TraitError, TraitType, Unicode, validate
 
 from datavore_widgets.errors import DatavoreError, InvalidValue, UnknownKeyword, did_you_mean
 from datavore_widgets.protocol.answers import Catalog
@@ -15,6 +15,7 @@ from datavore_widgets.protocol.geometry import BBox, Point, parse_bbox, parse_co
 from datavore_widgets.protocol.queries import AGGREGATES, parse_filters
 from datavore_widgets.protocol.times import GROUP_NAMES, WHOLE_LAPSE, Date, Lapse
 from datavore_widgets.widgets.basemaps import BASEMAPS
+from datavore_widgets.widgets.point_picture import Points
 
 __all__ = ["InvalidTrait", "View"]
 
@@ -113,6 +114,8 @@ class View(HasTraits):
         What lies below the picture (a name of `basemaps.BASEMAPS`).
     viewport : BBox, optional
         What the map shows; set by the map.
+    points : Points, optional
+        What a query has put on the map; set by the console.
 
     Raises
     ------
@@ -142,6 +145,7 @@ class View(HasTraits):
     locked = Bool(False)
     basemap = Parsed(_one_of("base map", tuple(BASEMAPS)), "coast")
     viewport = Parsed(_area)
+    points = Instance(Points, allow_none=True)
 
     catalog: Catalog | None = None
     """Set when a client is joined to the view; then indexes and variables are looked up in it."""

@@ -74,6 +74,10 @@ function render({ model, el }) {
   };
   document.addEventListener("keydown", escape);
 
+  // Leaflet looks at the size of its map only when that of the window changes; panels beside it come and go.
+  const watch = new ResizeObserver(() => window.dispatchEvent(new Event("resize")));
+  watch.observe(sheet);
+
   const show = () => {
     const on = model.get("active");
     el.classList.toggle("dv-active", on);
@@ -81,6 +85,9 @@ function render({ model, el }) {
   };
   model.on("change:active", show);
   show();
-  return () => document.removeEventListener("keydown", escape);
+  return () => {
+    watch.disconnect();
+    document.removeEventListener("keydown", escape);
+  };
 }
 export default { render };

@@ -1,0 +1,75 @@
+"""Where a query is written: the editor, with the tables beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import anywidget
+from traitlets import Dict, List, TraitError, Unicode, validate
+
+from datavore_widgets.protocol.sql import Schema
+from datavore_widgets.widgets.query_text import FUNCTIONS, KEYWORDS, PLACEHOLDERS
+from datavore_widgets.widgets.style import STATIC
+
+__all__ = ["QueryEditor"]
+
+_LONGEST = 100_000  # characters
+
+
+class QueryEditor(anywidget.AnyWidget):
+    """Line numbers, colours, completion of names, errors underlined; Ctrl-Enter runs.
+
+    A click on a name of the tables puts it into the text.
+
+    Parameters
+    ----------
+    run : callable
+        `run()`, when Ctrl-Enter is pressed.
+
+    Attributes
+    ----------
+    text : str
+        What is written.
+    error : (int, int) or ()
+        The characters from … to that are underlined.
+    """
+
+    _esm = STATIC / "query_editor.js"
+    text = Unicode().tag(sync=True)
+    tables: Any = List().tag(sync=True)
+    words: Any = Dict().tag(sync=True)
+    error: Any = List().tag(sync=True)
+    note = Unicode().tag(sync=True)
+
+    def __init__(self, run: Callable[[], None]) -> None:
+        super().__init__(
+            words={"keyword": list(KEYWORDS), "function": list(FUNCTIONS), "parameter": dict(PLACEHOLDERS)}
+        )
+        self._run = run
+        self.on_msg(self._heard)
+
+    @validate("text")
+    def _short(self, proposal: Any) -> str:
+        text = str(proposal["value"])
+        if len(text) > _LONGEST:
+            raise TraitError(f"a query has {_LONGEST} characters at most")
+        return text
+
+    def list_tables(self, schema: Schema) -> None:
+        """Show these tables, and complete their names."""
+        self.tables = [
+            {"name": name, "columns": [{"name": column.name, "type": column.type} for column in columns]}
+            for name, columns in schema.tables.items()
+        ]
+
+    def _heard(self, _widget: Any, content: Any, _buffers: Any) -> None:
+        if content == "run":
+            self._run()
+
+    def set_state(self, sync_data: Mapping[str, Any]) -> None:
+        """What a browser says: only the text is its to set."""
+        text = sync_data.get("text")
+        if "text" in sync_data and not isinstance(text, str):
+            raise TraitError(f"text is text, not {text!r}")
+        super().set_state({name: value for name, value in sync_data.items() if name == "text"})
