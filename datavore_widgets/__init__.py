@@ -26,6 +26,7 @@ _HOMES = {
     "TimeseriesChart": "datavore_widgets.widgets.timeseries_chart",
     "View": "datavore_widgets.widgets.view",
     "explore": "datavore_widgets.widgets.explorer",
+    "prepare": "datavore_widgets.service.laps.prepare",
 }
 
 __all__ = ["__version__", *_HOMES]
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from datavore_widgets.client.datavore import Datavore as Datavore
     from datavore_widgets.client.http import HttpService as HttpService
     from datavore_widgets.errors import DatavoreError as DatavoreError
+    from datavore_widgets.service.laps.prepare import prepare as prepare
     from datavore_widgets.service.local import LocalService as LocalService
     from datavore_widgets.widgets.color_bar import ColorBar as ColorBar
     from datavore_widgets.widgets.colormap_picker import ColormapPicker as ColormapPicker

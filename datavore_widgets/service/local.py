@@ -24,6 +24,8 @@ from datavore_widgets.protocol.queries import (
     TimesQuery,
 )
 from datavore_widgets.service.catalog import open_catalog
+from datavore_widgets.service.laps.folder import cache_folder
+from datavore_widgets.service.laps.shelf import Shelf
 from datavore_widgets.service.pictures import lapse_map_image, map_image
 from datavore_widgets.service.select import select
 from datavore_widgets.service.store import MIB, Caps, Stats, Store
@@ -41,6 +43,8 @@ class LocalService:
         What `open_catalog` takes; None is the built-in sample, which is synthetic and says so.
     caps : Caps
         What one answer may take.
+    laps : path, optional
+        The folder given to `prepare`; the user's cache folder if none was.
     field_bytes, picture_bytes, series_bytes : int
         Memory for fields, for pictures, and for the statistics behind series and aggregates.
 
@@ -54,6 +58,7 @@ class LocalService:
         spec: Any = None,
         *,
         caps: Caps | None = None,
+        laps: str | Path | None = None,
         field_bytes: int = 256 * MIB,
         picture_bytes: int = 64 * MIB,
         series_bytes: int = 256 * MIB,
@@ -69,6 +74,7 @@ class LocalService:
         self._store = Store(
             open_catalog(spec),
             caps or Caps(),
+            shelf=Shelf(Path(laps) if laps else cache_folder()),
             field_bytes=field_bytes,
             picture_bytes=picture_bytes,
             series_bytes=series_bytes,

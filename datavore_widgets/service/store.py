@@ -16,6 +16,8 @@ from datavore_widgets.protocol.job import Job
 from datavore_widgets.service.cache import Memo
 from datavore_widgets.service.catalog import Library
 from datavore_widgets.service.cells import Cells
+from datavore_widgets.service.laps.serve import prepared
+from datavore_widgets.service.laps.shelf import Ready, Shelf
 from datavore_widgets.service.limits import default_limits
 from datavore_widgets.service.select import Selection, chunk_steps
 from datavore_widgets.service.series import Moments, Tile, per_cell, per_step, tiles_of
@@ -140,12 +142,21 @@ class Store:
         What there is.
     caps : Caps
         What one answer may take.
+    shelf : Shelf
+        What is prepared.
     field_bytes, picture_bytes, series_bytes : int
         Memory for fields, for pictures, and for the statistics behind series and aggregates.
     """
 
     def __init__(
-        self, library: Library, caps: Caps, *, field_bytes: int, picture_bytes: int, series_bytes: int
+        self,
+        library: Library,
+        caps: Caps,
+        *,
+        shelf: Shelf,
+        field_bytes: int,
+        picture_bytes: int,
+        series_bytes: int,
     ) -> None:
         self.library = library
         self.caps = caps
@@ -153,12 +164,14 @@ class Store:
         self.pictures: Memo[MapImage] = Memo(picture_bytes, lambda picture: len(picture.png))
         self._fields: Memo[NDArray[Any]] = Memo(field_bytes, _array_bytes)
         self._moments: Memo[Moments] = Memo(series_bytes, lambda moments: moments.nbytes)
+        self._shelf = shelf
         self._limits: Memo[tuple[float, float]] = Memo(MIB, lambda _: 64)
 
     def close(self) -> None:
         """Forget everything that was read, and close the files."""
         for memo in (self.pictures, self._fields, self._moments, self._limits):
             memo.clear()
+        self._shelf.close()
         self.library.close()
 
     def field(self, selection: Selection, step: int | None, cells: Cells, job: Job) -> NDArray[Any]:
@@ -175,13 +188,26 @@ class Store:
         before = selection.fingerprint(step)
 
         def read(job: Job) -> NDArray[Any]:
-            values = selection.read(step, cells, job)
+            values = self._prepared_field(selection, step, cells)
+            if values is None:
+                values = selection.read(step, cells, job)
             _check_unchanged(selection, step, before)
             values.flags.writeable = False
             self.stats.add(fields=1, nbytes=values.nbytes)
             return values
 
         return self._fields.get((selection.key, step, cells.key, before), read, job)
+
+    def _prepared_field(self, selection: Selection, step: int | None, cells: Cells) -> NDArray[Any] | None:
+        ready = None if step is None else self._ready(selection)
+        if ready is None or step is None:
+            return None
+        field = ready.field(step, cells.read_rows, cells.read_columns)
+        return None if field is None else cells.hide(field.astype(selection.variable.dtype, copy=False))
+
+    def _ready(self, selection: Selection) -> Ready | None:
+        """What is prepared of a variable; conditions on others are not foreseen there."""
+        return None if selection.masks else self._shelf.find(selection.variable, selection.at)
 
     def per_step(self, selection: Selection, steps: slice, cells: Cells, job: Job) -> Moments:
         """Statistics of each step over the cells: read once for every aggregate and grouping."""
@@ -194,6 +220,24 @@ class Store:
     def _moments_by(
         self, reduce: Callable[..., Moments], selection: Selection, steps: slice, cells: Cells, job: Job
     ) -> Moments:
+        """Statistics, of prepared data where there are any."""
+        ready = self._ready(selection) if cells.mask is None else None
+        if ready is None:
+            return self._moments_read(reduce, selection, steps, cells, job)
+
+        def make(job: Job) -> Moments:
+            def read(some: slice) -> Moments:
+                return self._moments_read(reduce, selection, some, cells, job)
+
+            return prepared(reduce, ready, steps, cells, read, job)
+
+        key: Hashable = (reduce.__name__, selection.key, steps.start, steps.stop, cells.key, ready.key)
+        return self._moments.get(key, make, job)
+
+    def _moments_read(
+        self, reduce: Callable[..., Moments], selection: Selection, steps: slice, cells: Cells, job: Job
+    ) -> Moments:
+        """Statistics, of the files."""
         before = selection.fingerprint(steps)
 
         def read(job: Job) -> Moments:

@@ -100,13 +100,15 @@ def _pieces(boxes: Sequence[NDArray[Any]], most: int) -> Iterator[NDArray[Any]]:
                 yield box[i : i + high, j : j + wide]
 
 
-def over_steps(cells: NDArray[Any], codes: Codes, origin: float) -> Sums:
-    """Sums of each cell over its steps, of shape (ny, nx, t): shape (ny, nx)."""
-    ny, nx, times = cells.shape
-    flat = cells.reshape(ny * nx, times)
-    high = max(_AT_ONCE // times, 1)
-    parts = [sums_of(flat[first : first + high], 1, codes, origin) for first in range(0, ny * nx, high)]
-    return Sums.join(parts).reshaped((ny, nx))
+def over_steps(fields: NDArray[Any], codes: Codes, origin: float) -> Sums:
+    """Sums of each cell over some steps, of shape (t, ny, nx): shape (ny, nx)."""
+    times, ny, nx = fields.shape
+    wide = max(_AT_ONCE // times, 1)
+    rows = [
+        [sums_of(fields[:, row, first : first + wide], 0, codes, origin) for first in range(0, nx, wide)]
+        for row in range(ny)
+    ]
+    return Sums.join([part for row in rows for part in row]).reshaped((ny, nx))
 
 
 def across(band: NDArray[Any], codes: Codes, origin: float) -> Sums:

@@ -55,7 +55,7 @@ def build_segment(
     about : mapping
         What the footer tells besides.
     tell : callable
-        Called with the number of steps that are done, of those of the segment.
+        Called with the number of steps that are done, of those of the segment; reading them is half of it.
 
     Raises
     ------
@@ -143,7 +143,7 @@ class _Making:
                 codes = self.codes.encode(raw, packing)
                 yield slice(done, done + len(codes)), codes
                 done += len(codes)
-            self.tell(done)
+            self.tell(done // 2)
 
     def _origin(self, stack: NDArray[Any]) -> float:
         """A usual value of floats: sums of squares about it lose no digits."""
@@ -168,6 +168,7 @@ class _Making:
                     writer.blocks(level, top // EDGES[level - 1], sums)
                     if level < len(EDGES):
                         sums = coarser(sums, EDGES[level] // EDGES[level - 1])
+                self.tell(self.times // 2 + self.times * min(top + EDGES[-1], ny) // (2 * ny))
 
     def _row_of_blocks(self, stack: NDArray[Any], writer: SegmentWriter, row: int) -> Sums:
         height = min(EDGES[0], self.shape[0] - row)
@@ -177,6 +178,6 @@ class _Making:
             band[inner] = np.ascontiguousarray(stack[:, row + inner]).T
         writer.cells(row // EDGES[0], band)
         for number, first in enumerate(range(0, self.times, SPAN)):
-            part = np.ascontiguousarray(band[:, :, first : first + SPAN])
+            part = stack[first : first + SPAN, row : row + height]
             writer.span(number, row, over_steps(part, self.codes, self.origin))
         return across(band, self.codes, self.origin)

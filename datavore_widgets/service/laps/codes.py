@@ -111,13 +111,21 @@ class Codes:
             raise Unfit
         data = _native(raw, packing)
         unsigned = np.dtype(f"u{data.dtype.itemsize}")
-        codes = (data.view(unsigned) + unsigned.type(self.shift % 2 ** (8 * unsigned.itemsize))).view(self.dtype)
-        if self.gaps:
-            missing = packing.missing(data)
-            if ((codes == self.missing) & ~missing).any():
-                raise Unfit
-            codes[missing] = self.missing
-        return np.asarray(codes)
+        turned = self.shift % 2 ** (8 * unsigned.itemsize)
+        codes = (data.view(unsigned) + unsigned.type(turned) if turned else data).view(self.dtype)
+        if not self.gaps or self._falls_into_place(packing):
+            return np.asarray(codes)
+        missing = packing.missing(data)
+        if ((codes == self.missing) & ~missing).any():
+            raise Unfit
+        return np.where(missing, self.dtype.type(self.missing), codes)
+
+    def _falls_into_place(self, packing: Packing) -> bool:
+        """Whether the shift alone makes all that is missing the lowest integer, and nothing else."""
+        if packing.minimum is not None or packing.maximum is not None:
+            return False
+        width = 2 ** (8 * self.dtype.itemsize)
+        return all((int(fill) + self.shift - self.missing) % width == 0 for fill in packing.fills)
 
     def _floats(self, raw: NDArray[Any], packing: Packing) -> NDArray[Any]:
         values = packing.decode(raw)
@@ -250,9 +258,9 @@ def _simple(values: NDArray[Any], dtype: np.dtype[Any]) -> Codes | None:
 
 
 def _native(raw: NDArray[Any], packing: Packing) -> NDArray[Any]:
-    """Stored values in the machine's byte order, with the sign that they are meant to have; a copy."""
-    data = raw.astype(raw.dtype.newbyteorder("="), copy=True)
-    return data.view(np.uint8) if data.dtype.kind == "b" else data.view(packing.stored)
+    """Stored values in the machine's byte order, with the sign that they are meant to have."""
+    data = raw.astype(raw.dtype.newbyteorder("="), copy=False)
+    return data.view(np.uint8 if data.dtype.kind == "b" else packing.stored)
 
 
 def _told(scalar: Any) -> tuple[str, float | int] | None:

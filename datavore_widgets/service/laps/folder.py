@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from datavore_widgets.protocol.job import Job
+from datavore_widgets.service.grid import RectilinearGrid
 from datavore_widgets.service.index import Variable
 
-__all__ = ["Folder", "Plan", "cache_folder", "digest", "plan_of", "plans_of"]
+__all__ = ["Folder", "Plan", "cache_folder", "digest", "is_preparable", "plan_of", "plans_of"]
 
 STEPS = 256
 """Steps of a segment: a day that is appended touches one."""
@@ -40,6 +41,12 @@ def cache_folder() -> Path:
 def digest(*parts: Hashable) -> str:
     """A short text that differs where the parts do."""
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def is_preparable(variable: Variable) -> bool:
+    """Whether it has times, rows and columns that stay where they are, and lies in files, which tell of changes."""
+    on_disk = all(piece.source.name for piece in variable.pieces)
+    return on_disk and variable.has_time and not variable.moves and isinstance(variable.grid, RectilinearGrid)
 
 
 @dataclass(frozen=True)
@@ -96,9 +103,8 @@ class Folder:
     """
 
     def __init__(self, root: Path, variable: Variable, at: tuple[int, ...]) -> None:
-        grid = variable.grid
-        first = variable.pieces[int(variable.piece_of[0])].source.name
-        key = digest(first, variable.name, at, grid.lon.tobytes(), grid.lat.tobytes(), variable.axis.calendar)
+        first = variable.pieces[int(variable.piece_of[0])]
+        key = digest(first.source.name, variable.name, at, repr(first.found.place.key), variable.axis.calendar)
         plain = re.sub(r"[^A-Za-z0-9_.-]", "_", variable.name)[:40].lstrip(".")
         self.path = root / f"{plain}-{key}"
 

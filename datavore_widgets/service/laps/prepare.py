@@ -11,10 +11,9 @@ from typing import Any
 from datavore_widgets.errors import InvalidValue, NotSupported, Unreadable
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.service.catalog import Library, open_catalog
-from datavore_widgets.service.grid import RectilinearGrid
 from datavore_widgets.service.index import Index, Variable
 from datavore_widgets.service.laps.build import build_segment
-from datavore_widgets.service.laps.folder import Folder, Plan, cache_folder, plan_of, plans_of
+from datavore_widgets.service.laps.folder import Folder, Plan, cache_folder, is_preparable, plan_of, plans_of
 from datavore_widgets.service.laps.segment import Segment
 
 __all__ = ["Prepared", "prepare"]
@@ -108,12 +107,6 @@ def _preparable(indexes: Iterable[Index]) -> Iterator[tuple[Index, Variable]]:
         for variable in index.variables.values():
             if is_preparable(variable):
                 yield index, variable
-
-
-def is_preparable(variable: Variable) -> bool:
-    """Whether it has times, rows and columns, and lies in files, which tell when they change."""
-    on_disk = all(piece.source.name for piece in variable.pieces)
-    return on_disk and variable.has_time and isinstance(variable.grid, RectilinearGrid)
 
 
 class _Work:

@@ -255,6 +255,12 @@ class Segment:
         sums = [over_cells(boxes, self.codes, self.origin)] if boxes else []
         return reduce(add, [*sums, *(self._blocks(part, steps) for part in parts if part.level)])
 
+    def values(self, steps: slice, rows: slice, runs: Runs) -> NDArray[Any]:
+        """Decoded values of the cells of some rows and runs of columns, in no order: shape (steps, cells)."""
+        parts = [Part(0, rows.start, rows.stop, run.start, run.stop) for run in runs]
+        cells = [box.reshape(-1, box.shape[-1]) for part in parts for box in self._boxes(part, steps)]
+        return self.codes.decode(np.concatenate(cells).T)
+
     def _boxes(self, part: Part, steps: slice) -> list[NDArray[Any]]:
         """The cells of a rectangle, as parts of tiles: (tile rows, tile columns, rows, columns, t) each."""
         down, right = _in_tiles(part.top, part.bottom), _in_tiles(part.left, part.right)
@@ -282,6 +288,20 @@ class Segment:
                 whole = whole + self._over_steps(rest, rows, columns)
         return whole
 
+    def field(self, place: int, rows: slice) -> NDArray[Any] | None:
+        """Decoded values of whole rows at one step, of the copy in the order of time; None where there is none."""
+        ny, nx = self.shape
+        first, stop, step = rows.indices(ny)
+        try:
+            with self.path.with_suffix(".fields").open("rb", buffering=0) as file:
+                file.seek((place * ny + first) * nx * self.codes.dtype.itemsize)
+                codes = np.fromfile(file, dtype=self.codes.dtype, count=(stop - first) * nx)
+        except FileNotFoundError:
+            return None
+        if codes.size < (stop - first) * nx:
+            return None
+        return self.codes.decode(codes.reshape(-1, nx)[::step])
+
     def _over_steps(self, steps: slice, rows: slice, columns: slice) -> Sums:
         """Of one row of tiles at a time."""
         parts = []
@@ -296,8 +316,8 @@ class Segment:
             self._ask(Part(0, tile, tile + 1, across.start, across.stop))
             tiles = self._tiles[tile, across, row % _EDGE : bottom - tile * _EDGE : every, :, steps]
             self.touched += tiles.nbytes
-            band = tiles.swapaxes(0, 1).reshape(tiles.shape[1], -1, tiles.shape[3])
-            parts.append(over_steps(band[:, inside], self.codes, self.origin))
+            band = tiles.swapaxes(0, 1).reshape(tiles.shape[1], -1, tiles.shape[3])[:, inside]
+            parts.append(over_steps(band.transpose(2, 0, 1), self.codes, self.origin))
             row += tiles.shape[1] * every
         return Sums.join(parts)
 

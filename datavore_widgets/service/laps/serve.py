@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datavore_widgets.protocol.job import Job
+from datavore_widgets.service.cells import Cells
 from datavore_widgets.service.laps.codes import Codes
 from datavore_widgets.service.laps.segment import Segment
 from datavore_widgets.service.laps.shelf import Ready, Run
 from datavore_widgets.service.laps.sums import Sums
-from datavore_widgets.service.select import Cells
 from datavore_widgets.service.series import Moments, per_step
 
 __all__ = ["prepared"]
@@ -24,6 +24,9 @@ __all__ = ["prepared"]
 IntArray = NDArray[np.int64]
 Read = Callable[[slice], Moments]
 """Reads some steps from the files."""
+
+_FEW = 32
+"""Cells up to which values are decoded before they are summed: of so few, the rounding of 32-bit floats shows."""
 
 _MANY = 100_000
 """Cells from which on segments are summed side by side: below, handing over costs as much as it gains."""
@@ -46,6 +49,10 @@ def prepared(kind: Callable[..., Moments], ready: Ready, steps: slice, cells: Ce
 def _per_step(runs: list[Run], cells: Cells, read: Read, job: Job) -> Moments:
     """Moments of each step over the cells, shape (steps,)."""
     columns = _slices(cells.columns)
+    if cells.count <= _FEW:
+        few = (run.segment.values(run.inside, cells.rows, columns) if run.segment else None for run in runs)
+        found = zip(runs, few, strict=True)
+        return Moments.join([read(run.steps) if some is None else Moments.of(some, axis=1) for run, some in found])
 
     def summed(run: Run) -> Sums | None:
         job.check()
@@ -70,14 +77,13 @@ def _meaning(run: Run) -> tuple[Codes, float] | None:
 
 def _per_cell(runs: list[Run], cells: Cells, read: Read, job: Job) -> Moments:
     """Moments of each cell over the steps, shape (ny, nx)."""
-    rows = slice(cells.rows.start, cells.rows.stop, cells.row_step)
     parts = []
     done, total = 0, sum(run.steps.stop - run.steps.start for run in runs)
     for run in runs:
         if run.segment is None:
             parts.append(read(run.steps))
         else:
-            sums = _of_cells(run.segment, run.inside, rows, cells.columns[:: cells.column_step])
+            sums = _of_cells(run.segment, run.inside, cells.read_rows, cells.read_columns)
             parts.append(sums.moments(run.segment.codes, run.segment.origin))
         done += run.steps.stop - run.steps.start
         job.progress(done, total)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from datavore_widgets.errors import Unreadable
 from datavore_widgets.service.index import Variable
-from datavore_widgets.service.laps.folder import Folder, digest
+from datavore_widgets.service.laps.folder import Folder, digest, is_preparable
 from datavore_widgets.service.laps.segment import Segment
 
 __all__ = ["Ready", "Run", "Shelf"]
@@ -76,6 +76,12 @@ class Ready:
                 segment = self.segments[number] if number >= 0 else None
                 yield Run(slice(steps.start + first, steps.start + last), segment, inside)
 
+    def field(self, step: int, rows: slice, columns: IntArray) -> NDArray[Any] | None:
+        """Values of one step, decoded, (ny, nx); None where they have to be read from the files."""
+        number = int(self.segment_of[step])
+        field = self.segments[number].field(int(self.place_of[step]), rows) if number >= 0 else None
+        return None if field is None else field[:, columns]
+
     @property
     def missing(self) -> int:
         """Steps that have to be read from the files."""
@@ -99,15 +105,18 @@ class Shelf:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._lock = threading.Lock()
-        self._known: dict[tuple[int, tuple[int, ...]], _Entry] = {}
+        self._known: dict[tuple[int, tuple[int, ...]], _Entry | None] = {}
 
     def find(self, variable: Variable, at: tuple[int, ...]) -> Ready | None:
         """Where the steps of a variable are prepared; None if none are."""
         with self._lock:
-            entry = self._known.get((id(variable), at))
-            if entry is None:
-                entry = self._known[id(variable), at] = _Entry(variable, Folder(self._root, variable, at))
-            return entry.look()
+            key = id(variable), at
+            if key not in self._known:
+                self._known[key] = (
+                    _Entry(variable, Folder(self._root, variable, at)) if is_preparable(variable) else None
+                )
+            entry = self._known[key]
+            return entry.look() if entry else None
 
     def close(self) -> None:
         """Let go of the files; they are opened again when they are needed."""

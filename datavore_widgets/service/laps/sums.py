@@ -121,19 +121,18 @@ def sums_of(samples: NDArray[Any], axis: int, codes: Codes, origin: float) -> Su
     Parameters
     ----------
     samples : ndarray
-        Codes, as many as the processor's own memory holds.
+        Codes, as many as the processor's own memory holds; at most 65,535 along the axis.
     """
     low = np.minimum.reduce(samples, axis=axis)
     high = np.maximum.reduce(samples, axis=axis)
-    work = samples.astype(np.float64)
-    size = samples.shape[axis]
     if codes.is_whole:
-        return _sums_of_whole(samples, work, axis, codes, low, high)
+        return _sums_of_whole(samples, axis, codes, low, high)
+    count = np.full(low.shape, samples.shape[axis], dtype=np.int64)
+    work = samples.astype(np.float64)
     work -= origin
-    count = np.full(low.shape, size, dtype=np.int64)
     if np.isnan(low).any():
         missing = np.isnan(samples)
-        count -= np.add.reduce(missing, axis=axis, dtype=np.int64)
+        count -= _counted(missing, axis)
         work[missing] = 0.0
         low = np.minimum.reduce(np.where(missing, codes.highest, samples), axis=axis)
         high = np.maximum.reduce(np.where(missing, codes.lowest, samples), axis=axis)
@@ -142,22 +141,40 @@ def sums_of(samples: NDArray[Any], axis: int, codes: Codes, origin: float) -> Su
     return Sums(count, total, np.add.reduce(work, axis=axis), low, high)
 
 
-def _sums_of_whole(
-    samples: NDArray[Any], work: NDArray[np.float64], axis: int, codes: Codes, low: NDArray[Any], high: NDArray[Any]
-) -> Sums:
-    count = np.full(low.shape, samples.shape[axis], dtype=np.int64)
-    # Every partial sum is a whole number below 2**53: float64 adds them without loss, and faster than int64.
-    total = np.add.reduce(work, axis=axis).astype(np.int64)
-    np.multiply(work, work, out=work)
-    squares = np.add.reduce(work, axis=axis).astype(np.int64)
+def _sums_of_whole(samples: NDArray[Any], axis: int, codes: Codes, low: NDArray[Any], high: NDArray[Any]) -> Sums:
+    size = samples.shape[axis]
+    count = np.full(low.shape, size, dtype=np.int64)
+    missing = None
     if codes.gaps and low.min(initial=0) == codes.missing:
-        absent = np.add.reduce(samples == codes.missing, axis=axis, dtype=np.int64)
-        count -= absent
-        total -= absent * codes.missing
-        squares -= absent * codes.missing**2
+        missing = samples == codes.missing
+        count -= _counted(missing, axis)
         # One down, the lowest becomes the highest; all others keep their order.
         unsigned = np.dtype(f"u{codes.dtype.itemsize}")
         half = unsigned.type(np.iinfo(codes.dtype).max)
         turned = np.minimum.reduce(samples.view(unsigned) + half, axis=axis)
         low = np.where(count > 0, (turned - half).view(codes.dtype), codes.highest)
+    first, last = int(low.min()), int(high.max())
+    # About the middle, so that the squares are small; what is missing lies there, and adds nothing.
+    middle = (first + last) // 2 if first <= last else 0
+    if missing is not None:
+        samples = np.where(missing, codes.dtype.type(middle), samples)
+    # In 32 bits where they suffice: twice as fast. Else float64 adds whole numbers below 2**53, also without loss.
+    narrow = size * max(last - middle, middle - first) ** 2 < 2**32
+    work: NDArray[Any] = samples.astype(np.int32 if narrow else np.float64)
+    np.subtract(work, middle, out=work)
+    total = np.add.reduce(work, axis=axis, dtype=work.dtype).astype(np.int64)
+    np.multiply(work, work, out=work)
+    # Squares have no sign, so one bit more.
+    work = work.view(np.uint32) if narrow else work
+    squares = np.add.reduce(work, axis=axis, dtype=work.dtype).astype(np.int64)
+    if middle:
+        squares += middle * (2 * total + count * middle)
+        total += count * middle
     return Sums(count, total, squares, low, high)
+
+
+def _counted(marks: NDArray[np.bool_], axis: int) -> NDArray[np.int64]:
+    """How many are true, many at a time in the narrowest type that does not overflow."""
+    narrow = np.min_scalar_type(marks.shape[axis])
+    counted: NDArray[np.int64] = np.add.reduce(marks.view(np.uint8), axis=axis, dtype=narrow).astype(np.int64)
+    return counted
