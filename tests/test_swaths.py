@@ -283,6 +283,16 @@ def test_a_box_on_a_model_grid_leaves_out_the_cells_around_it() -> None:
     assert max(thinned.data.shape) <= 3
 
 
+def test_a_smooth_picture_that_is_not_to_be_had_is_not_passed_off_as_one() -> None:
+    with LocalService({"a": fields.curvilinear()}) as service:
+        source = Source("a", "tos", None)
+        smooth = service.answer(MapQuery(source, Canvas(BBox(0, 0, 8, 6), 80, resample=True), STYLE))
+        plain = service.answer(MapQuery(source, Canvas(BBox(0, 0, 8, 6), 80), STYLE))
+    assert "cell by cell" in smooth.note
+    assert plain.note == ""
+    assert np.array_equal(pixels(smooth.png), pixels(plain.png))
+
+
 # --- other frames -----------------------------------------------------------------------------------------------------
 
 

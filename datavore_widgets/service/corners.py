@@ -8,13 +8,14 @@ far out as the opposite ones.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datavore_widgets.service.sphere import degrees_of, vectors_of
+from datavore_widgets.service.sphere import cross, degrees_of, vectors_of
 
 __all__ = ["Corners", "EstimatedCorners", "ToldCorners"]
 
@@ -122,26 +123,29 @@ class EstimatedCorners:
 
     def vectors(self, cells: IntArray) -> FloatArray:
         """Vectors of the corners of some cells, as good as of unit length."""
-        return np.stack([self._taken(*pair, cells) for pair in zip(self._lattice, self._vectors, strict=True)])
+        take = self._take(cells)
+        return np.stack([take(*pair) for pair in zip(self._lattice, self._vectors, strict=True)])
 
     def degrees(self, cells: IntArray) -> tuple[FloatArray, FloatArray]:
         """Longitudes and latitudes of the corners of some cells."""
-        lon, lat = self._degrees
-        return self._taken(self._lattice_lon, lon, cells), self._taken(self._lattice_lat, lat, cells)
+        take, (lon, lat) = self._take(cells), self._degrees
+        return take(self._lattice_lon, lon), take(self._lattice_lat, lat)
 
-    def _taken(self, lattice: FloatArray, others: FloatArray, cells: IntArray) -> FloatArray:
+    def _take(self, cells: IntArray) -> Callable[[FloatArray, FloatArray], FloatArray]:
+        """What picks the corners of some cells, shape (4, n), from numbers on the lattice and those listed."""
         ny, nx = self._shape
-        rows, columns = np.divmod(cells, nx)
-        flat, first = lattice.ravel(), rows * (nx + 1) + columns
-        taken = np.empty((4, cells.size))
-        for number, (down_side, right_side) in enumerate(_SIDES):
-            offset = max(down_side, 0) * (nx + 1) + max(right_side, 0)
-            taken[number] = flat.take(first + offset)
-        if others.size:
-            place = self._others[cells + np.arange(4)[:, None] * (ny * nx)]
-            listed = place >= 0
-            taken[listed] = others[place[listed]]
-        return taken
+        first = cells + cells // nx
+        places = first + np.array([[max(down, 0) * (nx + 1) + max(right, 0)] for down, right in _SIDES])
+        listed = self._others[cells + np.arange(4)[:, None] * (ny * nx)]
+        which = np.nonzero(listed >= 0)
+        listed = listed[which]
+
+        def take(lattice: FloatArray, others: FloatArray) -> FloatArray:
+            taken = lattice.ravel().take(places)
+            taken[which] = others[listed]
+            return np.asarray(taken)
+
+        return take
 
 
 class _Links:
@@ -187,13 +191,13 @@ class _Links:
         length = np.sqrt((below**2).sum(axis=0))
         lost = ~np.isfinite(aside[0])
         # Without any neighbour to a side a cell is as wide as high; without any at all it is like the others.
-        square = np.cross(below, own, axis=0) * (right * down)
+        square = cross(below, own) * (right * down)
         east = np.stack([-own[1], own[0] + 1e-12, np.zeros_like(own[0])])
         east *= self._typical / np.sqrt((east**2).sum(axis=0))
         aside = np.where(lost, np.where(np.isfinite(length), square, east * right), aside)
         other_aside = np.where(np.isfinite(other_aside[0]), other_aside, aside)
         lost = ~np.isfinite(below[0])
-        below = np.where(lost, np.cross(aside, own, axis=0) * (-right * down), below)
+        below = np.where(lost, cross(aside, own) * (-right * down), below)
         other_below = np.where(np.isfinite(other_below[0]), other_below, below)
         return np.asarray(own + (aside + other_aside + below + other_below) / 4)
 

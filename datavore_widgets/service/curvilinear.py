@@ -73,6 +73,7 @@ class CurvilinearGrid:
     key: Hashable
     is_swath: bool = False
     wrap: int | None = None
+    is_smooth = False
     _told: tuple[FloatArray, FloatArray] | None = None
     _within: tuple[CurvilinearGrid, IntArray] | None = None
     _touching: dict[BBox, Cells] = field(default_factory=dict, repr=False)

@@ -53,6 +53,11 @@ class Grid(Protocol):
         ...
 
     @property
+    def is_smooth(self) -> bool:
+        """Whether a pixel can be mixed from the cells around it; else it shows the one that holds it."""
+        ...
+
+    @property
     def cell_size(self) -> tuple[float, float]:
         """Typical width and height of a cell in degrees."""
         ...
@@ -124,6 +129,7 @@ class RectilinearGrid:
     is_cyclic: bool = False
     hole: tuple[float, float] | None = None
     is_swath = False
+    is_smooth = True
 
     @classmethod
     def from_centers(

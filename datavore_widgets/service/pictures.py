@@ -139,6 +139,9 @@ def _drawn(
     if present.size == 0:
         outside = f"nothing of it lies in this box: the data cover {grid.bbox.to_text()}"
         note = f"{note}; {outside}" if note else outside
+    if canvas.resample and not grid.is_smooth and info.kind in ("continuous", "anomaly"):
+        plain = "drawn cell by cell, as grids with two-dimensional coordinates are"
+        note = f"{note}; {plain}" if note else plain
     picture = render(grid.part(cells), values, canvas, style, info.kind, info.flags)
     store.stats.add(pictures=1)
     return MapImage(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from datavore_widgets.service.sphere import vectors_of
+from datavore_widgets.service.sphere import cross
 
 __all__ = ["Boxes", "Edges", "Pixels", "edges_of", "paint"]
 
@@ -58,6 +58,11 @@ class Edges:
             np.concatenate([self.normals, centers[:, None]], axis=1), np.concatenate([offset, caps]), self.owner
         )
 
+    def take(self, places: IntArray) -> Edges:
+        """Some polygons, in any order."""
+        offset = self.offset if self.offset.shape[1] == 1 else self.offset[:, places]
+        return Edges(self.normals[:, :, places], offset, self.owner[places])
+
     @classmethod
     def discs(cls, centers: FloatArray, angle: float, cells: IntArray) -> Edges:
         """Discs of some radians around the centres of cells, of shape (3, n)."""
@@ -74,7 +79,7 @@ def edges_of(corners: FloatArray, cells: IntArray) -> Edges:
     cells : ndarray of int64, shape (n,)
         What the cells are called. Cells without an area are left out.
     """
-    normals = np.cross(corners, np.roll(corners, -1, axis=1), axis=0)
+    normals = cross(corners, np.roll(corners, -1, axis=1))
     # Which side each corner lies on of the edge before last: all on one side of a convex cell.
     turns = (normals * np.roll(corners, -2, axis=1)).sum(axis=0)
     turning = np.sign(turns.sum(axis=0))
@@ -91,7 +96,7 @@ def edges_of(corners: FloatArray, cells: IntArray) -> Edges:
         for step in (0, 2):
             picked = [corners[:, (start + step + k) % 4, cut] for k in (0, 1, 2)]
             triangle = np.stack([picked[0], picked[1], picked[2], picked[2]], axis=1)
-            sides = np.cross(triangle, np.roll(triangle, -1, axis=1), axis=0)
+            sides = cross(triangle, np.roll(triangle, -1, axis=1))
             way = (sides[:, 0] * picked[2]).sum(axis=0)
             solid = np.abs(way) > _DEGENERATE
             parts.append((sides * np.sign(way))[:, :, solid])
@@ -114,7 +119,8 @@ class Pixels:
     def __init__(self, lons: FloatArray, lats: FloatArray) -> None:
         self.lons, self.lats = lons, lats
         self.cos, self.sin = np.cos(np.radians(lons)), np.sin(np.radians(lons))
-        self.tan, self.secant = np.tan(np.radians(lats)), 1.0 / np.cos(np.radians(lats))
+        self.up, self.across = np.sin(np.radians(lats)), np.cos(np.radians(lats))
+        self.tan, self.secant = self.up / self.across, 1.0 / self.across
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -124,7 +130,8 @@ class Pixels:
     def vectors(self, pixels: IntArray) -> FloatArray:
         """Unit vectors of some pixels by flat number, shape (3, n)."""
         rows, columns = np.divmod(pixels, self.lons.size)
-        return vectors_of(self.lons[columns], self.lats[rows])
+        across = self.across[rows]
+        return np.stack([across * self.cos[columns], across * self.sin[columns], self.up[rows]])
 
     def columns_between(self, west: FloatArray, east: FloatArray) -> tuple[IntArray, IntArray]:
         """First and last (included) of the columns between some longitudes, in the convention of `lons`."""
@@ -181,35 +188,41 @@ def paint(
     # Boxes of one size are tried together. They may be larger than needed: what counts is the trial.
     sizes = wide * (height + 1) + high
     order = np.argsort(sizes, kind="stable")
-    cuts = np.flatnonzero(np.diff(sizes[order])) + 1
-    for run in np.split(order, cuts):
-        if run.size == 0:
-            continue
-        w, h = divmod(int(sizes[run[0]]), height + 1)
+    edges, boxes, sizes = edges.take(order), boxes.take(order), sizes[order]
+    ends = [*(np.flatnonzero(np.diff(sizes)) + 1).tolist(), sizes.size]
+    start = 0
+    for end in ends if sizes.size else []:
+        w, h = divmod(int(sizes[start]), height + 1)
         many = max(1, _AT_ONCE // (w * h))
-        for low in range(0, run.size, many):
-            some = run[low : low + many]
+        while start < end:
+            some = slice(start, min(start + many, end))
             left, top = np.minimum(boxes.left[some], width - w), np.minimum(boxes.top[some], height - h)
-            place, y, x = np.nonzero(_inside(pixels, edges, some, left, top, w, h))
-            _note(pixels, shown, (top[place] + y) * width + left[place] + x, edges.owner[some[place]], centers_of)
+            place, y, x = _inside(pixels, edges, some, left, top, w, h)
+            _note(pixels, shown, (top[place] + y) * width + left[place] + x, edges.owner[some][place], centers_of)
+            start = some.stop
 
 
 def _inside(
-    pixels: Pixels, edges: Edges, some: IntArray, left: IntArray, top: IntArray, w: int, h: int
-) -> NDArray[np.bool_]:
-    """Whether the pixels of boxes of one size lie in their polygons, shape (n, h, w)."""
-    columns, rows = left[:, None] + np.arange(w), top[:, None] + np.arange(h)
+    pixels: Pixels, edges: Edges, some: slice, left: IntArray, top: IntArray, w: int, h: int
+) -> tuple[IntArray, IntArray, IntArray]:
+    """Which pixels of boxes of one size lie in their polygons: number of the box, row and column in there."""
+    # The longest axis comes last, where numpy works fastest.
+    boxes_last = left.size > w
+    columns, rows = np.add.outer(np.arange(w), left), np.add.outer(np.arange(h), top)
     cos, sin = pixels.cos[columns], pixels.sin[columns]
     tan, secant = pixels.tan[rows], pixels.secant[rows]
-    offset = np.broadcast_to(edges.offset, (edges.normals.shape[1], edges.owner.size))
     inside: NDArray[np.bool_] | None = None
     for edge in range(edges.normals.shape[1]):
-        nx, ny, nz = edges.normals[:, edge, some, None]
-        across = nx * cos + ny * sin
-        along = offset[edge, some, None] * secant - nz * tan
-        here = across[:, None, :] >= along[:, :, None]
+        nx, ny, nz = edges.normals[:, edge, some]
+        offset = edges.offset[edge, some if edges.offset.shape[1] > 1 else slice(None)]
+        across, along = nx * cos + ny * sin, offset * secant - nz * tan
+        if boxes_last:
+            here = across >= along[:, None, :]
+        else:
+            here = np.ascontiguousarray(across.T)[:, None, :] >= np.ascontiguousarray(along.T)[:, :, None]
         inside = here if inside is None else np.logical_and(inside, here, out=inside)
-    return np.zeros((some.size, h, w), dtype=bool) if inside is None else inside
+    found = np.nonzero(inside)  # type: ignore[arg-type]
+    return (found[2], found[0], found[1]) if boxes_last else (found[0], found[1], found[2])
 
 
 def _note(
