@@ -94,14 +94,11 @@ class Peer:
     @classmethod
     def on_chunks_of_time(cls, cube: Path, store: Path) -> Peer:
         """On a copy in its best layout."""
-        with _opened(cube, {"time": -1, "lat": 48, "lon": -1}) as data:
-            encoding = {"sst": {**data.sst.encoding, "chunks": (data.sizes["time"], 48, 48)}}
-            for name in ("chunksizes", "preferred_chunks", "contiguous", "shuffle", "zlib", "fletcher32"):
-                encoding["sst"].pop(name, None)
-            keep = {
-                key: encoding["sst"][key] for key in ("dtype", "scale_factor", "add_offset", "_FillValue", "chunks")
-            }
-            data.chunk({"lon": 48}).to_zarr(store, encoding={"sst": keep}, consolidated=False)
+        # As stored, so that nothing is decoded and encoded again.
+        with _opened(cube, {"time": -1, "lat": 48, "lon": -1}, mask_and_scale=False) as data:
+            chunks = (data.sizes["time"], 48, 48)
+            data["sst"].encoding.clear()
+            data.chunk({"lon": 48}).to_zarr(store, encoding={"sst": {"chunks": chunks}}, consolidated=False)
         return cls(xr.open_zarr(store, consolidated=False)["sst"])
 
     @classmethod
@@ -122,8 +119,8 @@ class Peer:
         return {name: array.values for name, array in xr.Dataset(wanted).compute().data_vars.items()}
 
 
-def _opened(cube: Path, chunks: dict[str, int]) -> xr.Dataset:
-    return xr.open_dataset(cube, engine="h5netcdf", chunks=chunks, driver_kwds={"locking": False})
+def _opened(cube: Path, chunks: dict[str, int], **how: bool) -> xr.Dataset:
+    return xr.open_dataset(cube, engine="h5netcdf", chunks=chunks, driver_kwds={"locking": False}, **how)
 
 
 def boxes(rng: np.random.Generator, shape: tuple[int, int], size: tuple[int, int]) -> tuple[slice, slice, BBox]:
