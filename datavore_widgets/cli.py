@@ -11,7 +11,8 @@ import webbrowser
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from types import ModuleType
+from typing import Annotated, cast
 
 import typer
 
@@ -86,8 +87,11 @@ def explore(
             raise InvalidValue(f"either one server or paths, not both: {', '.join(given)}")
         for url in urls:
             _ask(url)
-        # Voila takes two seconds to import: meanwhile the service opens the files.
+        # Voila is imported while the service opens the files.
         service = None if urls else stack.enter_context(ServiceProcess(given))
+        # Two thirds of that import would go into a grammar of internationalised addresses, which jsonschema takes for
+        # a check that nobody asks for, and does without where there is none.
+        sys.modules.setdefault("rfc3987_syntax", cast(ModuleType, None))
         from datavore_widgets.web.site import explorer_site
 
         if service is not None:
