@@ -196,6 +196,14 @@ def test_an_aggregate_over_cells_that_move_is_refused(orbit: LocalService) -> No
     assert one.valid > 0
 
 
+@pytest.mark.parametrize("canvas", [Canvas(BBox(0, 0, 10, 10), 50), Canvas(BBox(0, 0, 10, 10), plot_method="scatter")])
+def test_a_picture_beside_a_swath_is_empty_and_says_so(orbit: LocalService, canvas: Canvas) -> None:
+    picture = orbit.answer(MapQuery(Source(index_of(orbit), "sst", Date("20190821120000")), canvas, STYLE))
+    assert (pixels(picture.png)[..., 3] == 0).all()
+    assert (picture.valid, picture.total) == (0, 0)
+    assert "nothing of it lies in this box" in picture.note
+
+
 def test_default_limits_are_those_of_all_granules(orbit: LocalService) -> None:
     source = Source(index_of(orbit), "sst", Date("20190821120000"))
     picture = orbit.answer(MapQuery(source, Canvas(GLOBAL, 100)))

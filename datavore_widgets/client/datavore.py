@@ -108,7 +108,8 @@ class Datavore:
             What further dimensions and companion variables must be: `{"depth": 0.5}`.
         paramsPlot : mapping or str
             `projection` (`"pc_world"` or `"mercator"`), `resample` (True: bilinear), `reduce` (`"mean"` or
-            `"stride"`: what becomes of several cells in a pixel), `radius`, `plot_method`.
+            `"stride"`: what becomes of several cells in a pixel); for swaths `radius` (metres that a sample reaches at
+            most) and `plot_method` (`"pcolormesh"`: cells, `"scatter"`: discs).
         job : Job, optional
             To cancel with.
 

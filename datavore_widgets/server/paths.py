@@ -39,8 +39,9 @@ _OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "vMax": ("Upper end of the colour scale.", ()),
     "cmap": ("Name of a colour map; `_r` at its end reverses it.", ()),
     "paramsPlot": (
-        "JSON object: `projection` (`pc_world` or `mercator`), `resample`, `reduce` (`mean` or `stride`), `radius`, "
-        "`plot_method`.",
+        "JSON object: `projection` (`pc_world` or `mercator`), `resample`, `reduce` (`mean` or `stride`); "
+        "for swaths `radius` (metres that a sample reaches at most) and `plot_method` (`pcolormesh`: cells, or "
+        "`scatter`: discs).",
         (),
     ),
     "list": ("Give a list of `[lon, lat, value]`.", ("true", "false")),

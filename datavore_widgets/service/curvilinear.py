@@ -197,7 +197,9 @@ class CurvilinearGrid:
 
     @cached_property
     def spacing(self) -> float:
-        """Typical side of a cell in radians."""
+        """Typical side of a cell in radians; that of the whole for a part, so that it is the same in every view."""
+        if self._within is not None:
+            return self._within[0].spacing
         corners = self.corners.vectors(self._some)
         sides = corners - np.roll(corners, -1, axis=1)
         return float(np.median(np.sqrt((sides**2).sum(axis=0))))
