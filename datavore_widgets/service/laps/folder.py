@@ -5,21 +5,25 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import re
 import time
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.service.grid import RectilinearGrid
 from datavore_widgets.service.index import Variable
+from datavore_widgets.service.user_cache import user_cache
 
 __all__ = ["Folder", "Plan", "cache_folder", "digest", "is_preparable", "plan_of", "plans_of"]
+
+_log = logging.getLogger(__name__)
 
 STEPS = 256
 """Steps of a segment: a day that is appended touches one."""
@@ -33,9 +37,7 @@ _LOOK_AROUND = 0.1
 
 def cache_folder() -> Path:
     """Where prepared data go if no folder is given: the user's cache, never beside the data."""
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("datavore_widgets", appauthor=False)) / "laps"
+    return user_cache() / "laps"
 
 
 def digest(*parts: Hashable) -> str:
@@ -161,15 +163,24 @@ class Folder:
 
         The lock is the system's: it ends with the process, however that ends.
         """
-        import fcntl
-
         self.path.mkdir(parents=True, exist_ok=True)
         with (self.path / "lock").open("a") as file:
-            while True:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    job.check()
-                    time.sleep(_LOOK_AROUND)
+            waits = False
+            while not _locks(file):
+                if not waits:
+                    _log.info("another process is preparing %s: waiting for it", self.path)
+                waits = True
+                job.check()
+                time.sleep(_LOOK_AROUND)
             yield
+
+
+def _locks(file: IO[str]) -> bool:
+    """Whether the lock of a file is ours now."""
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

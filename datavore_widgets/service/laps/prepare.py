@@ -53,6 +53,8 @@ def prepare(
 ) -> list[Prepared]:
     """Prepare every variable with times of files, so that boxes and lapses of them take milliseconds.
 
+    Grids of rows and columns are, with the default position of every further dimension; the rest is read as before.
+
     Reads each value once. What is there already and still true is kept: after a file was added only the last
     segment of time is made again. Cancelled or killed at any moment, what was prepared before is still there, and
     the next call goes on where this one ended. Another process that prepares the same is waited for.
