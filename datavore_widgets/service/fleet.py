@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import functools
-import logging
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datavore_widgets.errors import Unreadable
+from datavore_widgets.service.user_cache import made_once
 
 __all__ = ["fleet_path", "write_fleet"]
-
-log = logging.getLogger(__name__)
 
 _VERSION = "fleet-1"
 """Of the folder: a change of the data is a new name, so that an old copy is never taken for the new one."""
@@ -36,30 +32,7 @@ def fleet_path() -> Path:
     Unreadable
         When the cache folder cannot be written to.
     """
-    import platformdirs
-
-    cache = Path(platformdirs.user_cache_dir("datavore_widgets", appauthor=False))
-    folder = cache / _VERSION
-    if folder.is_dir():
-        return folder
-    log.info("making the sample table in %s", folder)
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f"{_VERSION}-", dir=cache) as scratch:
-            made = Path(scratch) / _VERSION
-            made.mkdir()
-            write_fleet(made)
-            try:
-                made.rename(folder)
-            except OSError:
-                if not folder.is_dir():  # not another process that was quicker
-                    raise
-    except OSError as error:
-        raise Unreadable(
-            f"the sample table cannot be made in {cache} ({error.strerror or error}); "
-            "free 25 MB there, or set XDG_CACHE_HOME to a folder that can be written to"
-        ) from error
-    return folder
+    return made_once(_VERSION, write_fleet, "the sample table", 25)
 
 
 def write_fleet(folder: Path, drifters: int = _DRIFTERS, positions: int = _POSITIONS) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import logging
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datavore_widgets.errors import Unreadable
+from datavore_widgets.service.user_cache import made_once
 
 __all__ = ["NOTE", "catalog_path"]
-
-log = logging.getLogger(__name__)
 
 NOTE = "synthetic data"
 """Shown wherever the sample is."""
@@ -114,39 +110,12 @@ def _files() -> tuple[_File, ...]:
 def catalog_path() -> Path:
     """The sample's catalogue file; the sample is made if it is not there yet (some seconds, 60 MB).
 
-    Made in a folder of its own that is then renamed: whenever the making is interrupted, there is no sample or a whole
-    one. Two processes that make it at once end with one copy.
-
     Raises
     ------
     Unreadable
         When the cache folder cannot be written to.
     """
-    import platformdirs
-
-    cache = Path(platformdirs.user_cache_dir("datavore_widgets", appauthor=False))
-    folder = cache / _VERSION
-    catalog = folder / "catalog.toml"
-    if catalog.is_file():
-        return catalog
-    log.info("making the sample data in %s", folder)
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f"{_VERSION}-", dir=cache) as scratch:
-            made = Path(scratch) / _VERSION
-            made.mkdir()
-            _make(made)
-            try:
-                made.rename(folder)
-            except OSError:
-                if not catalog.is_file():  # not another process that was quicker
-                    raise
-    except OSError as error:
-        raise Unreadable(
-            f"the sample data cannot be made in {cache} ({error.strerror or error}); "
-            "free 60 MB there, or set XDG_CACHE_HOME to a folder that can be written to"
-        ) from error
-    return catalog
+    return made_once(_VERSION, _make, "the sample data", 60) / "catalog.toml"
 
 
 def _make(folder: Path) -> None:
