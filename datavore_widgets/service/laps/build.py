@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -94,6 +95,7 @@ class _Making:
         self.times = steps.stop - steps.start
         self.shape = variable.grid.shape
         self.origin = 0.0
+        self._staged: mmap.mmap | None = None
 
     def write(self, path: Path, fields: Path | None, about: Mapping[str, Any]) -> None:
         """Read, turn, sum, write."""
@@ -127,7 +129,9 @@ class _Making:
             file.flush()
             if fields is not None:
                 os.fsync(file.fileno())
-        return np.memmap(staged, dtype=self.codes.dtype, mode="r", shape=shape), staged
+        with staged.open("rb") as file:
+            self._staged = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return np.frombuffer(self._staged, dtype=self.codes.dtype).reshape(shape), staged
 
     def _read(self) -> Iterator[tuple[slice, NDArray[Any]]]:
         ny, nx = self.shape
@@ -168,6 +172,9 @@ class _Making:
                     writer.blocks(level, top // EDGES[level - 1], sums)
                     if level < len(EDGES):
                         sums = coarser(sums, EDGES[level] // EDGES[level - 1])
+                if self._staged is not None and hasattr(mmap, "MADV_DONTNEED"):
+                    # What was turned is not needed again: the file may be larger than memory.
+                    self._staged.madvise(mmap.MADV_DONTNEED)
                 self.tell(self.times // 2 + self.times * min(top + EDGES[-1], ny) // (2 * ny))
 
     def _row_of_blocks(self, stack: NDArray[Any], writer: SegmentWriter, row: int) -> Sums:
