@@ -88,13 +88,13 @@ FILES: dict[str, Shown | str] = {
         "360_day", "air_temperature", "longitude", "latitude"),
     "SOI_Darwin.nc": "no longitude and latitude",
     "SS_AMSR2-L2B_v08_r38622-v02.0-fv01.0.nc": _shown(
-        AMSR2, "swath", "-77.3 -89.6 6.4 0.1", "2019-08-21T17:48:11Z 2019-08-21T17:48:11Z 1",
+        AMSR2, "swath", "-77.3 -89.4 6.4 0.1", "2019-08-21T17:48:11Z 2019-08-21T17:48:11Z 1",
         "standard", "sea_surface_temperature", "lon", "lat"),
     "SS_MODIS_A-JPL-L2P-v2014.0.nc": _shown(
         "sea_surface_temperature sst_dtime", "swath", "72 40.1 86.4 50.2",
         "2019-08-05T06:55:01Z 2019-08-05T06:55:01Z 1", "standard", "sea_surface_temperature", "lon", "lat"),
     "ascat_20150702_084200_metopa_45145_eps_o_250_2300_ovw.l2.nc": _shown(
-        ASCAT, "swath", "-180 -90 180 89.8", "2015-07-02T08:42:00Z 2015-07-02T08:42:00Z 1",
+        ASCAT, "swath", "-180 -89.5 180 89.4", "2015-07-02T08:42:00Z 2015-07-02T08:42:00Z 1",
         "standard", "wind_speed", "lon", "lat"),
     "basin_mask.nc": _shown("basin", "rectilinear", "-180 -90 180 90", "", "standard", "basin", "X", "Y"),
     "clim_axes_noleap.nc": "coordinates and their bounds alone",

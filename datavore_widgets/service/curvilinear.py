@@ -170,10 +170,11 @@ class CurvilinearGrid:
             corner_lon, corner_lat = self.corners.degrees(cells)
             away = half_turn(corner_lon - lon[cells])
             west, east = away.min(axis=0), away.max(axis=0)
-            # Great circles bulge towards the poles, by at most an eighth of the square of their width times a half.
-            bulge = np.degrees(np.radians(east - west) ** 2 / 16)
+            # A great circle between two places of one latitude bulges to tan φ' = tan φ / cos(Δλ / 2) half-way.
+            half = np.cos(np.radians(np.minimum(east - west, 179.0) / 2))
             south, north = corner_lat.min(axis=0), corner_lat.max(axis=0)
-            south, north = np.where(south < 0, south - bulge, south), np.where(north > 0, north + bulge, north)
+            south = np.where(south < 0, np.degrees(np.arctan(np.tan(np.radians(south)) / half)), south)
+            north = np.where(north > 0, np.degrees(np.arctan(np.tan(np.radians(north)) / half)), north)
             around = np.flatnonzero(np.maximum(-west, east) > 90.0)
             west[around], east[around] = -180.0, 180.0
             polar = around[np.abs(lat[cells[around]]) > 45.0]
