@@ -60,24 +60,23 @@ def _markup(scene: Scene, name: str, to: Scale, cmap: str | None, vmin: float | 
     return f"<figure class='dv-bar-figure'><figcaption>{title}</figcaption>{drawn}</figure>"
 
 
-def bar(norm: Norm, to: Scale, cmap: str, *, marks: bool = True) -> str:
-    """The colours of a scale from left to right, with round values below unless `marks` is False."""
+def bar(norm: Norm, to: Scale, cmap: str, *, marks: int = 8) -> str:
+    """The colours of a scale from left to right, with up to so many round values below."""
     colors = palette(cmap, norm.levels)[1:, :3]
     steps = colors[:: max(1, len(colors) // 64)]
     stops = ",".join(f"rgb({r} {g} {b})" for r, g, b in steps)
     low, high = (float(v) for v in to.shown([norm.vmin, norm.vmax]))
-    values, decimals = ticks(low, high)
+    values, decimals = ticks(low, high, marks)
     drawn = []
     for value in values:
         place = 100 * (value - low) / (high - low)
         edge = " dv-tick-first" if place < 3 else " dv-tick-last" if place > 97 else ""
         drawn.append(f"<span class='dv-tick{edge}' style='left:{place:.2f}%'>{_tick(value, decimals)}</span>")
     words = f"{number(low)} to {number(high)} {to.units}".strip()
-    below = f"<div class='dv-ticks'>{''.join(drawn)}</div>" if marks else ""
     return (
         f"<div class='dv-bar-colors' role='img' aria-label='{escape(words)}' "
         f"data-cmap='{escape(cmap)}' data-vmin='{low:.6g}' data-vmax='{high:.6g}' "
-        f"style='background:linear-gradient(to right,{stops})'></div>{below}"
+        f"style='background:linear-gradient(to right,{stops})'></div><div class='dv-ticks'>{''.join(drawn)}</div>"
     )
 
 

@@ -29,7 +29,8 @@ _CLEAR, _RIM, _MISSING, _FIRST = range(4)
 _INK = ((0, 0, 0, 0), (20, 20, 24, 150), (150, 150, 150, 255))
 _ONE_COLOUR = (230, 60, 20, 255)
 _LARGEST = 5  # pixels of a radius
-_CROWDED, _RIMLESS = 0.5, 0.2  # parts of the picture that points would cover, side by side
+_CROWDED = 0.1  # part of the picture that points may cover, side by side; more are smaller
+_RIMLESS = 0.3  # part that points with rims cover: beyond it there would be little but rims
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,11 +107,9 @@ class Points:
         return BBox(west, max(-85.0, south - pad), west + width, min(85.0, north + pad))
 
 
-def _size(count: int, pixels: int) -> tuple[int, bool]:
-    """The radius of so many points on so many pixels, and whether they have rims: so that they can be told apart."""
-    covered = count / max(1, pixels)
-    radius = next((r for r in range(_LARGEST, 1, -1) if covered * (2 * r + 3) ** 2 * 4 <= _CROWDED), 1)
-    return radius, covered * (2 * radius + 3) ** 2 <= _RIMLESS
+def _radius(density: float) -> int:
+    """Pixels of a point's radius, at so many points a pixel."""
+    return next((radius for radius in range(_LARGEST, 1, -1) if density * (2 * radius + 1) ** 2 <= _CROWDED), 1)
 
 
 def draw(points: Points, box: BBox, resolution: int, cmap: str) -> tuple[bytes, BBox, int]:
@@ -144,11 +143,13 @@ def draw(points: Points, box: BBox, resolution: int, cmap: str) -> tuple[bytes, 
     order = np.sort(last[last >= 0])
     rows, columns = y[order].astype(np.int64), x[order].astype(np.int64)
 
-    radius, has_rims = _size(order.size, width * height)
+    radius = _radius(order.size / (width * height))
     rim = radius + 2
     canvas = np.zeros((height + 2 * rim, width + 2 * rim), np.uint8)
-    for dy, dx in _disc(radius + 1) if has_rims else ():
+    for dy, dx in _disc(radius + 1):
         canvas[rows + (rim + dy), columns + (rim + dx)] = _RIM
+    if np.count_nonzero(canvas) > _RIMLESS * width * height:
+        canvas[:] = _CLEAR
     levels = points.levels[order]
     for dy, dx in _disc(radius):
         canvas[rows + (rim + dy), columns + (rim + dx)] = levels

@@ -146,14 +146,13 @@ def _legend(points: Points, cmap: str, count: int) -> str:
         )
         colours = f"<ul class='dv-flags'>{''.join(items)}</ul>"
     elif norm is not None and points.are_times:
-        first, last = (np.datetime64(round(v), "ms").astype("M8[m]") for v in (norm.vmin, norm.vmax))
+        ends = (str(np.datetime64(round(v), "ms").astype("M8[m]")).replace("T", " ") for v in (norm.vmin, norm.vmax))
+        labels = "".join(f"<span>{end} Z</span>" for end in ends)
         colours = (
-            bar(norm, Scale(""), cmap, marks=False)
-            + f"<div class='dv-bar-ends'><span>{str(first).replace('T', ' ')} Z</span>"
-            + f"<span>{str(last).replace('T', ' ')} Z</span></div>"
+            f"<div class='dv-bar-of-times'>{bar(norm, Scale(''), cmap)}<div class='dv-bar-ends'>{labels}</div></div>"
         )
     elif norm is not None:
-        colours = bar(norm, Scale(""), cmap)
+        colours = bar(norm, Scale(""), cmap, marks=5)
     return f"<figure class='dv-bar-figure'>{head}{colours}</figure>"
 
 
