@@ -128,6 +128,9 @@ def serve(
     until_eof: Annotated[bool, typer.Option("--until-eof", hidden=True)] = False,
 ) -> None:
     """Serve your data to other programs; the built-in synthetic sample if none are given."""
+    # Nobody else opens files in this process, and who writes them elsewhere must not find them locked for days;
+    # a change is seen by the file's fingerprint.
+    os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
     with _told():
         from datavore_widgets.server.app import build_app
         from datavore_widgets.server.run import serve_background

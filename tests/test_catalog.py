@@ -827,3 +827,19 @@ def test_no_real_file_breaks_the_opening():
     assert len(opened) >= 9
     with open_catalog(REAL) as library:
         assert {"ostia_monthly", "etopo60", "basin_mask"} <= set(library.indexes)
+
+
+@pytest.mark.parametrize("engine", ["h5netcdf", "netcdf4"])
+@pytest.mark.parametrize("first", ["theirs", "ours"])
+def test_a_file_that_a_notebook_has_open_is_no_damaged_one(tmp_path, engine, first):
+    """HDF5 refuses a file that is open in the same process with other locking."""
+    path = tmp_path / "sea.nc"
+    fields.one_time().to_netcdf(path, engine="h5netcdf")
+    with contextlib.ExitStack() as stack:
+        if first == "theirs":
+            stack.enter_context(xr.open_dataset(path, engine=engine))["sst"].load()
+        library = stack.enter_context(open_catalog(path))
+        variable = library.indexes["sea"].variables["sst"]
+        assert variable.read(0, (), slice(0, 1), np.arange(1)).shape == (1, 1)
+        if first == "ours":
+            stack.enter_context(xr.open_dataset(path, engine=engine))["sst"].load()

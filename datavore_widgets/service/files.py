@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from datavore_widgets.errors import DatavoreError, Unreadable
 from datavore_widgets.service.decode import Packing
-from datavore_widgets.service.formats import check, format_of, is_consolidated, metadata_files
+from datavore_widgets.service.formats import check, format_of, is_consolidated, locking_of, metadata_files
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -336,6 +336,6 @@ def _store(path: Path, kind: str) -> Any:
     if kind == "hdf5":
         # Some NetCDF-4 files use types that h5netcdf does not know; netCDF4 may.
         with contextlib.suppress(*_FAULTS):
-            # Files are not locked: their owner may write to them, and a change is seen by the fingerprint.
-            return backends.H5NetCDFStore.open(str(path), phony_dims="access", driver_kwds={"locking": False})
+            locking = {"locking": locking_of(path)}
+            return backends.H5NetCDFStore.open(str(path), phony_dims="access", driver_kwds=locking)
     return backends.NetCDF4DataStore.open(str(path))  # type: ignore[no-untyped-call]
