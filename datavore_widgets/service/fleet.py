@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from datavore_widgets.service.user_cache import made_once
 
 __all__ = ["fleet_path", "write_fleet"]
 
-_VERSION = "fleet-1"
+_VERSION = "fleet-2"
 """Of the folder: a change of the data is a new name, so that an old copy is never taken for the new one."""
 
 _DRIFTERS = 500
@@ -87,7 +88,7 @@ def write_fleet(folder: Path, drifters: int = _DRIFTERS, positions: int = _POSIT
 def _drift(
     random: np.random.Generator, drifters: int, positions: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Positions and velocities, each (drifters, positions): bands of zonal currents, and eddies.
+    """Positions and velocities, each (drifters, positions): bands of zonal currents, and eddies, along the coasts.
 
     The eddies' velocity is an Ornstein–Uhlenbeck process, exact at any step: e^(-dt/T) of the last value and noise.
     """
@@ -95,21 +96,48 @@ def _drift(
     lat = np.empty_like(lon)
     u = np.empty_like(lon)
     v = np.empty_like(lon)
-    x = random.uniform(-180, 180, drifters)
-    y = np.degrees(np.arcsin(random.uniform(-0.87, 0.87, drifters)))  # evenly over the sphere, to 60°
+    is_land = _land()
+    # Evenly over the sphere, to 60°; more than enough of them are at sea.
+    x = random.uniform(-180, 180, 8 * drifters + 100)
+    y = np.degrees(np.arcsin(random.uniform(-0.87, 0.87, x.size)))
+    afloat = np.flatnonzero(~is_land(x, y))[:drifters]
+    x, y = x[afloat], y[afloat]
     keep = np.exp(-6.0 / 72.0)
     noise = np.sqrt(1 - keep**2)
     eddy = random.normal(0, 0.18, (2, drifters))
     for step in range(positions):
         bands = 0.25 * -np.cos(np.radians(6 * y)) * np.exp(-((y / 50) ** 2))
-        u[:, step], v[:, step] = bands + eddy[0], eddy[1] - 0.002 * (np.abs(y) > 55) * np.sign(y)
-        lon[:, step], lat[:, step] = x, y
-        x = (x + u[:, step] * 6 * _HOUR / (_DEGREE * np.cos(np.radians(y))) + 180) % 360 - 180
-        y = y + v[:, step] * 6 * _HOUR / _DEGREE
-        over = np.abs(y) > 65  # ice ahead: back it goes
-        y = np.where(over, np.sign(y) * (130 - np.abs(y)), y)
+        # Ice ahead: back it goes.
+        along, up = bands + eddy[0], np.where(np.abs(y) > 62, -np.sign(y) * np.abs(eddy[1]), eddy[1])
+        for kept in ((1, 1), (0, 1), (1, 0), (0, 0)):  # as it would, or along the coast, or not at all
+            stuck = is_land(*_moved(x, y, along, up))
+            along = np.where(stuck, kept[0] * (bands + eddy[0]), along)
+            up = np.where(stuck, kept[1] * eddy[1], up)
+        lon[:, step], lat[:, step], u[:, step], v[:, step] = x, y, along, up
+        x, y = _moved(x, y, along, up)
         eddy = keep * eddy + noise * random.normal(0, 0.18, (2, drifters))
     return lon, lat, u, v
+
+
+def _moved(
+    x: NDArray[np.float64], y: NDArray[np.float64], u: NDArray[np.float64], v: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Where six hours lead."""
+    lon = (x + u * 6 * _HOUR / (_DEGREE * np.cos(np.radians(y))) + 180) % 360 - 180
+    return lon, y + v * 6 * _HOUR / _DEGREE
+
+
+def _land() -> Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.bool_]]:
+    """Tells whether places are on land, by half degrees."""
+    from datavore_widgets.service.synthetic import land_mask
+
+    mask = land_mask(np.arange(-179.75, 180, 0.5), np.arange(-89.75, 90, 0.5))
+
+    def is_land(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.bool_]:
+        rows = np.clip(((y + 90) * 2).astype(int), 0, 359)
+        return np.asarray(mask[rows, ((x + 180) * 2).astype(int) % 720])
+
+    return is_land
 
 
 def _gappy(random: np.random.Generator, values: NDArray[np.floating[Any]], part: float) -> object:
