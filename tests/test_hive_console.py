@@ -562,6 +562,23 @@ def test_cancelling_ends_a_long_query_at_once(engine):
     asyncio.run(cancel())
 
 
+def test_a_newer_query_does_not_wait_for_a_long_one(watched):
+    async def overtake() -> None:
+        console = HiveConsole(watched)
+        await until(lambda: console._schema_pump.is_idle)
+        watched.open.clear()
+        ran(console, "SELECT 1 AS one")
+        ran(console, "SELECT 2 AS two")
+        await until(lambda: len(watched.asked) == 2)  # the first one was given up, not answered
+        watched.open.set()
+        await until(lambda: console.pump.is_idle)
+        assert console.result.rows(0, 1) == [["2"]]
+        assert [past.typed for past in console.history] == ["SELECT 2 AS two"]
+        console.close()
+
+    asyncio.run(overtake())
+
+
 def test_a_closed_console_leaves_nothing_behind(engine):
     import ipywidgets
     from ipywidgets.widgets.widget import _instances

@@ -172,7 +172,7 @@ function render({ model, el }) {
     asked = -1;
     drawn = null;
     const digits = Math.max(3, thousands(count).length);
-    const template = [`calc(${digits}ch + 18px)`, ...columns.map((c) => `calc(${c.width}ch + 18px)`)].join(" ");
+    const template = [`calc(${digits}ch + 22px)`, ...columns.map((c) => `calc(${c.width}ch + 20px)`)].join(" ");
     el.style.setProperty("--dv-columns", template);
     scroller.setAttribute("aria-rowcount", String(count + 1));
     el.classList.toggle("dv-no-columns", !columns.length);
