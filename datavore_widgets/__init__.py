@@ -22,6 +22,7 @@ _HOMES = {
     "DatavoreMap": "datavore_widgets.widgets.map",
     "DateSlider": "datavore_widgets.widgets.date_slider",
     "Explorer": "datavore_widgets.widgets.explorer",
+    "HiveConsole": "datavore_widgets.widgets.hive_console",
     "IndexPicker": "datavore_widgets.widgets.index_picker",
     "TimeseriesChart": "datavore_widgets.widgets.timeseries_chart",
     "View": "datavore_widgets.widgets.view",
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from datavore_widgets.widgets.date_slider import DateSlider as DateSlider
     from datavore_widgets.widgets.explorer import Explorer as Explorer
     from datavore_widgets.widgets.explorer import explore as explore
+    from datavore_widgets.widgets.hive_console import HiveConsole as HiveConsole
     from datavore_widgets.widgets.index_picker import IndexPicker as IndexPicker
     from datavore_widgets.widgets.map import DatavoreMap as DatavoreMap
     from datavore_widgets.widgets.timeseries_chart import TimeseriesChart as TimeseriesChart

@@ -23,7 +23,7 @@ from datavore_widgets.service.fleet import fleet_path
 from datavore_widgets.widgets.point_picture import LEVELS, PERCENTILES
 
 TAB = "from datavore_widgets import explore\nexplore(console=True)"
-ALONE = "from datavore_widgets.widgets.hive_console import HiveConsole\nHiveConsole()"
+ALONE = "from datavore_widgets import HiveConsole\nHiveConsole()"
 
 
 @pytest.fixture(scope="session")
