@@ -308,6 +308,9 @@ def test_get_data_is_a_table(laps):
     assert table.index.name == "time"
     row = table.iloc[-1]
     assert row["PSAL"] == pytest.approx(float(fields.value(row["lon"], row["lat"], 8)), rel=1e-6)
+    one_month = laps.getData("ISAS13/v3", "PSAL", "201208", [-60, 2, -58, 4])
+    assert set(one_month.index.strftime("%Y-%m")) == {"2012-08"}
+    pd.testing.assert_frame_equal(one_month, table[table.index < "2012-09"])
     plain = laps.getData("ISAS13/v3", "PSAL", [20120801, 20120930], "-60,2", time_index=False)
     assert plain["TS"].tolist() == [1344988800000, 1347667200000]
 

@@ -28,7 +28,7 @@ from datavore_widgets.protocol.queries import (
     SeriesQuery,
     parse_filters,
 )
-from datavore_widgets.protocol.times import Lapse, TimeAxis
+from datavore_widgets.protocol.times import Date, Lapse, TimeAxis
 
 __all__ = ["Datalaps"]
 
@@ -291,8 +291,8 @@ class Datalaps:
         ----------
         varnames : str or list of str
             Variables, comma-joined or in a list.
-        date : str, or list of two dates
-            The lapse; see `getImage`.
+        date : str, int, datetime, or list of two dates
+            The lapse, see `getImage`; or one date: that time, and a prefix such as `"20120815"` the whole of it.
         bbox : str or list of float
             A position or a box; see `getTimeserie`.
         filters : mapping or str
@@ -319,7 +319,7 @@ class Datalaps:
             str(index),
             tuple(name.strip() for name in names),
             parse_coord(bbox),
-            Lapse.parse(date),
+            _lapse_of(date),
             parse_filters(filters),
         )
         extract = self.service.answer(query, job)
@@ -378,6 +378,14 @@ class Datalaps:
 
 
 _time_index = time_index  # the documented `time_index` hides it in getData
+
+
+def _lapse_of(date: Any) -> Lapse:
+    """A lapse in any spelling, one date being a lapse of its own."""
+    if isinstance(date, Lapse) or (isinstance(date, str) and "," in date) or isinstance(date, list | tuple):
+        return Lapse.parse(date)
+    one = Date.parse(date)
+    return Lapse(one, one)
 
 
 def _series_query(
