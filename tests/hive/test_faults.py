@@ -31,9 +31,8 @@ from datavore_widgets.errors import (
 from datavore_widgets.protocol.sql import SchemaQuery, SqlJob, SqlQuery
 
 CANARY = "p4ssw0rd-that-must-not-show"
-# Four billion pairs: minutes of work, but for a cancel.
-NUMBERS = "(SELECT explode(sequence(1, 200000)) AS {0})"
-ENDLESS = f"SELECT count(*) AS c FROM {NUMBERS.format('a')} x CROSS JOIN {NUMBERS.format('b')} y WHERE a * b % 7 = 3"
+# Hours of work, but for a cancel; in small tasks, since Spark's compiled loops look for a cancel only between them.
+ENDLESS = "SELECT count(*) AS c FROM range(0, 4000000000000, 1, 40000) WHERE id * 31 % 7 = 3"
 MANY = "SELECT id, cast(id AS string) AS s, id * 0.5D AS x FROM range({})"
 
 
