@@ -337,8 +337,7 @@ def test_rows_are_those_of_the_engine(engine, rows):
     frame = console.frame()
     np.testing.assert_array_equal(frame["sst"], wanted["sst"])
     np.testing.assert_array_equal(frame["time"], wanted["time"])
-    assert plain(console._status.value).startswith("1\u202f577 rows")
-    assert len(wanted) == 1577
+    assert f">{thousands(len(wanted))} rows" in console._status.value
     assert console.table.count == len(wanted)
     console.close()
 

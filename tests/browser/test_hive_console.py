@@ -131,8 +131,11 @@ def tab(page: Page, start_cell: Callable[[str], str]) -> tuple[ExplorerDesk, Con
     page.goto(start_cell(TAB))
     desk = ExplorerDesk(page)
     desk.wait()
+    before = desk.picture()[1]
     page.locator(".dv-truth-line").get_by_role("button", name="HiveQL").click()
     expect(page.locator(".dv-tables")).to_contain_text("fleet", timeout=60_000)
+    # The map is lower now: what is drawn on it before the kernel knows would be another box.
+    desk.until(lambda: desk.picture()[1] != before, "the picture of the lower map")
     return desk, Console(page)
 
 
