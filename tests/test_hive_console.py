@@ -37,6 +37,7 @@ from datavore_widgets.widgets.hive_console import HiveConsole
 from datavore_widgets.widgets.point_picture import LEVELS, Points, draw
 from datavore_widgets.widgets.query_text import bind, is_bound, ordered, span_of_error
 from datavore_widgets.widgets.result import Result, collect
+from datavore_widgets.widgets.text import thousands
 from datavore_widgets.widgets.view import View
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&"
