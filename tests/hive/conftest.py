@@ -47,6 +47,15 @@ def doomed_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HiveServ
 
 
 @pytest.fixture
+def large_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HiveServer]:
+    """A server that can hold a large result, as Spark does before it sends the first row."""
+    needed()
+    server = HiveServer(tmp_path_factory.mktemp("large"), memory="6g", quick=False)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
 def hive(hive_server: HiveServer) -> HiveService:
     """The server's service."""
     return HiveService("127.0.0.1", hive_server.port, user="tester", password="anything", timeout=60)

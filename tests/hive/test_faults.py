@@ -330,14 +330,14 @@ def test_the_password_does_not_show(
 
 
 @pytest.mark.slow
-def test_five_million_rows_in_bounds(hive_server: HiveServer) -> None:
+def test_five_million_rows_in_bounds(large_server: HiveServer) -> None:
     """Read in batches, a big result costs the client the size of a few batches."""
     own = psutil.Process()
     before = own.memory_info().rss
     most = seen = 0
     columns = "id, timestamp_seconds(1325376000 + id) AS t, id * 0.5D AS x, cast(id AS string) AS s"
     query = f"SELECT {columns} FROM range(5000000)"
-    for batch in _service(hive_server, timeout=300).answer(SqlQuery(query)):
+    for batch in _service(large_server, timeout=300).answer(SqlQuery(query)):
         seen += batch.num_rows
         most = max(most, own.memory_info().rss)
     assert seen == 5_000_000
