@@ -614,9 +614,9 @@ def test_the_console_is_absent_unless_asked_for(engine):
 
 def test_a_tab_of_the_explorer_draws_on_its_map(engine, rows):
     explorer = explore(fields.field(times=4), console=engine, cmap="viridis")
-    assert explorer.console not in explorer._main.children
-    explorer.tabs.value = "HiveQL"
-    assert explorer.console in explorer._main.children
+    assert explorer.console not in explorer.deck.children
+    explorer.deck.buttons.value = "HiveQL"
+    assert explorer.console in explorer.deck.children
     assert "dv-hidden" in explorer.chart._dom_classes
     leaflet = explorer.map
     state = {"west": -180.0, "south": -60.0, "east": 180.0, "north": 60.0}
@@ -631,6 +631,6 @@ def test_a_tab_of_the_explorer_draws_on_its_map(engine, rows):
     assert "data-cmap='jet'" in leaflet.points.legend.value
     explorer.console.colour.value = "off"
     assert leaflet.points.overlay not in leaflet.map.layers
-    explorer.tabs.value = "Series"
+    explorer.deck.buttons.value = "Series"
     assert "dv-hidden" in explorer.console._dom_classes
     explorer.close()

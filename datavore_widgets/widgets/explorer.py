@@ -11,6 +11,7 @@ from datavore_widgets.widgets.basemap_picker import BasemapPicker
 from datavore_widgets.widgets.color_bar import ColorBar
 from datavore_widgets.widgets.colormap_picker import ColormapPicker
 from datavore_widgets.widgets.date_slider import DateSlider
+from datavore_widgets.widgets.deck import Deck, Tab
 from datavore_widgets.widgets.index_picker import IndexPicker
 from datavore_widgets.widgets.map import DatavoreMap
 from datavore_widgets.widgets.panel import Panel, ViewPanel
@@ -70,10 +71,10 @@ class Explorer(Panel):
         self.chart = TimeseriesChart(client, view)
         self.series_picker = SeriesPicker(client, view, self.chart)
         self.console = _console(console, view)
+        self.deck = Deck(view, self._tabs(), self.desk.sheet)
         self.parts: tuple[ViewPanel, ...] = (
             *(self.index_picker, self.colormap_picker, self.basemap_picker, self.map, self.color_bar),
-            *(self.date_slider, self.truth, self.area, self.series_picker, self.chart),
-            *([] if self.console is None else [self.console]),
+            *(self.date_slider, self.truth, self.area, self.series_picker, self.deck),
         )
         self.map.corner.children = [self.color_bar]
         self.map.layout.height = "auto"
@@ -87,7 +88,9 @@ class Explorer(Panel):
         ]
         side = ipywidgets.VBox([*self._welcome(), *sections, self.status])
         side.add_class("dv-side")
-        self._main = ipywidgets.VBox([self.map, self.date_slider, *self._below()])
+        facts = ipywidgets.HBox([self.truth, *([self.deck.buttons] if len(self.deck.buttons.options) > 1 else [])])
+        facts.add_class("dv-facts")
+        self._main = ipywidgets.VBox([self.map, self.date_slider, facts, self.deck])
         self._main.add_class("dv-main")
         self.layout.height = height
         self.fill([side, self._main])
@@ -103,27 +106,13 @@ class Explorer(Panel):
         word.add_class("dv-welcome")
         return [word]
 
-    def _below(self) -> list[ipywidgets.Widget]:
-        """What lies below the times: the facts and the chart, or the facts, tabs, and what is chosen of them."""
-        if self.console is None:
-            return [self.truth, self.chart]
-        self.tabs = ipywidgets.ToggleButtons(
-            options=["Series", "HiveQL"], tooltips=["Series of the box and the point", "Queries over tables"]
-        )
-        self.tabs.add_class("dv-tabs")
-        self.console.layout.height = None
-        self.watch(self.tabs, "value", self._turn)
-        line = ipywidgets.HBox([self.truth, self.tabs])
-        line.add_class("dv-truth-line")
-        return [line, self.chart]
-
-    def _turn(self, _change: Any = None) -> None:
-        """Show the one that is chosen, of chart and console."""
-        if self.console is not None:
-            if self.console not in self._main.children:
-                self._main.children = (*self._main.children, self.console)
-            self.chart.mark("dv-hidden", self.tabs.value != "Series")
-            self.console.mark("dv-hidden", self.tabs.value != "HiveQL")
+    def _tabs(self) -> list[Tab]:
+        """What shares the place below the facts."""
+        tabs = [Tab("Series", "Series of the box and the point", lambda: self.chart)]
+        if (console := self.console) is not None:
+            console.layout.height = None
+            tabs.append(Tab("HiveQL", "Queries over tables", lambda: console))
+        return tabs
 
     def _tell(self, _change: Any = None) -> None:
         self.status.value = f"<div role='status'>{escape(self.desk.status)}</div>"
@@ -132,6 +121,8 @@ class Explorer(Panel):
         """Cancel what is under way."""
         for part in self.parts:
             part.close()
+        if self.console is not None:
+            self.console.close()  # its tab may never have been chosen
         self.desk.close()
 
 

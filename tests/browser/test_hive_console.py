@@ -132,7 +132,7 @@ def tab(page: Page, start_cell: Callable[[str], str]) -> tuple[ExplorerDesk, Con
     desk = ExplorerDesk(page)
     desk.wait()
     before = desk.picture()[1]
-    page.locator(".dv-truth-line").get_by_role("button", name="HiveQL").click()
+    page.locator(".dv-facts").get_by_role("button", name="HiveQL").click()
     expect(page.locator(".dv-tables")).to_contain_text("fleet", timeout=60_000)
     # The map is lower now: what is drawn on it before the kernel knows would be another box.
     desk.until(lambda: desk.picture()[1] != before, "the picture of the lower map")
@@ -305,7 +305,7 @@ def test_points_follow_the_box(
     screenshot("view")
 
     # Back to the series: the map keeps its points, and all of its height.
-    page.locator(".dv-truth-line").get_by_role("button", name="Series").click()
+    page.locator(".dv-facts").get_by_role("button", name="Series").click()
     expect(page.locator(".dv-hive-console")).to_be_hidden()
     expect(page.locator(".leaflet-dv-points-pane img")).to_have_count(1)
 
@@ -331,7 +331,7 @@ def test_the_app_has_no_console(page: Page, start_explorer: Callable[..., str]) 
     page.goto(start_explorer())
     ExplorerDesk(page).wait()
     expect(page.locator(".dv-chart")).to_be_visible()
-    assert page.locator(".dv-hive-console, .dv-query-text, .dv-truth-line").count() == 0
+    assert page.locator(".dv-hive-console, .dv-query-text").count() == 0
     assert page.get_by_text("HiveQL").count() == 0
 
 
@@ -346,7 +346,7 @@ def test_it_fits_the_window(
 ) -> None:
     page.goto(start_cell(TAB) + f"?theme={theme}")
     ExplorerDesk(page).wait()
-    page.locator(".dv-truth-line").get_by_role("button", name="HiveQL").click()
+    page.locator(".dv-facts").get_by_role("button", name="HiveQL").click()
     console = Console(page)
     console.run("SELECT id, time, lon, lat, sst, sss\nFROM fleet\nWHERE $bbox AND year = 2012 AND id < 60")
     expect(console.status).to_have_text(re.compile(r"rows · "), timeout=30_000)
