@@ -188,8 +188,8 @@ class _Statement:
         deadline = self._query.deadline if isinstance(self._query, SqlQuery) else None
         self._job.check()
         try:
-            self._watch = _Watch(self._job, deadline, self._cancel)
-            self._connection = self._service.connection(self._patience(deadline))
+            self._connection = self._service.connection(self._service.timeout)
+            self._watch = _Watch(self._job, deadline, self._cancel)  # of a connection that it can cut, if it must
             self._connection.open()
             self._handle = self._start()
             self._wait()
@@ -198,9 +198,6 @@ class _Statement:
             self._fail(error)
             raise
         return Table(columns, batches, self._end)
-
-    def _patience(self, deadline: float | None) -> float:
-        return self._service.timeout if deadline is None else min(self._service.timeout, deadline)
 
     def _start(self) -> Any:
         connection, query = self._connected, self._query
@@ -341,6 +338,9 @@ class _Statement:
         """Ask the server over a second connection, and cut the first one if that is no help; in the watching thread."""
         connection, handle = self._connection, self._handle
         if connection is None:
+            return
+        if not connection.has_session:  # nothing was asked yet
+            connection.cut()
             return
         cutting = threading.Timer(_CANCEL_GRACE, connection.cut)
         cutting.start()

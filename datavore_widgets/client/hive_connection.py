@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import socket
 import ssl
 import struct
-import time
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -17,18 +16,14 @@ from thrift.protocol.TBinaryProtocol import TBinaryProtocolAccelerated
 from thrift.protocol.TProtocol import TProtocolException
 from thrift.Thrift import TApplicationException
 from thrift.transport.TSocket import TSocket
-from thrift.transport.TSSLSocket import TSSLSocket
 from thrift.transport.TTransport import TTransportException
 
 from datavore_widgets.client.credentials import Credentials, Secret
+from datavore_widgets.client.dial import dial
 from datavore_widgets.client.rowset import FetchReply, read_fetch_reply
 from datavore_widgets.errors import BadReply, DatavoreError, InvalidSql, ServerError, Unreachable, Unreadable
 
 __all__ = ["HiveConnection", "sql_error"]
-
-log = logging.getLogger(__name__)
-# Failed connections are told by our errors; thrift would write them to the terminal as well.
-logging.getLogger("thrift.transport.TSocket").addHandler(logging.NullHandler())
 
 _GOOD = (
     hs2.TStatusCode.SUCCESS_STATUS,
@@ -37,6 +32,20 @@ _GOOD = (
 )
 _TRIES = 3
 _CONNECT_TIMEOUT = 10.0
+
+
+class _Socket(TSocket):  # type: ignore[misc]  # thrift has no types
+    """Thrift's socket, which connects in our way: as long as it lasts, `given_up` ends it."""
+
+    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None, given_up: threading.Event) -> None:
+        super().__init__(host, port)
+        self._tls, self._given_up = tls, given_up
+
+    def open(self) -> None:
+        self.handle = dial(self.host, self.port, self._timeout, self._given_up, self._tls)
+        self.handle.settimeout(self._timeout)
+        if self._given_up.is_set():  # just now, when there was no handle yet to be shut down
+            raise ConnectionAbortedError
 
 
 class HiveConnection:
@@ -68,7 +77,7 @@ class HiveConnection:
         self._mechanism, self._principal = auth_mechanism, kerberos_service_name
         self._timeout = timeout
         self._tls = _tls(ca_cert)
-        self._was_cut = False
+        self._cut = threading.Event()
         self._socket: Any = None
         self._client: Any = None
         self._session: Any = None
@@ -90,9 +99,9 @@ class HiveConnection:
             except Unreachable as error:
                 self._drop()
                 hopeless = isinstance(_root(error), socket.gaierror | ssl.SSLError | TimeoutError)
-                if hopeless or self._was_cut or attempt + 1 == _TRIES:
+                if hopeless or self._cut.is_set() or attempt + 1 == _TRIES:
                     raise
-                time.sleep(0.2 * 2**attempt)
+                self._cut.wait(0.2 * 2**attempt)
             except BaseException:
                 self._drop()
                 raise
@@ -100,7 +109,7 @@ class HiveConnection:
     def _open_once(self) -> None:
         host, port = self._address
         self.broken = False
-        self._socket = TSSLSocket(host, port, ssl_context=self._tls) if self._tls else TSocket(host, port)
+        self._socket = _Socket(host, port, self._tls, self._cut)
         self._socket.setTimeout(1000 * min(self._timeout, _CONNECT_TIMEOUT))
         transport = hs2.get_transport(
             self._socket, host, self._principal, self._mechanism, self._user, self._password.reveal()
@@ -163,9 +172,15 @@ class HiveConnection:
         request = hs2.TGetInfoReq(sessionHandle=self._session, infoType=hs2.TGetInfoType.CLI_DBMS_NAME)
         return "spark" in str(self.call("GetInfo", request).infoValue.stringValue).lower()
 
+    @property
+    def has_session(self) -> bool:
+        """Whether the server has opened a session: only then can anything be under way there."""
+        return self._session is not None
+
     def cut(self) -> None:
         """End the connection at once, from any thread; whoever waits for the server gets an error."""
-        self.broken = self._was_cut = True
+        self.broken = True
+        self._cut.set()
         handle = None if self._socket is None else self._socket.handle
         if handle is not None:
             with suppress(OSError):

@@ -3,17 +3,19 @@
 # ruff: noqa: PT012 - these blocks read until the error comes
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psutil
 import pytest
+import requests
 from hive_server import HiveServer
 
 from datavore_widgets.client.frames import frame
@@ -84,11 +86,82 @@ def test_no_such_host() -> None:
         service.answer(SqlQuery("SELECT 1"))
 
 
-def test_a_host_that_hears_and_says_nothing() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        service = HiveService("127.0.0.1", silent.getsockname()[1], user="a", password=CANARY, timeout=0.3)
-        with pytest.raises(Unreachable, match="said nothing"):
-            service.answer(SqlQuery("SELECT 1"))
+@pytest.fixture
+def no_room() -> Iterator[int]:
+    """A port where nobody takes calls and no more may wait: to a new one there is no answer at all."""
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        port: int = server.getsockname()[1]
+        for _ in range(8):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(("127.0.0.1", port))
+        yield port
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """A port that takes calls and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
+def lost_name(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A name whose look-up does not come back: there is no server of names here that could be made silent."""
+    over = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait() and [])
+    yield "localhost"
+    over.set()
+
+
+def test_a_host_that_hears_and_says_nothing(silent: int) -> None:
+    with pytest.raises(Unreachable, match="said nothing"):
+        HiveService("127.0.0.1", silent, user="a", password=CANARY, timeout=0.3).answer(SqlQuery("SELECT 1"))
+
+
+def test_a_host_that_does_not_hear(no_room: int) -> None:
+    with pytest.raises(Unreachable, match="said nothing"):
+        HiveService("127.0.0.1", no_room, user="a", password=CANARY, timeout=0.3).answer(SqlQuery("SELECT 1"))
+
+
+@pytest.mark.parametrize("how", ["a silent host", "a silent name", "a silent handshake"])
+@pytest.mark.parametrize("ended_by", [Cancelled, DeadlineExceeded])
+def test_the_way_out_of_connecting(how: str, ended_by: type[DatavoreError], request: pytest.FixtureRequest) -> None:
+    """The system would wait for ten seconds, and let nobody interrupt it."""
+    host, port, ca_cert = "127.0.0.1", 1, None
+    if how == "a silent name":
+        host = request.getfixturevalue("lost_name")
+    elif how == "a silent host":
+        port = request.getfixturevalue("no_room")
+    else:
+        port, ca_cert = request.getfixturevalue("silent"), requests.certs.where()
+    service = HiveService(host, port, user="a", password=CANARY, ca_cert=ca_cert)
+    job = SqlJob()
+    deadline = 0.3 if ended_by is DeadlineExceeded else None
+    thread, ended = _in_thread(lambda: service.answer(SqlQuery("SELECT 1", deadline=deadline), job))
+    if ended_by is Cancelled:
+        time.sleep(0.2)  # so that it is at it; the test is right, though weaker, if it is not yet
+        job.cancel()
+    thread.join(6)  # half a second on a quiet machine
+    assert isinstance(ended[0], ended_by)
+
+
+def test_a_name_with_an_address_that_is_silent(
+    no_room: int, hive_server: HiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next address of the name has its share of the time."""
+    addresses = [("127.0.0.1", no_room), ("127.0.0.1", hive_server.port)]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(socket.AF_INET, 1, 6, "", a) for a in addresses])
+    service = HiveService("localhost", 1, user="a", password="b", timeout=5)
+    assert frame(service.answer(SqlQuery("SELECT 1 AS a")))["a"].tolist() == [1]
+
+
+def test_a_host_that_cannot_be_a_name() -> None:
+    with pytest.warns(UnencryptedConnection):
+        service = HiveService("a" * 80, user="a", password=CANARY)
+    with pytest.raises(Unreachable, match="there is no host"):
+        service.answer(SqlQuery("SELECT 1"))
 
 
 def test_another_protocol() -> None:
