@@ -14,6 +14,7 @@ _HOMES = {
     "Datahive": "datavore_widgets.client.datahive",
     "Datalaps": "datavore_widgets.client.datalaps",
     "Datavore": "datavore_widgets.client.datavore",
+    "Datavoresentinel1": "datavore_widgets.client.sentinel1",
     "DatavoreError": "datavore_widgets.errors",
     "HttpService": "datavore_widgets.client.http",
     "LocalService": "datavore_widgets.service.local",
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from datavore_widgets.client.datalaps import Datalaps as Datalaps
     from datavore_widgets.client.datavore import Datavore as Datavore
     from datavore_widgets.client.http import HttpService as HttpService
+    from datavore_widgets.client.sentinel1 import Datavoresentinel1 as Datavoresentinel1
     from datavore_widgets.errors import DatavoreError as DatavoreError
     from datavore_widgets.service.laps.prepare import prepare as prepare
     from datavore_widgets.service.local import LocalService as LocalService

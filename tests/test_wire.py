@@ -38,6 +38,7 @@ from datavore_widgets.protocol.queries import (
     AGGREGATES,
     PROJECTIONS,
     REDUCERS,
+    AcquisitionsQuery,
     Canvas,
     CatalogQuery,
     Condition,
@@ -47,8 +48,10 @@ from datavore_widgets.protocol.queries import (
     LapsCatalogQuery,
     LapseMapQuery,
     MapQuery,
+    QuicklookQuery,
     SeriesQuery,
     Source,
+    SpectrumQuery,
     Style,
     TimesQuery,
 )
@@ -62,6 +65,7 @@ from datavore_widgets.protocol.times import (
     label_from_millis,
     label_from_parts,
 )
+from datavore_widgets.protocol.waves import Acquisitions, CartesianCross, ModelSpectrum, Quicklook, WaveSpectrum
 
 settings.register_profile("wire", deadline=None, derandomize=True)
 settings.load_profile("wire")
@@ -126,6 +130,9 @@ queries = st.one_of(
     st.builds(TimesQuery, ids, names),
     st.just(CatalogQuery()),
     st.just(LapsCatalogQuery()),
+    st.builds(QuicklookQuery, ids, names, dates(), boxes()),
+    st.builds(AcquisitionsQuery, ids, boxes(), lapses, st.none() | st.integers(1, 10**6)),
+    st.builds(SpectrumQuery, ids, dates(), boxes()),
 )
 
 # --- queries -------------------------------------------------------------------------------------------------------
@@ -145,7 +152,7 @@ def test_a_plain_request_keeps_to_what_published_servers_know(query):
     try:
         request = wire.write(query, plain=True)
     except errors.NotSupported:
-        assert query.filters
+        assert isinstance(query, AcquisitionsQuery | SpectrumQuery) or query.filters
         return
     known = {"nearest", "filters", "vMin", "vMax", "cmap", "offset", "resolution", "paramsPlot", "list"}
     known |= {"groupby", "sm", "mapper_id", "format", "dl", "inv"}
@@ -202,6 +209,22 @@ ISAS = Source("ISAS13/v3", "PSAL", Date("20120815000000"))
             "filters=&format=csv",
             ExtractQuery("2000", ("SULHF", "T"), Point(1, 2), Lapse(Date("2001"), Date("2002"))),
         ),
+        (
+            "/S1AWV.v3</l1_roughness/[-60, 3, -22, 27]/20150701120000/quicklook/",
+            "",
+            QuicklookQuery("S1AWV.v3<", "l1_roughness", Date("20150701120000"), BOX),
+        ),
+        (
+            "/desk/S1AWV.v3%3C/S1A_WV_OCN__2S_ww3/global/20150701120000/quicklook",
+            "",
+            QuicklookQuery("desk/S1AWV.v3<", "S1A_WV_OCN__2S_ww3", Date("20150701120000")),
+        ),
+        (
+            "/desk>S1AWV.v3</global/2015,2016/acquisitions/",
+            "limit=9",
+            AcquisitionsQuery("desk/S1AWV.v3<", GLOBAL, Lapse(Date("2015"), Date("2016")), 9),
+        ),
+        ("/all</global/20150701/spectrum/", "", SpectrumQuery("all<", Date("20150701"))),
         ("/config/", "", CatalogQuery()),
         ("/config_vertx", "", LapsCatalogQuery()),
     ],
@@ -232,6 +255,9 @@ def test_published_spellings_are_read(path, options, query):
         ("/a/b/1,2/2002,2001/ts", "", errors.InvalidValue, "2002"),
         ("/a/b/1,2/2001,2002/extract/", "format=netcdf", errors.NotSupported, "csv"),
         ("/a/../b/global/2012/map/", "", errors.InvalidValue, "index"),
+        ("/a/b/global/null/quicklook/", "", errors.InvalidValue, "date"),
+        ("/a/global/2015,2016/acquisitions/", "limit=0", errors.InvalidValue, "limit"),
+        ("/global/2015/spectrum/", "", errors.UnknownName, "{index}"),
     ],
 )
 def test_wrong_requests_are_refused_by_name(path, options, kind, says):
@@ -357,6 +383,78 @@ indexes = st.builds(
     variables.map(lambda variable: {"sst": variable}),
     any_text,
     st.dictionaries(st.just("more"), st.lists(st.integers()), max_size=1),
+    st.sampled_from(("grid", "wave")),
+)
+
+
+def floats(shape: int | tuple[int, ...], dtype: str = "f4"):
+    return hnp.arrays(dtype, shape, elements=st.floats(allow_infinity=False, width=8 * int(dtype[1])))
+
+
+def codes(shape: int | tuple[int, ...], dtype: str = "i1"):
+    return hnp.arrays(dtype, shape)
+
+
+printable = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=8)
+
+
+@st.composite
+def acquisitions(draw: st.DrawFn) -> Acquisitions:
+    rows, parts = draw(st.integers(0, 4)), draw(st.integers(0, 3))
+    columns = [draw(codes(rows, "i8"))]
+    columns += [draw(floats(rows, "f8" if number < 2 else "f4")) for number in range(9)]
+    columns += [draw(codes(rows))]
+    columns += [np.array(draw(st.lists(printable, min_size=rows, max_size=rows)), dtype=np.str_) for _ in range(3)]
+    columns += [draw(floats((rows, parts))) for _ in range(3)]
+    return Acquisitions(*columns, draw(codes((rows, parts))), draw(st.integers(0, 10**6)))
+
+
+@st.composite
+def spectra(draw: st.DrawFn) -> WaveSpectrum:
+    grid, parts = draw(st.tuples(st.integers(1, 3), st.integers(1, 4))), draw(st.integers(0, 3))
+    number, time = st.floats(allow_infinity=False), Stamp(draw(dates()).low)
+    cross = draw(st.none() | st.tuples(floats(grid), floats(grid)))
+    flat = st.builds(CartesianCross, floats((2, 3)), floats((2, 3)), floats(3), floats(2))
+    model = st.builds(
+        ModelSpectrum, floats(grid, "f8"), any_text, st.just(time), number, number, number, number, number, number
+    )
+    return WaveSpectrum(
+        time=time,
+        **{name: draw(number) for name in ("lon", "lat", "incidence", "heading", "wind_speed", "wind_from")},
+        **{name: draw(number) for name in ("cutoff", "hs", "total_hs", "roughness_spacing")},
+        **{name: draw(any_text) for name in ("satellite", "mode", "file", "lag")},
+        k=draw(floats(grid[0])),
+        phi=draw(floats(grid[1])),
+        energy=draw(floats(grid)),
+        cross_re=None if cross is None else cross[0],
+        cross_im=None if cross is None else cross[1],
+        cartesian=draw(st.none() | flat),
+        partitions=draw(codes(grid, "i2")),
+        partition_ids=draw(codes(parts, "i2")),
+        **{f"partition_{name}": draw(floats(parts)) for name in ("hs", "wavelength", "direction", "ambiguity")},
+        **{f"partition_{name}": draw(codes(parts)) for name in ("quality", "iconf")},
+        quality=draw(st.integers(-1, 9)),
+        roughness=draw(st.none() | floats((2, 2))),
+        model=draw(st.none() | model),
+        notes=tuple(draw(st.lists(any_text, max_size=2))),
+    )
+
+
+quicklooks = st.builds(
+    Quicklook,
+    st.builds(png),
+    st.just(3),
+    st.just(2),
+    st.none() | dates().map(lambda date: Stamp(date.low)),
+    maybe_float,
+    maybe_float,
+    any_text,
+    any_text,
+    maybe_float,
+    any_text,
+    any_text,
+    any_text,
+    any_text,
 )
 PAIRS = st.one_of(
     st.tuples(st.just(MapQuery(ISAS, Canvas(BOX))), images()),
@@ -387,6 +485,9 @@ PAIRS = st.one_of(
         st.just(LapsCatalogQuery()),
         st.builds(lambda name: LapsCatalog(({"index": "a", "name": name, "more": [1, None]},)), any_text),
     ),
+    st.tuples(st.just(QuicklookQuery("S1AWV.v3<", "l1_roughness", ISAS.date)), quicklooks),
+    st.tuples(st.just(AcquisitionsQuery("S1AWV.v3<")), acquisitions()),
+    st.tuples(st.just(SpectrumQuery("S1AWV.v3<", ISAS.date)), spectra()),
 )
 
 

@@ -33,6 +33,7 @@ from datavore_widgets.protocol import payloads, problems, wire
 from datavore_widgets.protocol.answers import Catalog, IndexInfo, MapImage, Times
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.queries import (
+    AcquisitionsQuery,
     CatalogQuery,
     DataQuery,
     ExtractQuery,
@@ -41,7 +42,9 @@ from datavore_widgets.protocol.queries import (
     LapseMapQuery,
     MapQuery,
     Query,
+    QuicklookQuery,
     SeriesQuery,
+    SpectrumQuery,
     TimesQuery,
 )
 from datavore_widgets.protocol.times import Date, TimeAxis, label_from_millis, millis_from_label
@@ -53,7 +56,7 @@ logger = logging.getLogger(__name__)
 _RETRIED = (429, 502, 503, 504)
 _LONGEST_WAIT = 5.0  # seconds, whatever `Retry-After` asks for
 _FIRST_WAIT = 0.2
-_LARGE_ANSWERS = (DataQuery, SeriesQuery, ExtractQuery)
+_LARGE_ANSWERS = (DataQuery, SeriesQuery, ExtractQuery, AcquisitionsQuery)
 _SMALL_BYTES = 32_000_000
 _PROGRESS_AFTER, _PROGRESS_EVERY = 0.5, 0.25
 
@@ -339,7 +342,7 @@ def _retry_after(value: str | None) -> float | None:
 
 def _added_words(query: Query) -> bool:
     """Whether the question, or the picture in its answer, depends on whose server it is."""
-    if isinstance(query, TimesQuery):
+    if isinstance(query, TimesQuery | AcquisitionsQuery | SpectrumQuery):
         return True
     if isinstance(query, MapQuery | LapseMapQuery) and query.canvas.projection == "mercator":
         return True
@@ -355,7 +358,12 @@ def _named(query: Query) -> tuple[str, tuple[str, ...]] | None:
             return source.index, (source.varname,)
         case ExtractQuery(index, varnames):
             return index, varnames
-        case LapseMapQuery(index, varname) | SeriesQuery(index, varname) | FilesQuery(index, varname):
+        case (
+            LapseMapQuery(index, varname)
+            | SeriesQuery(index, varname)
+            | FilesQuery(index, varname)
+            | QuicklookQuery(index, varname)
+        ):
             return index, (varname,)
         case _:
             return None

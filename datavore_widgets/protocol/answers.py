@@ -13,6 +13,7 @@ from datavore_widgets.errors import UnknownName, did_you_mean
 from datavore_widgets.protocol.geometry import BBox
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.queries import (
+    AcquisitionsQuery,
     CatalogQuery,
     DataQuery,
     ExtractQuery,
@@ -21,10 +22,13 @@ from datavore_widgets.protocol.queries import (
     LapseMapQuery,
     MapQuery,
     Query,
+    QuicklookQuery,
     SeriesQuery,
+    SpectrumQuery,
     TimesQuery,
 )
 from datavore_widgets.protocol.times import Stamp, TimeAxis, millis_from_label
+from datavore_widgets.protocol.waves import Acquisitions, Quicklook, WaveSpectrum
 
 __all__ = [
     "Answer",
@@ -256,6 +260,8 @@ class IndexInfo:
         Such as "synthetic data".
     extra : mapping
         Whatever else a server's configuration holds.
+    kind : str
+        `grid` is shown on a map; `wave` is a satellite's wave mode, asked for pictures and spectra of acquisitions.
     """
 
     index: str
@@ -269,6 +275,7 @@ class IndexInfo:
     variables: Mapping[str, VariableInfo] = field(default_factory=dict)
     note: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
+    kind: str = "grid"
 
     def variable(self, varname: str) -> VariableInfo:
         """The variable of that name.
@@ -314,7 +321,20 @@ class LapsCatalog:
     entries: tuple[Mapping[str, Any], ...]
 
 
-Answer = MapImage | Field | CellList | Series | Extract | FileList | Times | Catalog | LapsCatalog
+Answer = (
+    MapImage
+    | Field
+    | CellList
+    | Series
+    | Extract
+    | FileList
+    | Times
+    | Catalog
+    | LapsCatalog
+    | Quicklook
+    | Acquisitions
+    | WaveSpectrum
+)
 
 
 class Service(Protocol):
@@ -336,5 +356,11 @@ class Service(Protocol):
     def answer(self, query: CatalogQuery, job: Job | None = None) -> Catalog: ...
     @overload
     def answer(self, query: LapsCatalogQuery, job: Job | None = None) -> LapsCatalog: ...
+    @overload
+    def answer(self, query: QuicklookQuery, job: Job | None = None) -> Quicklook: ...
+    @overload
+    def answer(self, query: AcquisitionsQuery, job: Job | None = None) -> Acquisitions: ...
+    @overload
+    def answer(self, query: SpectrumQuery, job: Job | None = None) -> WaveSpectrum: ...
     @overload
     def answer(self, query: Query, job: Job | None = None) -> Answer: ...

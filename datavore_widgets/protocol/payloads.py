@@ -13,13 +13,13 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datavore_widgets.errors import BadReply, DatavoreError, InvalidValue
-from datavore_widgets.protocol import arrays
+from datavore_widgets.protocol import arrays, checks, wave_payloads
 from datavore_widgets.protocol.answers import (
     Answer,
     Catalog,
@@ -37,6 +37,7 @@ from datavore_widgets.protocol.answers import (
 from datavore_widgets.protocol.geometry import BBox
 from datavore_widgets.protocol.png import check_png
 from datavore_widgets.protocol.queries import (
+    AcquisitionsQuery,
     CatalogQuery,
     DataQuery,
     ExtractQuery,
@@ -45,17 +46,19 @@ from datavore_widgets.protocol.queries import (
     LapseMapQuery,
     MapQuery,
     Query,
+    QuicklookQuery,
     SeriesQuery,
+    SpectrumQuery,
     TimesQuery,
 )
 from datavore_widgets.protocol.times import (
     Date,
     Stamp,
     TimeAxis,
-    canonical_calendar,
     label_from_millis,
     millis_from_label,
 )
+from datavore_widgets.protocol.waves import Acquisitions, Quicklook, WaveSpectrum
 
 __all__ = [
     "EXTRACT_HEADER",
@@ -70,7 +73,7 @@ __all__ = [
 ]
 
 PICTURE_HEADER = "Datavore-Picture"
-"""JSON of everything in `MapImage` but the pixels."""
+"""JSON of everything in `MapImage` or `Quicklook` but the pixels."""
 
 EXTRACT_HEADER = "Datavore-Extract"
 """JSON `{"calendar": …}` where the calendar of an extract is not the standard one.
@@ -98,6 +101,12 @@ def encode(answer: Answer) -> Payload:
     match answer:
         case MapImage():
             return Payload("image/png", answer.png, {PICTURE_HEADER: _json(_picture_facts(answer))})
+        case Quicklook():
+            return Payload("image/png", answer.png, {PICTURE_HEADER: _json(wave_payloads.quicklook_facts(answer))})
+        case Acquisitions():
+            return Payload("application/msgpack", arrays.pack(wave_payloads.acquisitions_map(answer)))
+        case WaveSpectrum():
+            return Payload("application/msgpack", arrays.pack(wave_payloads.spectrum_map(answer)))
         case Field():
             return Payload("application/msgpack", arrays.pack(_field_map(answer)))
         case CellList(cells):
@@ -130,8 +139,8 @@ def decode_progress(body: bytes) -> tuple[int, int]:
     BadReply
         When it is something else.
     """
-    told = _typed(_load(body), dict, "progress")
-    return _whole(told.get("done"), "progress"), _whole(told.get("total"), "progress")
+    told = checks.typed(_load(body), dict, "progress")
+    return checks.whole(told.get("done"), "progress"), checks.whole(told.get("total"), "progress")
 
 
 def _json(value: Any) -> str:
@@ -257,6 +266,7 @@ def _index_config(info: IndexInfo) -> dict[str, Any]:
         "times": times if info.count else None,
         "variables": {name: _variable_config(variable) for name, variable in info.variables.items()},
         "note": info.note,
+        "kind": info.kind,
     }
 
 
@@ -296,7 +306,6 @@ def _numbers(column: NDArray[np.float64]) -> list[float | str]:
 
 # --- reading -------------------------------------------------------------------------------------------------------
 
-_Value = TypeVar("_Value")
 _OTHER = ("application/octet-stream", "")
 _PICTURE_TYPES = ("image/png", *_OTHER)
 _ARRAY_TYPES = ("application/msgpack", "application/x-msgpack", "application/vnd.msgpack", *_OTHER)
@@ -338,10 +347,6 @@ def excerpt(body: bytes, length: int = 200) -> str:
     return text + (" …" if len(body) > length else "")
 
 
-def _wrong(what: str) -> NoReturn:
-    raise BadReply(f"the reply's {what} is not what it should be")
-
-
 def _load(body: bytes) -> Any:
     def missing(_: str) -> None:
         return None
@@ -355,122 +360,76 @@ def _load(body: bytes) -> Any:
         raise BadReply(f"the reply is not one whole JSON value ({error})") from None
 
 
-def _typed(value: Any, kind: type[_Value], what: str) -> _Value:
-    if not isinstance(value, kind):
-        _wrong(what)
-    return value
-
-
-def _number(value: Any, what: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-        _wrong(what)
-    return float(value)
-
-
-def _whole(value: Any, what: str) -> int:
-    number = _number(value, what)
-    if not number.is_integer():
-        _wrong(what)
-    return int(value)
-
-
-def _maybe(read: Callable[[Any, str], _Value], told: Mapping[str, Any], what: str) -> _Value | None:
-    value = told.get(what)
-    return None if value is None else read(value, what)
-
-
-def _text(told: Mapping[str, Any], what: str) -> str:
-    value = told.get(what)
-    return "" if value is None else _typed(value, str, what)
-
-
-def _pair(value: Any, what: str) -> tuple[float, float]:
-    first, second = _typed(value, list, what)
-    return _number(first, what), _number(second, what)
-
-
-def _bbox(value: Any, what: str) -> BBox:
-    west, south, east, north = (_number(edge, what) for edge in _typed(value, list, what))
-    return BBox(west, south, east, north)
-
-
-def _label(value: Any, what: str) -> int:
-    return Date.parse(_typed(value, str, what)).low
-
-
-def _labels(value: Any, what: str) -> NDArray[np.int64]:
-    return np.array([_label(text, what) for text in _typed(value, list, what)], dtype=np.int64)
-
-
-def _calendar(told: Mapping[str, Any]) -> str:
-    return canonical_calendar(_text(told, "calendar") or "standard")
-
-
-def _stamp(told: Mapping[str, Any], what: str) -> Stamp | None:
-    label = _maybe(_label, told, what)
-    return None if label is None else Stamp(label, _calendar(told))
-
-
-def _dims(told: Mapping[str, Any]) -> dict[str, float | str]:
-    dims = _typed(told.get("dims") or {}, dict, "dims")
-    return {name: value if isinstance(value, str) else _number(value, "dims") for name, value in dims.items()}
-
-
 def _decode_picture(query: Any, headers: Mapping[str, str], body: bytes) -> MapImage:
     width, height = check_png(body)
-    told = _typed(json.loads(headers.get(PICTURE_HEADER, "{}")), dict, PICTURE_HEADER)
+    told = checks.typed(json.loads(headers.get(PICTURE_HEADER, "{}")), dict, PICTURE_HEADER)
     if not told:
         # A server that tells nothing draws what was asked, in the projection that all of them have.
         return MapImage(body, query.canvas.bbox, "pc_world", width, height)
     if (told.get("width"), told.get("height")) != (width, height):
-        _wrong("size")
+        checks.wrong("size")
     return MapImage(
         png=body,
-        bbox=_bbox(told.get("bbox"), "bbox"),
-        projection=_text(told, "projection") or "pc_world",
+        bbox=checks.bbox(told.get("bbox"), "bbox"),
+        projection=checks.text(told, "projection") or "pc_world",
         width=width,
         height=height,
-        time=_stamp(told, "time"),
-        first_time=_stamp(told, "first_time"),
-        units=_text(told, "units"),
-        long_name=_text(told, "long_name"),
-        cmap=_maybe(lambda value, what: _typed(value, str, what), told, "cmap"),
-        vmin=_maybe(_number, told, "vmin"),
-        vmax=_maybe(_number, told, "vmax"),
-        valid=_maybe(_whole, told, "valid"),
-        total=_maybe(_whole, told, "total"),
-        steps=_maybe(_whole, told, "steps"),
-        cell=_maybe(_pair, told, "cell"),
-        aggregate=_maybe(lambda value, what: _typed(value, str, what), told, "aggregate"),
-        dims=_dims(told),
-        note=_text(told, "note"),
+        time=checks.stamp(told, "time"),
+        first_time=checks.stamp(told, "first_time"),
+        units=checks.text(told, "units"),
+        long_name=checks.text(told, "long_name"),
+        cmap=checks.maybe(lambda value, what: checks.typed(value, str, what), told, "cmap"),
+        vmin=checks.maybe(checks.number, told, "vmin"),
+        vmax=checks.maybe(checks.number, told, "vmax"),
+        valid=checks.maybe(checks.whole, told, "valid"),
+        total=checks.maybe(checks.whole, told, "total"),
+        steps=checks.maybe(checks.whole, told, "steps"),
+        cell=checks.maybe(checks.pair, told, "cell"),
+        aggregate=checks.maybe(lambda value, what: checks.typed(value, str, what), told, "aggregate"),
+        dims=checks.dims(told),
+        note=checks.text(told, "note"),
     )
+
+
+def _decode_quicklook(_query: Any, headers: Mapping[str, str], body: bytes) -> Quicklook:
+    told = checks.typed(json.loads(headers.get(PICTURE_HEADER, "{}")), dict, PICTURE_HEADER)
+    return wave_payloads.read_quicklook(body, check_png(body), told)
+
+
+def _decode_acquisitions(_query: Any, _headers: Mapping[str, str], body: bytes) -> Acquisitions:
+    return wave_payloads.read_acquisitions(checks.typed(arrays.unpack(body), dict, "acquisitions"))
+
+
+def _decode_spectrum(_query: Any, _headers: Mapping[str, str], body: bytes) -> WaveSpectrum:
+    return wave_payloads.read_spectrum(checks.typed(arrays.unpack(body), dict, "spectrum"))
 
 
 def _decode_data(query: Any, _headers: Mapping[str, str], body: bytes) -> Field | CellList:
     told = arrays.unpack(body)
     if query.as_list:
-        cells = _typed(told.tolist() if isinstance(told, np.ndarray) else told, list, "list of cells")
+        cells = checks.typed(told.tolist() if isinstance(told, np.ndarray) else told, list, "list of cells")
         return CellList([_cell(cell) for cell in cells])
-    told = _typed(told, dict, "field")
-    lon, lat, data = (np.asarray(_typed(told.get(name), np.ndarray, name)) for name in ("lon", "lat", "data"))
+    told = checks.typed(told, dict, "field")
+    lon, lat, data = (np.asarray(checks.typed(told.get(name), np.ndarray, name)) for name in ("lon", "lat", "data"))
     if data.dtype.kind not in "biufmM" or lon.dtype.kind not in "iuf" or lat.dtype.kind not in "iuf":
-        _wrong("type of numbers")
+        checks.wrong("type of numbers")
     square = lon.shape == lat.shape == data.shape and data.ndim == 2
     if not square and not (lon.ndim == lat.ndim == 1 and data.shape == (lat.size, lon.size)):
         raise BadReply(f"the shapes disagree: lon {lon.shape}, lat {lat.shape}, data {data.shape}; (lat, lon) was due")
     mask = told.get("mask")
     if mask is not None:
-        if _typed(mask, np.ndarray, "mask").shape != data.shape or mask.dtype != bool:
-            _wrong("mask")
+        if checks.typed(mask, np.ndarray, "mask").shape != data.shape or mask.dtype != bool:
+            checks.wrong("mask")
         data = np.ma.MaskedArray(data, mask)
     bbox = query.bbox if told.get("bbox") is None else _told_bbox(told["bbox"])
     time = _field_time(told)
-    return Field(lon, lat, data, bbox, time, _text(told, "units"), _text(told, "long_name"), _dims(told))
+    return Field(
+        lon, lat, data, bbox, time, checks.text(told, "units"), checks.text(told, "long_name"), checks.dims(told)
+    )
 
 
 def _told_bbox(value: Any) -> BBox:
-    return _bbox(value.tolist() if isinstance(value, np.ndarray) else value, "bbox")
+    return checks.bbox(value.tolist() if isinstance(value, np.ndarray) else value, "bbox")
 
 
 def _field_time(told: Mapping[str, Any]) -> Stamp | None:
@@ -480,77 +439,83 @@ def _field_time(told: Mapping[str, Any]) -> Stamp | None:
     if isinstance(time, np.ndarray) and time.size == 1:
         time = time.reshape(())[()]
     date = Date.parse(time)
-    return Stamp(date.low, _calendar(told))
+    return Stamp(date.low, checks.calendar(told))
 
 
 def _cell(cell: Any) -> tuple[float, float, float]:
-    lon, lat, value = _typed(cell, list, "list of cells")
+    lon, lat, value = checks.typed(cell, list, "list of cells")
     for number in (lon, lat, value):
-        _number(number, "list of cells")
+        checks.number(number, "list of cells")
     return lon, lat, value
 
 
 def _decode_series(_query: Any, _headers: Mapping[str, str], body: bytes) -> Series:
-    told = _typed(_load(body), dict, "series")
-    pairs = _typed(told.get("res"), list, "res")
-    millis = np.array([_whole(_typed(pair, list, "res")[0], "res") for pair in pairs], dtype=np.int64)
-    values = np.array([math.nan if value is None else _number(value, "res") for _, value in pairs], dtype=np.float64)
-    labels = label_from_millis(millis) if told.get("labels") is None else _labels(told["labels"], "labels")
+    told = checks.typed(_load(body), dict, "series")
+    pairs = checks.typed(told.get("res"), list, "res")
+    millis = np.array([checks.whole(checks.typed(pair, list, "res")[0], "res") for pair in pairs], dtype=np.int64)
+    values = np.array(
+        [math.nan if value is None else checks.number(value, "res") for _, value in pairs], dtype=np.float64
+    )
+    labels = label_from_millis(millis) if told.get("labels") is None else checks.labels(told["labels"], "labels")
     counts = told.get("counts")
     if counts is not None:
-        counts = np.array([_whole(count, "counts") for count in _typed(counts, list, "counts")], dtype=np.int64)
+        counts = np.array(
+            [checks.whole(count, "counts") for count in checks.typed(counts, list, "counts")], dtype=np.int64
+        )
     if len(labels) != len(values) or (counts is not None and len(counts) != len(values)):
-        _wrong("length")
+        checks.wrong("length")
     return Series(
         labels=labels,
         values=values,
         counts=counts,
-        calendar=_calendar(told),
-        units=_text(told, "units"),
-        long_name=_text(told, "long_name"),
-        total=_maybe(_whole, told, "total"),
-        cell=_maybe(_pair, told, "cell"),
-        distance=_maybe(_number, told, "distance"),
-        dims=_dims(told),
+        calendar=checks.calendar(told),
+        units=checks.text(told, "units"),
+        long_name=checks.text(told, "long_name"),
+        total=checks.maybe(checks.whole, told, "total"),
+        cell=checks.maybe(checks.pair, told, "cell"),
+        distance=checks.maybe(checks.number, told, "distance"),
+        dims=checks.dims(told),
     )
 
 
 def _decode_extract(query: Any, headers: Mapping[str, str], body: bytes) -> Extract:
     rows = list(csv.reader(io.StringIO(body.decode("utf-8"), newline="")))
-    told = _typed(json.loads(headers.get(EXTRACT_HEADER, "{}")), dict, EXTRACT_HEADER)
+    told = checks.typed(json.loads(headers.get(EXTRACT_HEADER, "{}")), dict, EXTRACT_HEADER)
     names = rows.pop(0) if rows else []
     if "TS" not in names or len(set(names)) != len(names) or any(len(row) != len(names) for row in rows):
-        _wrong("table")
+        checks.wrong("table")
     columns: dict[str, Any] = (
         dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(names, ())
     )
     millis = np.array([int(float(text)) for text in columns.pop("TS")], dtype=np.int64)
     # A variable may be called so too; then it was asked for.
     labelled = "label" in columns and "label" not in query.varnames
-    labels = _labels(list(columns.pop("label")), "label") if labelled else label_from_millis(millis)
+    labels = checks.labels(list(columns.pop("label")), "label") if labelled else label_from_millis(millis)
     read = {name: np.array([float(text) if text else math.nan for text in texts]) for name, texts in columns.items()}
     missing = np.full(len(millis), math.nan)
     lon, lat = read.pop("lon", missing), read.pop("lat", missing)
     absent = [name for name in query.varnames if name not in read]
     if absent:
         raise BadReply(f"the table has no column {absent[0]!r}; it has {', '.join(map(repr, names))}")
-    return Extract(labels, lon, lat, read, _calendar(told))
+    return Extract(labels, lon, lat, read, checks.calendar(told))
 
 
 def _decode_files(_query: Any, _headers: Mapping[str, str], body: bytes) -> FileList:
-    return FileList(tuple(_typed(name, str, "file list") for name in _typed(_load(body), list, "file list")))
+    return FileList(
+        tuple(checks.typed(name, str, "file list") for name in checks.typed(_load(body), list, "file list"))
+    )
 
 
 def _decode_times(_query: Any, _headers: Mapping[str, str], body: bytes) -> Times:
-    told = _typed(_load(body), dict, "times")
-    labels = _labels(told.get("labels"), "labels")
+    told = checks.typed(_load(body), dict, "times")
+    labels = checks.labels(told.get("labels"), "labels")
     if np.any(labels[1:] < labels[:-1]):
-        _wrong("order of times")
-    return Times(TimeAxis(labels, _calendar(told)), _typed(told.get("exact", True), bool, "exact"))
+        checks.wrong("order of times")
+    return Times(TimeAxis(labels, checks.calendar(told)), checks.typed(told.get("exact", True), bool, "exact"))
 
 
 def _decode_catalog(_query: Any, _headers: Mapping[str, str], body: bytes) -> Catalog:
-    told = _typed(_load(body), dict, "configuration")
+    told = checks.typed(_load(body), dict, "configuration")
     return Catalog({index: _index_info(index, config) for index, config in told.items()})
 
 
@@ -560,12 +525,12 @@ def _index_info(index: str, config: Any) -> IndexInfo:
     times = told.pop("times", None)
     times = times if isinstance(times, dict) else {}
     try:
-        bbox = _maybe(_bbox, told, "bbox")
+        bbox = checks.maybe(checks.bbox, told, "bbox")
     except (BadReply, InvalidValue, ValueError):
         bbox = None
     variables = told.pop("variables", None)
     variables = variables if isinstance(variables, dict) else {variable: {} for variable in _names(variables)}
-    known = {name: str(told.pop(name, None) or "") for name in ("name", "title", "note")}
+    known = {name: str(told.pop(name, None) or "") for name in ("name", "title", "note", "kind")}
     told.pop("bbox", None)
     return IndexInfo(
         index=index,
@@ -574,11 +539,12 @@ def _index_info(index: str, config: Any) -> IndexInfo:
         bbox=bbox,
         first=times.get("first"),
         last=times.get("last"),
-        count=_whole(times.get("count") or 0, "count"),
-        calendar=_calendar(times),
+        count=checks.whole(times.get("count") or 0, "count"),
+        calendar=checks.calendar(times),
         variables={name: _variable_info(name, variable) for name, variable in variables.items()},
         note=known["note"],
         extra=told,
+        kind=known["kind"] or "grid",
     )
 
 
@@ -592,22 +558,22 @@ def _variable_info(name: str, config: Any) -> VariableInfo:
     flags = told.get("flags")
     return VariableInfo(
         name=name,
-        long_name=_text(told, "long_name"),
-        units=_text(told, "units"),
-        standard_name=_text(told, "standard_name"),
+        long_name=checks.text(told, "long_name"),
+        units=checks.text(told, "units"),
+        standard_name=checks.text(told, "standard_name"),
         dims={dim: about for dim, about in dims.items() if isinstance(about, dict)} if isinstance(dims, dict) else {},
-        cmap=_maybe(lambda value, what: _typed(value, str, what), told, "cmap"),
-        limits=_maybe(_pair, told, "limits"),
-        kind=_text(told, "kind") or "continuous",
+        cmap=checks.maybe(lambda value, what: checks.typed(value, str, what), told, "cmap"),
+        limits=checks.maybe(checks.pair, told, "limits"),
+        kind=checks.text(told, "kind") or "continuous",
         flags={int(value): str(meaning) for value, meaning in flags.items()} if isinstance(flags, dict) else {},
     )
 
 
 def _decode_laps_catalog(_query: Any, _headers: Mapping[str, str], body: bytes) -> LapsCatalog:
-    entries = _typed(_load(body), list, "list of indexes")
+    entries = checks.typed(_load(body), list, "list of indexes")
     for entry in entries:
-        if not {"index", "name"} <= set(_typed(entry, dict, "list of indexes")):
-            _wrong("list of indexes")
+        if not {"index", "name"} <= set(checks.typed(entry, dict, "list of indexes")):
+            checks.wrong("list of indexes")
     return LapsCatalog(tuple(entries))
 
 
@@ -622,4 +588,7 @@ _DECODERS: dict[type, tuple[tuple[str, ...], _Decoder]] = {
     TimesQuery: (_JSON_TYPES, _decode_times),
     CatalogQuery: (_JSON_TYPES, _decode_catalog),
     LapsCatalogQuery: (_JSON_TYPES, _decode_laps_catalog),
+    QuicklookQuery: (_PICTURE_TYPES, _decode_quicklook),
+    AcquisitionsQuery: (_ARRAY_TYPES, _decode_acquisitions),
+    SpectrumQuery: (_ARRAY_TYPES, _decode_spectrum),
 }

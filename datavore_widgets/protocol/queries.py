@@ -17,6 +17,7 @@ __all__ = [
     "PLOT_METHODS",
     "PROJECTIONS",
     "REDUCERS",
+    "AcquisitionsQuery",
     "Canvas",
     "CatalogQuery",
     "Condition",
@@ -28,8 +29,10 @@ __all__ = [
     "LapseMapQuery",
     "MapQuery",
     "Query",
+    "QuicklookQuery",
     "SeriesQuery",
     "Source",
+    "SpectrumQuery",
     "Style",
     "TimesQuery",
     "parse_filters",
@@ -59,6 +62,11 @@ def _tell_index(query: Any) -> None:
 def _check_varname(varname: Any) -> None:
     if not isinstance(varname, str) or varname in ("", ".", ".."):
         raise InvalidValue(f"a variable is a name such as 'PSAL', not {varname!r}")
+
+
+def _check_date(date: Any) -> None:
+    if not isinstance(date, Date):
+        raise InvalidValue(f"an acquisition is found by its date, such as 20150701120000, not by {date!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,6 +351,55 @@ class LapsCatalogQuery:
     """Datalaps' own list of indexes. Answer: `LapsCatalog`."""
 
 
+@dataclass(frozen=True, slots=True)
+class QuicklookQuery:
+    """A labelled picture of the acquisition of a wave mode nearest to a date. Answer: `Quicklook`."""
+
+    index: str
+    varname: str
+    date: Date
+    bbox: BBox = GLOBAL
+
+    def __post_init__(self) -> None:
+        _tell_index(self)
+        _check_varname(self.varname)
+        _check_date(self.date)
+
+
+@dataclass(frozen=True, slots=True)
+class AcquisitionsQuery:
+    """The acquisitions of a wave mode in a box and a lapse, in the order of time. Answer: `Acquisitions`.
+
+    Parameters
+    ----------
+    limit : int, optional
+        The most that are wanted; where there are more, they are thinned evenly.
+    """
+
+    index: str
+    bbox: BBox = GLOBAL
+    lapse: Lapse = WHOLE_LAPSE
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        _tell_index(self)
+        if self.limit is not None and not self.limit >= 1:
+            raise InvalidValue(f"limit is a number of acquisitions from 1 on, or None, not {self.limit!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class SpectrumQuery:
+    """All that is known of the acquisition of a wave mode nearest to a date. Answer: `WaveSpectrum`."""
+
+    index: str
+    date: Date
+    bbox: BBox = GLOBAL
+
+    def __post_init__(self) -> None:
+        _tell_index(self)
+        _check_date(self.date)
+
+
 Query = (
     MapQuery
     | LapseMapQuery
@@ -353,4 +410,7 @@ Query = (
     | TimesQuery
     | CatalogQuery
     | LapsCatalogQuery
+    | QuicklookQuery
+    | AcquisitionsQuery
+    | SpectrumQuery
 )

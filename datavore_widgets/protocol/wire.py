@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode
 from datavore_widgets.errors import InvalidValue, NotSupported, UnknownKeyword, UnknownName, did_you_mean
 from datavore_widgets.protocol.geometry import BBox, parse_bbox, parse_coord
 from datavore_widgets.protocol.queries import (
+    AcquisitionsQuery,
     Canvas,
     CatalogQuery,
     DataQuery,
@@ -25,8 +26,10 @@ from datavore_widgets.protocol.queries import (
     LapseMapQuery,
     MapQuery,
     Query,
+    QuicklookQuery,
     SeriesQuery,
     Source,
+    SpectrumQuery,
     Style,
     TimesQuery,
     parse_filters,
@@ -51,6 +54,9 @@ PATHS = {
     "times": "/{index}/{varname}/times/",
     "ts": "/{index}/{varname}/{coord}/{datelaps}/ts",
     "extract": "/{index}/{varnames}/{coord}/{datelaps}/extract/",
+    "quicklook": "/{index}/{varname}/{bbox}/{date}/quicklook/",
+    "acquisitions": "/{index}/{bbox}/{datelaps}/acquisitions/",
+    "spectrum": "/{index}/{bbox}/{date}/spectrum/",
     "config": "/config/",
     "config_vertx": "/config_vertx/",
 }
@@ -130,6 +136,15 @@ def write(query: Query, *, plain: bool = False) -> Request:
             return Request(_path(_arrow_id(index), varname, bbox.to_text(), lapse.to_text(), "filelist", ""), options)
         case TimesQuery(index, varname):
             return Request(_path(_arrow_id(index), varname, "times", ""))
+        case QuicklookQuery(index, varname, date, bbox):
+            return Request(_path(*index.split("/"), varname, bbox.to_text(), date.digits, "quicklook", ""))
+        case AcquisitionsQuery() | SpectrumQuery() if plain:
+            raise NotSupported("this server tells no acquisitions; it has pictures of them, and lists of files")
+        case AcquisitionsQuery(index, bbox, lapse, limit):
+            options = (("limit", str(limit)),) if limit is not None else ()
+            return Request(_path(_arrow_id(index), bbox.to_text(), lapse.to_text(), "acquisitions", ""), options)
+        case SpectrumQuery(index, date, bbox):
+            return Request(_path(_arrow_id(index), bbox.to_text(), date.digits, "spectrum", ""))
         case CatalogQuery():
             return Request("/config/")
         case LapsCatalogQuery():
@@ -428,6 +443,21 @@ def _read_extract(index: str, parts: list[str], options: _Options) -> Query:
     return ExtractQuery(index, names, parse_coord(unquote(coord)), _lapse(lapse), options.filters())
 
 
+def _read_quicklook(index: str, parts: list[str], options: _Options) -> Query:  # noqa: ARG001  # it has no options
+    varname, bbox, date = parts
+    return QuicklookQuery(index, unquote(varname), Date.parse(unquote(date)), parse_bbox(unquote(bbox)))
+
+
+def _read_acquisitions(index: str, parts: list[str], options: _Options) -> Query:
+    bbox, lapse = parts
+    return AcquisitionsQuery(index, parse_bbox(unquote(bbox)), _lapse(lapse), options.whole("limit"))
+
+
+def _read_spectrum(index: str, parts: list[str], options: _Options) -> Query:  # noqa: ARG001  # it has no options
+    bbox, date = parts
+    return SpectrumQuery(index, Date.parse(unquote(date)), parse_bbox(unquote(bbox)))
+
+
 # Last word of a path → how many segments lie between the id and the word (0: the whole path is the word), the options
 # that it has, and who makes the query.
 _Reader = Callable[[str, list[str], _Options], Query]
@@ -439,6 +469,9 @@ _READERS: dict[str, tuple[int, tuple[str, ...], _Reader]] = {
     "times": (1, (), _read_times),
     "ts": (3, ("groupby", "sm", "filters"), _read_series),
     "extract": (3, ("filters", "format"), _read_extract),
+    "quicklook": (3, (), _read_quicklook),
+    "acquisitions": (2, ("limit",), _read_acquisitions),
+    "spectrum": (2, (), _read_spectrum),
     "config": (0, (), lambda *_: CatalogQuery()),
     "config_vertx": (0, (), lambda *_: LapsCatalogQuery()),
 }

@@ -47,6 +47,7 @@ _OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "list": ("Give a list of `[lon, lat, value]`.", ("true", "false")),
     "sm": ("Aggregate.", AGGREGATES),
     "groupby": ("One value a year, month or day; absent: every time.", GROUP_NAMES),
+    "limit": ("The most acquisitions wanted; where there are more, they are thinned evenly.", ()),
     "format": ("How the table is written.", ("csv",)),
     "mapper_id": ("Accepted; without effect.", ()),
     "dl": ("Accepted; without effect.", ()),
@@ -139,6 +140,30 @@ OPERATIONS = (
         "JSON list of names, in the order of time.",
         "application/json",
         ("filters", "dl", "inv", "job"),
+    ),
+    Operation(
+        wire.PATHS["quicklook"],
+        "A picture of a wave-mode acquisition",
+        "A labelled PNG of the acquisition nearest to the date, at most 60 s off, inside the box. The header "
+        "`Datavore-Picture` says what is true of it, as JSON: time, place, satellite, incidence and units.",
+        "image/png",
+        ("job",),
+    ),
+    Operation(
+        wire.PATHS["acquisitions"],
+        "The acquisitions of a wave mode",
+        "Msgpack with arrays as msgpack-numpy writes them: a column each, such as `labels`, `lon`, `lat`, `hs`, "
+        "`wavelength`, `direction` (towards) and `file`; `partition_hs` and the like are of shape (n, partitions).",
+        "application/msgpack",
+        ("limit", "job"),
+    ),
+    Operation(
+        wire.PATHS["spectrum"],
+        "The spectrum of a wave-mode acquisition",
+        "Msgpack with arrays as msgpack-numpy writes them: `k`, `phi`, `energy` (m⁴), `cross_re`, `cross_im`, "
+        "`partitions` and what is known of them, `roughness`, `model`, and `notes` that say what is absent.",
+        "application/msgpack",
+        ("job",),
     ),
     Operation(wire.PATHS["times"], "The times of a variable", "JSON: `labels` and `milliseconds`.", "application/json"),
     Operation(wire.PATHS["config"], "The indexes", "JSON: id → configuration.", "application/json"),
