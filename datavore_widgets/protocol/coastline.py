@@ -12,14 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from datavore_widgets.errors import Unreadable
 
-__all__ = ["Polygon", "land_polygons"]
+__all__ = ["Polygon", "land_polygons", "on_land"]
 
 Polygon = tuple[NDArray[np.float64], ...]
 """An outer ring and its holes, each closed, shape (n, 2): longitude, latitude."""
+
+_RIM = -85.6
+"""Latitude at which the map ends in the south."""
 
 
 @functools.cache
@@ -51,6 +54,42 @@ def land_polygons() -> tuple[Polygon, ...]:
     arcs = [np.cumsum(np.asarray(arc), axis=0) * scale + translate for arc in topology["arcs"]]
     land = topology["objects"]["land"]["arcs"]
     return tuple(tuple(_ring(numbers, arcs) for numbers in polygon) for polygon in land)
+
+
+@functools.cache
+def _fences() -> tuple[tuple[NDArray[np.float64], NDArray[np.float64]], ...]:
+    """Every ring with its box: (west, south, east, north)."""
+    rings = [ring for polygon in land_polygons() for ring in polygon]
+    return tuple((ring, np.concatenate([ring.min(axis=0), ring.max(axis=0)])) for ring in rings)
+
+
+def on_land(lon: ArrayLike, lat: ArrayLike) -> NDArray[np.bool_]:
+    """Whether places lie on land, as far as outlines at 1:110 million know: small islands are sea.
+
+    Parameters
+    ----------
+    lon, lat : array_like, shape (n,)
+        Degrees, in any convention of longitude.
+
+    Notes
+    -----
+    A place is inside when a line from it to the east meets the rings an odd number of times (Shimrat 1962). South of
+    the map's rim all is Antarctica.
+    """
+    lons, lats = (np.atleast_1d(np.asarray(v, dtype=np.float64)) for v in (lon, lat))
+    lons = (lons + 180.0) % 360.0 - 180.0
+    inside = lats < _RIM
+    for ring, (west, south, east, north) in _fences():
+        near = np.flatnonzero((lats >= south) & (lats <= north) & (lons >= west) & (lons <= east))
+        if not near.size:
+            continue
+        (x0, y0), (x1, y1) = ring[:-1].T, ring[1:].T
+        y = lats[near, None]
+        spans = (y0 > y) != (y1 > y)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            crossing = x0 + (y - y0) / (y1 - y0) * (x1 - x0)
+        inside[near] ^= np.count_nonzero(spans & (lons[near, None] < crossing), axis=1) % 2 == 1
+    return inside
 
 
 def _topology() -> dict[str, Any]:

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from datavore_widgets.errors import InvalidValue
 
 __all__ = [
+    "EARTH_RADIUS",
     "GLOBAL",
     "MERCATOR_LIMIT",
     "BBox",
@@ -26,6 +27,9 @@ __all__ = [
     "parse_coord",
     "wrap180",
 ]
+
+EARTH_RADIUS = 6_371_008.8
+"""Mean radius of the earth in metres, R1 of the IUGG (Moritz 2000)."""
 
 MERCATOR_LIMIT = 85.0511287798066
 """Latitude in degrees at which the Web-Mercator world is a square (atan(sinh(pi)))."""

@@ -8,12 +8,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from datavore_widgets.protocol.geometry import BBox
+from datavore_widgets.protocol.geometry import EARTH_RADIUS, BBox
 from datavore_widgets.protocol.queries import Canvas
 from datavore_widgets.service.curvilinear import CurvilinearGrid
 from datavore_widgets.service.pixels import Frame, LevelArray, ToLevels, ValueArray
 from datavore_widgets.service.polygons import Boxes, Edges, Pixels, edges_of, paint
-from datavore_widgets.service.sphere import EARTH_RADIUS
 
 __all__ = ["Mosaic"]
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datavore_widgets.errors import TooLarge
-from datavore_widgets.protocol.geometry import BBox, latitude_from_mercator, mercator_from_latitude
+from datavore_widgets.protocol.geometry import EARTH_RADIUS, BBox, latitude_from_mercator, mercator_from_latitude
 from datavore_widgets.protocol.queries import Canvas
 from datavore_widgets.service.cache import Memo
 from datavore_widgets.service.cells import Cells
@@ -25,7 +25,7 @@ from datavore_widgets.service.curvilinear import CurvilinearGrid
 from datavore_widgets.service.grid import TOLERANCE, Grid, RectilinearGrid
 from datavore_widgets.service.mosaic import Mosaic
 from datavore_widgets.service.pixels import Axis, Frame, Plan, Separable
-from datavore_widgets.service.sphere import EARTH_RADIUS, half_turn
+from datavore_widgets.service.sphere import half_turn
 
 __all__ = ["DEFAULT_RESOLUTION", "MAX_PIXELS", "canvas_size", "picture_bbox", "plan", "window_of"]
 

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from datavore_widgets.protocol.geometry import BBox
+from datavore_widgets.protocol.geometry import EARTH_RADIUS, BBox
 
 __all__ = [
-    "EARTH_RADIUS",
     "around_all",
     "box_around",
     "cross",
@@ -23,9 +22,6 @@ __all__ = [
 ]
 
 FloatArray = NDArray[np.float64]
-
-EARTH_RADIUS = 6_371_008.8
-"""Mean radius of the earth in metres, R1 of the IUGG (Moritz 2000)."""
 
 _BINS = 3600
 
