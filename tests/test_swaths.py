@@ -12,7 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from PIL import Image
 
-from datavore_widgets.errors import NoData, NotSupported, Unreadable
+from datavore_widgets.errors import InvalidValue, NoData, NotSupported, Unreadable
 from datavore_widgets.protocol.geometry import GLOBAL, BBox, Point
 from datavore_widgets.protocol.queries import (
     Canvas,
@@ -27,7 +27,7 @@ from datavore_widgets.protocol.queries import (
     TimesQuery,
     parse_filters,
 )
-from datavore_widgets.protocol.times import Date, Lapse
+from datavore_widgets.protocol.times import Date, Lapse, millis_from_label
 from datavore_widgets.service.catalog import open_catalog
 from datavore_widgets.service.frames import grid_of_frame
 from datavore_widgets.service.local import LocalService
@@ -151,7 +151,72 @@ def test_an_extract_lists_the_samples_of_each_granule(orbit: LocalService) -> No
     assert np.array_equal(
         np.column_stack([table.lon, table.lat, table.columns["sst"]]), np.concatenate(expected), equal_nan=True
     )
-    assert np.unique(table.labels).size == 2
+    own = []
+    for number in (0, 1):
+        lon, lat, _ = places(number)
+        along = np.mgrid[: lon.shape[0], :10][0][box.contains(lon, lat) & np.isfinite(lon)]
+        own.append(moment(number, along))
+    assert np.array_equal(millis_from_label(table.labels).astype("M8[ms]"), np.concatenate(own))
+
+
+def moment(number: int, along: NDArray) -> NDArray[np.datetime64]:
+    """When the samples of some lines of a granule are taken: its time and their seconds after it."""
+    return np.datetime64("2019-08-21T12:00:00", "ms") + np.timedelta64(6000 * number, "s") + along.astype("m8[s]")
+
+
+def test_a_sample_tells_its_own_time(orbit: LocalService) -> None:
+    found = orbit.answer(DataQuery(Source(index_of(orbit), "sst", Date(str(TIMES[1]))), BBox(172, -8, -178, 6)))
+    _, lat, _ = places(1)
+    first = np.flatnonzero((lat >= -8).any(axis=1))[0]
+    rows = np.mgrid[: found.data.shape[0], : found.data.shape[1]][0]
+    assert found.sample_time.shape == found.data.shape
+    assert np.array_equal(found.sample_time, moment(1, first + rows))
+
+
+def test_what_is_subtracted_is_taken_off_everywhere(tmp_path: Path) -> None:
+    for number in range(2):
+        dataset = granule(number)
+        bias = np.where(np.arange(10) == 3, np.nan, np.arange(10.0))
+        bias = np.broadcast_to(bias.astype(np.float32), dataset["sst"].shape)
+        attrs = {"units": "kelvin", "coordinates": "lon lat"}
+        dataset.assign(sses_bias=(dataset["sst"].dims, bias, attrs)).to_netcdf(tmp_path / f"{number}.nc")
+    box = BBox(165, -30, -165, 30)
+    with LocalService({"a": tmp_path}) as service:
+        info = service._store.library.info().index("a")
+        assert info.variables["sst"].corrections == ("sses_bias",)
+        assert info.variables["quality_level"].corrections == ()
+        plain = service.answer(DataQuery(Source("a", "sst", Date(str(TIMES[0])))))
+        less = service.answer(DataQuery(Source("a", "sst", Date(str(TIMES[0])), subtract="sses_bias")))
+        expected = plain.data - np.where(np.arange(10) == 3, np.nan, np.arange(10.0))
+        assert np.array_equal(less.data, expected, equal_nan=True)
+        series = service.answer(SeriesQuery("a", "sst", box, subtract="sses_bias"))
+        assert series.counts[0] == np.isfinite(expected).sum()
+        assert series.values[0] == pytest.approx(np.nanmean(expected.astype(np.float64)), rel=1e-7)
+        good = parse_filters({"quality_level": {"min": 4}})
+        filtered = service.answer(SeriesQuery("a", "sst", box, filters=good, subtract="sses_bias"))
+        assert filtered.counts[0] == np.isfinite(expected[:, [4, 5]]).sum()
+        table = service.answer(ExtractQuery("a", ("sst",), box, subtract="sses_bias"))
+        assert np.nansum(table.columns["sst"][: np.isfinite(plain.lon).sum()]) == pytest.approx(np.nansum(expected))
+        picture = service.answer(
+            MapQuery(Source("a", "sst", Date(str(TIMES[0])), subtract="sses_bias"), Canvas(box, 200), STYLE)
+        )
+        assert picture.valid == np.isfinite(expected).sum()
+        with pytest.raises(InvalidValue, match="one quantity"):
+            service.answer(SeriesQuery("a", "sst", box, subtract="sst_dtime"))
+        with pytest.raises(InvalidValue, match="sses_bias"):
+            service.answer(SeriesQuery("a", "sst", box, subtract="sses_bia"))
+
+
+def test_a_view_is_advised_to_start_with_samples_of_good_quality() -> None:
+    dataset = granule(0).assign_attrs(processing_level="L2P")
+    told = open_catalog({"a": dataset}).indexes["a"].info.variables
+    assert told["sst"].start_filters == {"quality_level": {"min": 4}}
+    assert told["sst"].geometry == "swath"
+    assert told["quality_level"].start_filters == told["sst_dtime"].start_filters == {}
+    # It is advice alone: what asks without filters has every sample.
+    with LocalService({"a": dataset}) as service:
+        every = service.answer(SeriesQuery("a", "sst", BBox(165, -30, -165, 30)))
+    assert every.counts[0] == np.isfinite(np.where(np.isnan(places(0)[0]), np.nan, places(0)[2])).sum()
 
 
 def test_quality_is_asked_for_on_swaths(orbit: LocalService) -> None:

@@ -49,7 +49,9 @@ def root_of(service: Service) -> str:
     return str(getattr(service, "root", None) or getattr(service, "datavoreService", None) or "datavore:/service")
 
 
-def source_from(index: Any, varname: Any, date: Any, nearest: Any, filters: Any, offset: Any) -> Source:
+def source_from(
+    index: Any, varname: Any, date: Any, nearest: Any, filters: Any, offset: Any, subtract: str | None = None
+) -> Source:
     """A source in the documentation's spelling; the date None or `"null"` is none."""
     return Source(
         index=str(index),
@@ -58,6 +60,7 @@ def source_from(index: Any, varname: Any, date: Any, nearest: Any, filters: Any,
         nearest=number_option("nearest", nearest),
         filters=parse_filters(filters),
         offset=number_option("offset", offset) or 0.0,
+        subtract=subtract or "",
     )
 
 
@@ -71,6 +74,7 @@ def field_arrays(field: Field) -> dict[str, Any]:
         "units": field.units,
         "long_name": field.long_name,
         "bbox": np.array(field.bbox.to_tuple()),
+        **({} if field.sample_time is None else {"sample_time": field.sample_time}),
     }
 
 

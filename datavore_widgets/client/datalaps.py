@@ -81,6 +81,7 @@ class Datalaps:
         aggregate: str = "avg",
         *,
         filters: Any = {},
+        subtract: str | None = None,
         job: Job | None = None,
     ) -> bytes:
         """A map of the values aggregated over a lapse of time, as a PNG.
@@ -97,11 +98,21 @@ class Datalaps:
             `avg`, `max`, `min`, `count` (of valid values) or `std` (population deviation).
         filters : mapping
             What further dimensions and companion variables must be.
+        subtract : str
+            A companion variable that is taken off the values, such as `"sses_bias"`.
         job : Job, optional
             To cancel with, and to follow.
         """
         canvas = Canvas(parse_bbox(bbox))
-        query = LapseMapQuery(str(index), varname, canvas, Lapse.parse(datelaps), aggregate, parse_filters(filters))
+        query = LapseMapQuery(
+            str(index),
+            varname,
+            canvas,
+            Lapse.parse(datelaps),
+            aggregate,
+            parse_filters(filters),
+            subtract=subtract or "",
+        )
         return self._maps.answer(query, job).png
 
     @exact_keywords
@@ -115,6 +126,7 @@ class Datalaps:
         aggregate: str = "avg",
         *,
         filters: Any = {},
+        subtract: str | None = None,
         job: Job | None = None,
     ) -> pd.DataFrame:
         """A time series at a position or over a box.
@@ -128,7 +140,7 @@ class Datalaps:
             One value for each time, year, month or day; groups are stamped with their start.
         aggregate : str
             Over all valid values of box and group, pooled: see `getImage`.
-        index, varname, datelaps, filters, job
+        index, varname, datelaps, filters, subtract, job
             See `getImage`.
 
         Returns
@@ -137,7 +149,7 @@ class Datalaps:
             One column `{index}_{varname}`, missing as NaN, indexed by `time` (naive UTC; a `CFTimeIndex` where the
             data's calendar has a date that the Gregorian does not).
         """
-        series = self._series(index, varname, coord, datelaps, groupby, aggregate, filters, job)
+        series = self._series(index, varname, coord, datelaps, groupby, aggregate, filters, subtract, job)
         times = time_index(TimeAxis(series.labels, series.calendar))
         return pd.DataFrame({f"{index}_{varname}": series.values}, index=times)
 
@@ -152,10 +164,11 @@ class Datalaps:
         aggregate: str = "avg",
         *,
         filters: Any = {},
+        subtract: str | None = None,
         job: Job | None = None,
     ) -> list[list[Any]]:
         """The series of `getTimeserie` as a list of `[milliseconds since 1970-01-01 UTC, value]`, missing as None."""
-        series = self._series(index, varname, coord, datelaps, groupby, aggregate, filters, job)
+        series = self._series(index, varname, coord, datelaps, groupby, aggregate, filters, subtract, job)
         values = series.values.tolist()
         return [
             [millis, None if value != value else value]  # NaN alone differs from itself
@@ -171,9 +184,10 @@ class Datalaps:
         groupby: str | None,
         aggregate: str,
         filters: Any,
+        subtract: str | None,
         job: Job | None,
     ) -> Series:
-        query = _series_query(index, varname, coord, datelaps, groupby, aggregate, filters)
+        query = _series_query(index, varname, coord, datelaps, groupby, aggregate, filters, subtract)
         return self.service.answer(query, job)
 
     @exact_keywords
@@ -204,6 +218,7 @@ class Datalaps:
         aggregate: str = "avg",
         *,
         filters: Any = {},
+        subtract: str | None = None,
         job: Job | None = None,
     ) -> pd.DataFrame:
         """The series of several (index, variable) pairs in one table; see `getTimeserie`.
@@ -219,7 +234,15 @@ class Datalaps:
         return self.mergeTimeserie(
             [
                 self.getTimeserie(
-                    index, varname, coord, datelaps, groupby=groupby, aggregate=aggregate, filters=filters, job=job
+                    index,
+                    varname,
+                    coord,
+                    datelaps,
+                    groupby=groupby,
+                    aggregate=aggregate,
+                    filters=filters,
+                    subtract=subtract,
+                    job=job,
                 )
                 for index, varname in pairs
             ]
@@ -283,6 +306,7 @@ class Datalaps:
         other_params: Mapping[str, Any] = {},
         time_index: bool = True,
         *,
+        subtract: str | None = None,
         job: Job | None = None,
     ) -> pd.DataFrame:
         """Every value of some variables at a position or in a box, over a lapse of time: one row a cell and time.
@@ -302,7 +326,10 @@ class Datalaps:
         other_params : mapping
             Further options of the request; none are known today, and an unknown one is refused by name.
         time_index : bool
-            Index the table by `time`; otherwise its column `TS` has milliseconds since 1970-01-01 UTC.
+            Index the table by `time`; otherwise its column `TS` has milliseconds since 1970-01-01 UTC. It is the time
+            of each sample where the data tell that.
+        subtract : str
+            See `getImage`.
 
         Returns
         -------
@@ -321,6 +348,7 @@ class Datalaps:
             parse_coord(bbox),
             _lapse_of(date),
             parse_filters(filters),
+            subtract or "",
         )
         extract = self.service.answer(query, job)
         axis = TimeAxis(extract.labels, extract.calendar)
@@ -389,7 +417,14 @@ def _lapse_of(date: Any) -> Lapse:
 
 
 def _series_query(
-    index: Any, varname: str, coord: Any, datelaps: Any, groupby: str | None, aggregate: str, filters: Any
+    index: Any,
+    varname: str,
+    coord: Any,
+    datelaps: Any,
+    groupby: str | None,
+    aggregate: str,
+    filters: Any,
+    subtract: str | None = None,
 ) -> SeriesQuery:
     return SeriesQuery(
         index=str(index),
@@ -399,6 +434,7 @@ def _series_query(
         groupby=groupby or None,
         aggregate=aggregate,
         filters=parse_filters(filters),
+        subtract=subtract or "",
     )
 
 

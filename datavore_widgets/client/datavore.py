@@ -24,6 +24,7 @@ from datavore_widgets.protocol.queries import (
     MapQuery,
     Query,
     Style,
+    Window,
     parse_filters,
 )
 from datavore_widgets.protocol.times import Date, Lapse, label_from_millis
@@ -81,6 +82,9 @@ class Datavore:
         filters: Any = {},
         paramsPlot: Any = "default",
         *,
+        subtract: str | None = None,
+        window: float | None = None,
+        overlap: str = "latest",
         job: Job | None = None,
     ) -> bytes:
         """A map of one time as a PNG without axes or margins: its edges are those of the bbox.
@@ -110,6 +114,13 @@ class Datavore:
             `projection` (`"pc_world"` or `"mercator"`), `resample` (True: bilinear), `reduce` (`"mean"` or
             `"stride"`: what becomes of several cells in a pixel); for swaths `radius` (metres that a sample reaches at
             most) and `plot_method` (`"pcolormesh"`: cells, `"scatter"`: discs).
+        subtract : str
+            A companion variable that is taken off the values, such as `"sses_bias"`.
+        window : float
+            Draw all the times of so many seconds that end with the last moment of `date`: 86400 with the date
+            `"20190821"` is that day. For swaths and tracks, which lie elsewhere at each time.
+        overlap : str
+            What a window shows where values lie over one another: `"latest"` or `"mean"`.
         job : Job, optional
             To cancel with.
 
@@ -123,14 +134,16 @@ class Datavore:
         DatavoreError
             `NoData` when there is no such time (it names the closest), `UnknownName`, `InvalidValue` and others.
         """
+        seconds = number_option("window", window)
         query = MapQuery(
-            source_from(index, varname, date, nearest, filters, offset),
+            source_from(index, varname, date, nearest, filters, offset, subtract),
             Canvas(parse_bbox(bbox), whole_option("resolution", resolution), **parse_plot_options(paramsPlot)),
             Style(
                 None if cmap is None or cmap == "default" else cmap,
                 number_option("vMin", vMin),
                 number_option("vMax", vMax),
             ),
+            None if seconds is None else Window(seconds, overlap),
         )
         return self.service.answer(query, job).png
 
@@ -151,6 +164,7 @@ class Datavore:
         paramsPlot: Any = "default",
         liste: bool = False,
         *,
+        subtract: str | None = None,
         job: Job | None = None,
     ) -> dict[str, Any] | list[tuple[float, float, float]]:
         """The native cells whose centres lie inside the bbox.
@@ -168,11 +182,11 @@ class Datavore:
         dict or list of (lon, lat, value)
             `lon` (nx,) and `lat` (ny,), or both 2-D on curvilinear grids; `data` (ny, nx), missing as NaN or masked
             for integers; `time` (`datetime64`, ISO 8601 text where no Gregorian date is meant, or None); `units`,
-            `long_name`; `bbox`.
+            `long_name`; `bbox`; `sample_time` (ny, nx) where the data tell when each sample was taken.
         """
         parse_plot_options(paramsPlot)
         query = DataQuery(
-            source_from(index, varname, date, nearest, filters, offset),
+            source_from(index, varname, date, nearest, filters, offset, subtract),
             parse_bbox(bbox),
             whole_option("resolution", resolution),
             bool(liste),

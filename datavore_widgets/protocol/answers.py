@@ -78,7 +78,7 @@ class MapImage:
     cell : (float, float), optional
         Size of a cell in degrees: longitude, latitude.
     aggregate : str, optional
-        For a lapse: which.
+        For a lapse or a window of time: which; `latest` is the newest valid value.
     dims : mapping of str to float or str
         The value chosen on every further dimension, the defaults too.
     note : str
@@ -116,6 +116,8 @@ class Field:
         Centres in degrees, as the data have them: 1-D (nx,) and (ny,), or 2-D like `data`.
     data : ndarray or masked array, shape (ny, nx)
         Decoded values; missing is NaN, or masked for integers.
+    sample_time : ndarray of datetime64[ms], shape (ny, nx), optional
+        When each sample was taken, UTC, where the data tell: of a swath `time` is the granule's. NaT is unknown.
     """
 
     lon: NDArray[np.floating[Any]]
@@ -126,6 +128,7 @@ class Field:
     units: str = ""
     long_name: str = ""
     dims: Mapping[str, float | str] = field(default_factory=dict)
+    sample_time: NDArray[np.datetime64] | None = None
 
 
 @dataclass(frozen=True)
@@ -179,7 +182,7 @@ class Extract:
     Parameters
     ----------
     labels : ndarray of int64, shape (n,)
-        Times.
+        Times: of the samples where the data tell them, else of the steps.
     lon, lat : ndarray of float64, shape (n,)
         Centres of the cells.
     columns : mapping of str to ndarray of float64
@@ -226,6 +229,18 @@ class VariableInfo:
         Decides how it is coloured and averaged.
     flags : mapping of int to str
         Meanings, for `kind='flags'`.
+    geometry : {'grid', 'swath', 'track', 'station', 'none'}
+        Where its values lie: in the cells of a grid; in the samples of an instrument, elsewhere at each time; in
+        samples with a time each (trajectories, profiles); at places that stay; or nowhere, which has no map.
+        Pictures of swaths and tracks are best asked of a window of time (see `queries.Window`).
+    scale : {'linear', 'log'}
+        How colours follow the values, where nothing else is asked.
+    start_filters : mapping
+        Conditions that a view best starts with, as `filters` spells them; nothing else heeds them.
+    corrections : tuple of str
+        Companion variables that are meant to be subtracted if asked (`subtract`), such as the bias of a sensor.
+    derived : str
+        How it is made of stored variables; empty where it is stored itself.
     """
 
     name: str
@@ -237,6 +252,11 @@ class VariableInfo:
     limits: tuple[float, float] | None = None
     kind: str = "continuous"
     flags: Mapping[int, str] = field(default_factory=dict)
+    geometry: str = "grid"
+    scale: str = "linear"
+    start_filters: Mapping[str, Any] = field(default_factory=dict)
+    corrections: tuple[str, ...] = ()
+    derived: str = ""
 
     @property
     def label(self) -> str:

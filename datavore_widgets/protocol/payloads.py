@@ -218,6 +218,8 @@ def _field_map(answer: Field) -> dict[str, Any]:
         "bbox": list(answer.bbox.to_tuple()),
         "dims": _clean(answer.dims),
     }
+    if answer.sample_time is not None:
+        coded["sample_time"] = answer.sample_time
     if isinstance(data, np.ma.MaskedArray):
         # A reader that does not know of `mask` sees a value that no measurement takes.
         coded["mask"] = np.ma.getmaskarray(data)
@@ -280,6 +282,11 @@ def _variable_config(variable: VariableInfo) -> dict[str, Any]:
         "limits": variable.limits,
         "kind": variable.kind,
         "flags": variable.flags,
+        "geometry": variable.geometry,
+        "scale": variable.scale,
+        "start_filters": variable.start_filters,
+        "corrections": variable.corrections,
+        "derived": variable.derived,
     }
 
 
@@ -423,9 +430,13 @@ def _decode_data(query: Any, _headers: Mapping[str, str], body: bytes) -> Field 
         data = np.ma.MaskedArray(data, mask)
     bbox = query.bbox if told.get("bbox") is None else _told_bbox(told["bbox"])
     time = _field_time(told)
-    return Field(
-        lon, lat, data, bbox, time, checks.text(told, "units"), checks.text(told, "long_name"), checks.dims(told)
-    )
+    moments = told.get("sample_time")
+    if moments is not None:
+        moments = checks.typed(moments, np.ndarray, "sample_time")
+        if moments.shape != data.shape or moments.dtype.kind != "M":
+            checks.wrong("sample_time")
+    units, long_name = checks.text(told, "units"), checks.text(told, "long_name")
+    return Field(lon, lat, data, bbox, time, units, long_name, checks.dims(told), moments)
 
 
 def _told_bbox(value: Any) -> BBox:
@@ -555,7 +566,8 @@ def _names(value: Any) -> list[str]:
 def _variable_info(name: str, config: Any) -> VariableInfo:
     told = config if isinstance(config, dict) else {}
     dims = told.get("dims")
-    flags = told.get("flags")
+    flags, start = told.get("flags"), told.get("start_filters")
+    corrections = told.get("corrections")
     return VariableInfo(
         name=name,
         long_name=checks.text(told, "long_name"),
@@ -566,6 +578,11 @@ def _variable_info(name: str, config: Any) -> VariableInfo:
         limits=checks.maybe(checks.pair, told, "limits"),
         kind=checks.text(told, "kind") or "continuous",
         flags={int(value): str(meaning) for value, meaning in flags.items()} if isinstance(flags, dict) else {},
+        geometry=checks.text(told, "geometry") or "grid",
+        scale=checks.text(told, "scale") or "linear",
+        start_filters=start if isinstance(start, dict) else {},
+        corrections=tuple(_names(corrections)),
+        derived=checks.text(told, "derived"),
     )
 
 

@@ -14,6 +14,7 @@ from datavore_widgets.protocol.times import GROUP_NAMES, WHOLE_LAPSE, Date, Laps
 
 __all__ = [
     "AGGREGATES",
+    "OVERLAPS",
     "PLOT_METHODS",
     "PROJECTIONS",
     "REDUCERS",
@@ -35,11 +36,13 @@ __all__ = [
     "SpectrumQuery",
     "Style",
     "TimesQuery",
+    "Window",
     "parse_filters",
 ]
 
 AGGREGATES = ("avg", "max", "min", "count", "std")
 PROJECTIONS = ("pc_world", "mercator")
+OVERLAPS = ("latest", "mean")
 REDUCERS = ("mean", "stride")
 PLOT_METHODS = ("pcolormesh", "scatter")
 
@@ -153,7 +156,8 @@ def _value(name: str, value: Any) -> float | str:
 class Source:
     """What decides the numbers of a field: the index, the variable, the time, the conditions.
 
-    `date` is None where there is no time axis; `nearest` is in seconds; `offset` is added to the values.
+    `date` is None where there is no time axis; `nearest` is in seconds; `offset` is added to the values; `subtract` is
+    a companion variable that is taken off them, such as `sses_bias`.
     """
 
     index: str
@@ -162,6 +166,7 @@ class Source:
     nearest: float | None = None
     filters: Filters = ()
     offset: float = 0.0
+    subtract: str = ""
 
     def __post_init__(self) -> None:
         _tell_index(self)
@@ -233,12 +238,39 @@ class Style:
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """A window of time of a picture, and what becomes of values that lie over one another.
+
+    Parameters
+    ----------
+    seconds : float
+        Its length. It ends with the last moment that the date of the picture names, which belongs to it, and its
+        beginning does not: 86400 up to the date `20190821` is that day.
+    overlap : {'latest', 'mean'}
+        The newest valid value on top, or the mean of all.
+    """
+
+    seconds: float = 86400.0
+    overlap: str = "latest"
+
+    def __post_init__(self) -> None:
+        _one_of("overlap", self.overlap, OVERLAPS)
+        if not 0 < self.seconds < math.inf:
+            raise InvalidValue(f"window is a number of seconds above 0, or None, not {self.seconds!r}")
+
+
+@dataclass(frozen=True, slots=True)
 class MapQuery:
-    """A picture of one time. Answer: `MapImage`."""
+    """A picture of one time, or of a window of time. Answer: `MapImage`."""
 
     source: Source
     canvas: Canvas
     style: Style = field(default_factory=Style)
+    window: Window | None = None
+
+    def __post_init__(self) -> None:
+        if self.window is not None and self.source.date is None:
+            raise InvalidValue("a window of time ends with a date: give one")
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +284,7 @@ class LapseMapQuery:
     aggregate: str = "avg"
     filters: Filters = ()
     style: Style = field(default_factory=Style)
+    subtract: str = ""
 
     def __post_init__(self) -> None:
         _tell_index(self)
@@ -287,6 +320,7 @@ class SeriesQuery:
     groupby: str | None = None
     aggregate: str = "avg"
     filters: Filters = ()
+    subtract: str = ""
 
     def __post_init__(self) -> None:
         _tell_index(self)
@@ -305,6 +339,7 @@ class ExtractQuery:
     coord: BBox | Point
     lapse: Lapse = WHOLE_LAPSE
     filters: Filters = ()
+    subtract: str = ""
 
     def __post_init__(self) -> None:
         _tell_index(self)

@@ -32,6 +32,7 @@ from datavore_widgets.protocol.queries import (
     SpectrumQuery,
     Style,
     TimesQuery,
+    Window,
     parse_filters,
 )
 from datavore_widgets.protocol.times import Date, Lapse
@@ -107,16 +108,18 @@ def write(query: Query, *, plain: bool = False) -> Request:
     '/2000/SULHF/-27.42,19.97/19500917,21000917/ts?groupby=yyyy&sm=avg'
     """
     match query:
-        case MapQuery(source, canvas, style):
-            options = _source_options(source) + _style_options(style) + _canvas_options(canvas, plain)
+        case MapQuery(source, canvas, style, window):
+            options = _source_options(source, plain) + _style_options(style) + _canvas_options(canvas, plain)
+            options += _window_options(window, plain)
             return Request(_source_path(source, canvas.bbox, "map"), options)
         case DataQuery(source, bbox, resolution, as_list):
-            options = _source_options(source)
+            options = _source_options(source, plain)
             options += (("resolution", str(resolution)),) if resolution is not None else ()
             options += (("list", "true"),) if as_list else ()
             return Request(_source_path(source, bbox, "data"), options)
         case LapseMapQuery(index, varname, canvas, lapse, aggregate, filters, style):
             options = (("sm", aggregate), ("mapper_id", "DVORTSMAPS"), *_added_filters(filters, plain))
+            options += _subtract_option(query.subtract, plain)
             if not plain:
                 options += _style_options(style) + _canvas_options(canvas, plain)
             return Request(
@@ -124,10 +127,11 @@ def write(query: Query, *, plain: bool = False) -> Request:
             )
         case SeriesQuery(index, varname, coord, lapse, groupby, aggregate, filters):
             options = (("groupby", groupby),) if groupby is not None else ()
-            options += (("sm", aggregate), *_added_filters(filters, plain))
+            options += (("sm", aggregate), *_added_filters(filters, plain), *_subtract_option(query.subtract, plain))
             return Request(_path(*index.split("/"), varname, coord.to_text(), lapse.to_text(), "ts"), options)
         case ExtractQuery(index, varnames, coord, lapse, filters):
             options = (("filters", filters_to_json(filters) if filters else ""), ("format", "csv"))
+            options += _subtract_option(query.subtract, plain)
             names = ",".join(quote(name, safe="") for name in varnames)
             head, tail = _path(*index.split("/")), _path(coord.to_text(), lapse.to_text(), "extract", "")
             return Request(f"{head}/{names}{tail}", options)
@@ -176,10 +180,25 @@ def _given(*options: tuple[str, Any]) -> tuple[tuple[str, str], ...]:
     return tuple((name, value if isinstance(value, str) else _json(value)) for name, value in options if value != "")
 
 
-def _source_options(source: Source) -> tuple[tuple[str, str], ...]:
+def _source_options(source: Source, plain: bool) -> tuple[tuple[str, str], ...]:
     options = _given(("nearest", source.nearest)) if source.nearest is not None else ()
     options += (("filters", filters_to_json(source.filters)),)
-    return options + (_given(("offset", source.offset)) if source.offset else ())
+    options += _given(("offset", source.offset)) if source.offset else ()
+    return options + _subtract_option(source.subtract, plain)
+
+
+def _subtract_option(subtract: str, plain: bool) -> tuple[tuple[str, str], ...]:
+    if subtract and plain:
+        raise NotSupported("this server subtracts nothing from the values; leave `subtract` out")
+    return (("subtract", subtract),) if subtract else ()
+
+
+def _window_options(window: Window | None, plain: bool) -> tuple[tuple[str, str], ...]:
+    if window is None:
+        return ()
+    if plain:
+        raise NotSupported("this server draws one time, and no window of time; leave `window` out")
+    return _given(("window", window.seconds), ("overlap", window.overlap))
 
 
 def _style_options(style: Style) -> tuple[tuple[str, str], ...]:
@@ -330,7 +349,7 @@ _PLOT_OPTIONS: dict[str, Callable[[str, Any], Any]] = {
     "reduce": _a_word,
 }
 
-_SOURCE = ("nearest", "filters", "offset")
+_SOURCE = ("nearest", "filters", "offset", "subtract")
 _STYLE = ("vMin", "vMax", "cmap")
 _CANVAS = ("resolution", "paramsPlot")
 
@@ -383,7 +402,9 @@ def _date(segment: str) -> Date | None:
 
 def _source(index: str, varname: str, date: str, options: _Options) -> Source:
     nearest, offset = options.number("nearest"), options.number("offset")
-    return Source(index, unquote(varname), _date(date), nearest, options.filters(), offset or 0.0)
+    return Source(
+        index, unquote(varname), _date(date), nearest, options.filters(), offset or 0.0, options.text("subtract") or ""
+    )
 
 
 def _style(options: _Options) -> Style:
@@ -402,13 +423,24 @@ def _lapse(segment: str) -> Lapse:
 
 def _read_map(index: str, parts: list[str], options: _Options) -> Query:
     varname, bbox, date = parts
-    return MapQuery(_source(index, varname, date, options), _canvas(bbox, options), _style(options))
+    source, seconds = _source(index, varname, date, options), options.number("window")
+    window = None if seconds is None else Window(seconds, options.text("overlap") or "latest")
+    return MapQuery(source, _canvas(bbox, options), _style(options), window)
 
 
 def _read_lapse_map(index: str, parts: list[str], options: _Options) -> Query:
     varname, bbox, lapse = parts
     canvas, aggregate = _canvas(bbox, options), options.text("sm") or "avg"
-    return LapseMapQuery(index, unquote(varname), canvas, _lapse(lapse), aggregate, options.filters(), _style(options))
+    return LapseMapQuery(
+        index,
+        unquote(varname),
+        canvas,
+        _lapse(lapse),
+        aggregate,
+        options.filters(),
+        _style(options),
+        subtract=options.text("subtract") or "",
+    )
 
 
 def _read_data(index: str, parts: list[str], options: _Options) -> Query:
@@ -430,7 +462,14 @@ def _read_series(index: str, parts: list[str], options: _Options) -> Query:
     varname, coord, lapse = parts
     groupby, aggregate = options.text("groupby"), options.text("sm") or "avg"
     return SeriesQuery(
-        index, unquote(varname), parse_coord(unquote(coord)), _lapse(lapse), groupby, aggregate, options.filters()
+        index,
+        unquote(varname),
+        parse_coord(unquote(coord)),
+        _lapse(lapse),
+        groupby,
+        aggregate,
+        options.filters(),
+        subtract=options.text("subtract") or "",
     )
 
 
@@ -440,7 +479,8 @@ def _read_extract(index: str, parts: list[str], options: _Options) -> Query:
     if wanted != "csv":
         raise NotSupported(f"an extract is written as 'csv', not {wanted!r}")
     names = tuple(unquote(name) for name in varnames.replace("%2C", ",").replace("%2c", ",").split(","))
-    return ExtractQuery(index, names, parse_coord(unquote(coord)), _lapse(lapse), options.filters())
+    subtract = options.text("subtract") or ""
+    return ExtractQuery(index, names, parse_coord(unquote(coord)), _lapse(lapse), options.filters(), subtract)
 
 
 def _read_quicklook(index: str, parts: list[str], options: _Options) -> Query:  # noqa: ARG001  # it has no options
@@ -462,13 +502,13 @@ def _read_spectrum(index: str, parts: list[str], options: _Options) -> Query:  #
 # that it has, and who makes the query.
 _Reader = Callable[[str, list[str], _Options], Query]
 _READERS: dict[str, tuple[int, tuple[str, ...], _Reader]] = {
-    "map": (3, (*_SOURCE, *_STYLE, *_CANVAS), _read_map),
+    "map": (3, (*_SOURCE, *_STYLE, *_CANVAS, "window", "overlap"), _read_map),
     # `vMin`, `vMax`, `cmap` and `paramsPlot` are documented for data too, and change nothing there.
     "data": (3, (*_SOURCE, *_STYLE, *_CANVAS, "list"), _read_data),
     "filelist": (3, ("dl", "inv", "filters"), _read_files),
     "times": (1, (), _read_times),
-    "ts": (3, ("groupby", "sm", "filters"), _read_series),
-    "extract": (3, ("filters", "format"), _read_extract),
+    "ts": (3, ("groupby", "sm", "filters", "subtract"), _read_series),
+    "extract": (3, ("filters", "format", "subtract"), _read_extract),
     "quicklook": (3, (), _read_quicklook),
     "acquisitions": (2, ("limit",), _read_acquisitions),
     "spectrum": (2, (), _read_spectrum),
@@ -476,6 +516,6 @@ _READERS: dict[str, tuple[int, tuple[str, ...], _Reader]] = {
     "config_vertx": (0, (), lambda *_: LapsCatalogQuery()),
 }
 _LAPSE_MAP: tuple[tuple[str, ...], _Reader] = (
-    ("sm", "mapper_id", "filters", *_STYLE, *_CANVAS),
+    ("sm", "mapper_id", "filters", "subtract", *_STYLE, *_CANVAS),
     _read_lapse_map,
 )

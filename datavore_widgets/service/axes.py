@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from datavore_widgets.errors import InvalidValue
+from datavore_widgets.service.advice import SAMPLE_TIMES
 from datavore_widgets.service.decode import is_time_unit
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ _FRAME_X = ("grid_longitude", "projection_x_coordinate", "projection_x_angular_c
 _FRAME_Y = ("grid_latitude", "projection_y_coordinate", "projection_y_angular_coordinate")
 _FEATURES = ("point", "timeseries", "trajectory", "profile", "timeseriesprofile", "trajectoryprofile")
 """Discrete sampling geometries of CF 9.1: places that are listed, whatever the shape of the list."""
-_SAMPLE_TIMES = ("sst_dtime", "dtime")
-"""What GHRSST calls the seconds of each sample after the time of the granule."""
 
 
 def kind_of(name: str, variable: xr.Variable) -> str | None:
@@ -193,7 +192,7 @@ def is_swath(
     over = {pair.rows, pair.columns}
     return any(
         (kinds.get(name) == "time" and other.ndim > 0 and set(map(str, other.dims)) <= over)
-        or (name in _SAMPLE_TIMES and over <= set(map(str, other.dims)))
+        or (name in SAMPLE_TIMES and over <= set(map(str, other.dims)))
         for name, other in stored.items()
     )
 

@@ -46,8 +46,9 @@ _log = logging.getLogger(__name__)
 _SUFFIXES = (".nc", ".nc4", ".nc3", ".cdf", ".netcdf", ".h5", ".hdf5", ".he5", ".grd")
 _LISTED = 8
 _KINDS = ("continuous", "anomaly", "flags", "direction")
+_SCALES = ("linear", "log")
 _INDEX_KEYS = ("title", "files", "note", "variables")
-_VARIABLE_KEYS = ("long_name", "units", "standard_name", "cmap", "limits", "kind")
+_VARIABLE_KEYS = ("long_name", "units", "standard_name", "cmap", "limits", "kind", "scale")
 
 
 @dataclass(frozen=True, eq=False)
@@ -440,7 +441,8 @@ def _info_as_told(info: VariableInfo, table: Mapping[str, Any], where: str) -> V
             raise InvalidValue(f"`{key}` of {where} is a text, not {value!r}")
         else:
             changes[key] = short_text(value)
-    if changes.get("kind", info.kind) not in _KINDS:
-        message, near = did_you_mean(f"kind of {where}:", changes["kind"], _KINDS)
-        raise InvalidValue(message, suggestions=near)
+    for key, allowed in (("kind", _KINDS), ("scale", _SCALES)):
+        if changes.get(key, getattr(info, key)) not in allowed:
+            message, near = did_you_mean(f"{key} of {where}:", changes[key], allowed)
+            raise InvalidValue(message, suggestions=near)
     return dataclasses.replace(info, **changes)

@@ -23,7 +23,7 @@ from datavore_widgets.protocol.times import (
     label_from_parts,
 )
 
-__all__ = ["Packing", "flag_meanings", "is_time_unit", "labels_from_times"]
+__all__ = ["Packing", "flag_meanings", "is_time_unit", "labels_from_times", "millis_of_unit"]
 
 _MILLIS = {"milli": 1, "second": 1000, "minute": 60_000, "hour": 3_600_000, "day": 86_400_000, "week": 604_800_000}
 _UNIT_NAMES = {
@@ -239,6 +239,20 @@ def flag_meanings(attrs: Mapping[str, Any]) -> dict[int, str]:
     if values.dtype.kind not in "iuf" or values.size == 0 or values.size != len(words):
         return {}
     return {int(value): word for value, word in zip(values, words, strict=True)}
+
+
+def millis_of_unit(units: Any) -> float:
+    """Milliseconds of a unit of elapsed time; of a second where it is not told.
+
+    Raises
+    ------
+    InvalidValue
+        When it is none.
+    """
+    name = str(units or "s").strip().lower()
+    if name not in _UNIT_NAMES:
+        raise InvalidValue(f"{units!r} is no unit of time")
+    return float(_MILLIS[_UNIT_NAMES[name]])
 
 
 def is_time_unit(units: Any) -> bool:

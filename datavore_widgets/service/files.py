@@ -12,7 +12,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -61,12 +61,15 @@ class Raw:
         How they become values.
     fingerprint : hashable
         Of the source when they were read.
+    attrs : mapping
+        Of the variable, as stored.
     """
 
     values: NDArray[Any]
     dims: tuple[str, ...]
     packing: Packing
     fingerprint: Hashable = None
+    attrs: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +122,7 @@ def read_variable(variable: xr.Variable, keys: Keys, fingerprint: Hashable = Non
     """Stored values of a part of a variable, in memory."""
     part = variable[tuple(keys.get(str(dim), slice(None)) for dim in variable.dims)]
     packing = Packing.of(variable.dtype, variable.attrs, variable.encoding)
-    return Raw(np.asarray(part.values), tuple(str(dim) for dim in part.dims), packing, fingerprint)
+    return Raw(np.asarray(part.values), tuple(str(dim) for dim in part.dims), packing, fingerprint, variable.attrs)
 
 
 class MemorySource:

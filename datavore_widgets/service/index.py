@@ -15,6 +15,7 @@ from datavore_widgets.protocol.answers import IndexInfo, VariableInfo
 from datavore_widgets.protocol.geometry import BBox
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.times import TimeAxis
+from datavore_widgets.service.cells import Cells
 from datavore_widgets.service.decode import Packing
 from datavore_widgets.service.files import Raw, Source
 from datavore_widgets.service.grid import Grid
@@ -202,6 +203,30 @@ class Variable:
             return np.empty((0, *self._nothing(0, rows).shape[1:2], columns.size), dtype=self.dtype)
         joined = _concatenate(parts, axis=0)
         return joined if isinstance(steps, slice) else joined[0]
+
+    @property
+    def tells_sample_times(self) -> bool:
+        """Whether the data tell when each sample was taken."""
+        return any(piece.found.sample_time is not None for piece in self.pieces)
+
+    def sample_times(self, step: int, cells: Cells) -> tuple[str, Raw, Layout] | None:
+        """The variable that tells when each sample of a step was taken, what is stored for the rows of cells, and how.
+
+        Raises
+        ------
+        Unreadable
+            As `read`.
+        """
+        piece = self._piece(step)
+        name, layout = piece.found.sample_time, piece.found.layout
+        if name is None:
+            return None
+        keys: dict[str, int | slice] = {layout.lat: cells.read_rows}
+        if layout.time:
+            keys[layout.time] = int(self.place_of[step])
+        raw = piece.source.read(name, keys)
+        piece.check(self.name, raw.fingerprint)
+        return name, raw, layout
 
     def _runs_of(self, wanted: IntArray, job: Job | None) -> Iterator[tuple[Piece, IntArray]]:
         """The files that hold some steps, one after another, with the places of the steps in there."""

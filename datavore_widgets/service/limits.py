@@ -61,8 +61,8 @@ def limits_of(values: NDArray[np.float64], info: VariableInfo) -> tuple[float, f
 
 def sample(selection: Selection, job: Job | None = None) -> NDArray[np.float64]:
     """The valid values of a small sample, shape (n,): always the same one, n at most 100,000."""
-    # Conditions are left out: a stricter one must not change the colours.
-    everything = replace(selection, masks=())
+    # Conditions and corrections are left out: a stricter one must not change the colours.
+    everything = replace(selection, masks=(), subtracted=None)
     variable = selection.variable
     steps: list[int | None] = [*sample_steps(variable.axis)] if variable.has_time else [None]
     found = []

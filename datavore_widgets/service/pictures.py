@@ -38,7 +38,7 @@ __all__ = ["lapse_map_image", "map_image"]
 def map_image(store: Store, query: MapQuery, job: Job) -> MapImage:
     """The picture of one time."""
     source = query.source
-    selection = select(store.library, source.index, source.varname, source.filters)
+    selection = select(store.library, source.index, source.varname, source.filters, source.subtract)
     variable = selection.variable
     step = step_of(variable, source.date, source.nearest)
     grid = variable.grid_at(step)
@@ -55,7 +55,7 @@ def map_image(store: Store, query: MapQuery, job: Job) -> MapImage:
 
 def lapse_map_image(store: Store, query: LapseMapQuery, job: Job) -> MapImage:
     """The picture of an aggregate over a lapse."""
-    selection = select(store.library, query.index, query.varname, query.filters)
+    selection = select(store.library, query.index, query.varname, query.filters, query.subtract)
     variable = selection.variable
     steps = steps_of(variable, query.lapse)
     (_, grid), *others = variable.runs(steps)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from datavore_widgets.errors import InvalidValue
 from datavore_widgets.protocol.answers import VariableInfo
 from datavore_widgets.protocol.times import iso
+from datavore_widgets.service import advice
 from datavore_widgets.service.axes import Horizontal, coordinate_names, horizontal, is_swath, kind_of
 from datavore_widgets.service.curvilinear import CurvilinearGrid
 from datavore_widgets.service.decode import Packing, flag_meanings, is_time_unit, labels_from_times
@@ -91,6 +92,8 @@ class Found:
         samples have.
     signature : tuple
         Equal for variables that can be joined along time.
+    sample_time : str, optional
+        The variable that tells when each sample was taken (see `service.moments`).
     """
 
     info: VariableInfo
@@ -101,6 +104,7 @@ class Found:
     dims: tuple[Dim, ...]
     dtype: np.dtype[Any]
     signature: tuple[Any, ...]
+    sample_time: str | None = None
 
     @property
     def grid(self) -> Grid:
@@ -221,15 +225,22 @@ class _Scan:
         chunk = (chunks.get(time_dim or "", 1), chunks[lat_dim], chunks[lon_dim])
         layout = Layout(lon_dim, lat_dim, time_dim, tuple(rest), chunk)
         packing = Packing.of(variable.dtype, variable.attrs, variable.encoding)
-        info = _info(name, variable, packing.dtype, dims)
+        is_swath = isinstance(place, Geolocation)
+        info = replace(
+            _info(name, variable, packing.dtype, dims),
+            geometry="swath" if is_swath else "grid",
+            start_filters=advice.start_filters(name, variable, self.stored, self.contents.attrs),
+            corrections=advice.corrections(name, variable, self.stored),
+        )
         signature = (
             info.units,
             tuple((dim.name, dim.values) for dim in dims),
             # Granules of a swath are one index, each with places of its own.
-            ("swath", where) if isinstance(place, Geolocation) and labels.size == 1 else place.key,
+            ("swath", where) if is_swath and labels.size == 1 else place.key,
             calendar if labels.size else None,
         )
-        return Found(info, layout, place, labels, calendar, dims, packing.dtype, signature)
+        when = advice.sample_time(self.kinds, self.stored, lat_dim, lon_dim) if labels.size else None
+        return Found(info, layout, place, labels, calendar, dims, packing.dtype, signature, when)
 
     def _values(self, name: str) -> NDArray[Any]:
         """A coordinate, decoded: missing values as NaN or masked."""
@@ -365,6 +376,7 @@ def _info(name: str, variable: xr.Variable, dtype: np.dtype[Any], dims: tuple[Di
         },
         kind="flags" if flags else _kind(name, attrs),
         flags=flags,
+        scale="linear" if flags else advice.scale_of(name, variable),
     )
 
 

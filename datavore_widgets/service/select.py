@@ -43,16 +43,26 @@ _SAME = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
-class _Mask:
-    """A condition on a companion variable, with words turned into its flags."""
+class _Companion:
+    """Another variable on the same cells and times, at one position of its further dimensions."""
 
     variable: Variable
     at: tuple[int, ...]
+
+    def read(self, steps: slice | int | None, cells: Cells, job: Job | None) -> NDArray[Any]:
+        """Its decoded values at some steps of the variable that it goes with."""
+        return _read(self.variable, steps if self.variable.has_time else None, self.at, cells, job)
+
+
+@dataclass(frozen=True, eq=False)
+class _Mask(_Companion):
+    """A condition on a companion variable, with words turned into its flags."""
+
     condition: Condition
 
     def excludes(self, steps: slice | int | None, cells: Cells, job: Job | None) -> NDArray[np.bool_]:
         """Which values are not to be counted; where the companion is missing, none is."""
-        values = _read(self.variable, steps if self.variable.has_time else None, self.at, cells, job)
+        values = self.read(steps, cells, job)
         missing = missing_of(values)
         allowed = _allows(self.condition, np.ma.getdata(values))
         return np.asarray(missing | ~allowed)
@@ -66,6 +76,8 @@ class Selection:
     ----------
     dims : mapping of str to float or str
         The value on every further dimension, the defaults too.
+    subtracted : _Companion, optional
+        What is taken off the values: they are missing where it is.
     """
 
     index: Index
@@ -73,12 +85,19 @@ class Selection:
     at: tuple[int, ...]
     dims: Mapping[str, float | str]
     masks: tuple[_Mask, ...] = ()
+    subtracted: _Companion | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its values are those of the variable, and of nothing else."""
+        return not self.masks and self.subtracted is None
 
     @property
     def key(self) -> Hashable:
         """What decides the numbers, apart from time and cells."""
         masks = tuple((mask.variable.name, mask.at, mask.condition) for mask in self.masks)
-        return self.index.id, self.variable.name, self.at, masks
+        less = self.subtracted and (self.subtracted.variable.name, self.subtracted.at)
+        return self.index.id, self.variable.name, self.at, masks, less
 
     def read(self, steps: slice | int | None, cells: Cells, job: Job | None = None) -> NDArray[Any]:
         """Decoded values, those that a condition excludes missing.
@@ -89,6 +108,8 @@ class Selection:
             Missing is NaN, or masked for integers; so are cells that are not meant.
         """
         values = cells.hide(_read(self.variable, steps, self.at, cells, job))
+        if self.subtracted is not None:
+            values = values - self.subtracted.read(steps, cells, job)
         for mask in self.masks:
             excluded = np.broadcast_to(mask.excludes(steps, cells, job), values.shape)
             if values.dtype.kind == "f" and not isinstance(values, np.ma.MaskedArray):
@@ -106,7 +127,8 @@ class Selection:
             When a file is gone.
         """
         found = []
-        for variable in (self.variable, *(mask.variable for mask in self.masks)):
+        others = [*self.masks, *([] if self.subtracted is None else [self.subtracted])]
+        for variable in (self.variable, *(other.variable for other in others)):
             pieces = np.unique(variable.piece_of[steps]) if variable.has_time else [0]
             found += [variable.pieces[int(piece)].source.fingerprint() for piece in pieces]
         return tuple(found)
@@ -139,15 +161,16 @@ def find_variable(index: Index, varname: str) -> Variable:
     raise UnknownName(message, suggestions=near)
 
 
-def select(library: Library, index: str, varname: str, filters: Filters) -> Selection:
-    """What an index, a variable and conditions mean.
+def select(library: Library, index: str, varname: str, filters: Filters, subtract: str = "") -> Selection:
+    """What an index, a variable, conditions and a companion to subtract mean.
 
     Raises
     ------
     UnknownName
         When the index or the variable is not there.
     InvalidValue
-        When a condition names nothing that is there, or chooses no value, or several, of a dimension.
+        When a condition or what is to be subtracted names nothing that is there, lies on other cells, or chooses no
+        value, or several, of a dimension.
     """
     found = find_index(library, index)
     variable = find_variable(found, varname)
@@ -155,7 +178,7 @@ def select(library: Library, index: str, varname: str, filters: Filters) -> Sele
     at = tuple(_position(dim, by_name.pop(dim.name, None)) for dim in variable.dims)
     dims = {dim.name: _plain(dim.values[place]) for dim, place in zip(variable.dims, at, strict=True)}
     masks = tuple(_mask(found, variable, dims, condition) for condition in by_name.values())
-    return Selection(found, variable, at, dims, masks)
+    return Selection(found, variable, at, dims, masks, _less(found, variable, dims, subtract) if subtract else None)
 
 
 def step_of(variable: Variable, date: Date | None, nearest: float | None) -> int | None:
@@ -293,27 +316,47 @@ def _position(dim: Dim, condition: Condition | None) -> int:
     raise InvalidValue(f"{dim.name!r} {what} for which {_text(condition)}; choose one of {shown}{units}")
 
 
-def _mask(index: Index, variable: Variable, dims: Mapping[str, float | str], condition: Condition) -> _Mask:
-    """A condition on a companion variable of the same grid and times."""
-    companion = index.variables.get(condition.name)
+def _companion(
+    index: Index, variable: Variable, dims: Mapping[str, float | str], name: str, what: str, others: list[str]
+) -> _Companion:
+    """Another variable of the same grid and times, at the same values of the dimensions that both have."""
+    companion = index.variables.get(name)
     if companion is None:
-        names = [dim.name for dim in variable.dims] + [name for name in index.variables if name != variable.name]
-        message, near = did_you_mean(f"filter of {variable.name!r}:", condition.name, names)
+        names = others + [other for other in index.variables if other != variable.name]
+        message, near = did_you_mean(f"{what} of {variable.name!r}:", name, names)
         raise InvalidValue(message, suggestions=near)
     if not same_cells(companion, variable) or (companion.has_time and companion.axis != variable.axis):
         raise InvalidValue(
-            f"the filter {condition.name!r} and {variable.name!r} of {index.id!r} lie on different cells or times; "
-            "a filter is a variable on the same"
+            f"the {what} {name!r} and {variable.name!r} of {index.id!r} lie on different cells or times; "
+            f"a {what} is a variable on the same"
         )
     by_name = {dim.name: Condition(dim.name, (dims[dim.name],)) for dim in companion.dims if dim.name in dims}
-    at = tuple(_position(dim, by_name.get(dim.name)) for dim in companion.dims)
+    return _Companion(companion, tuple(_position(dim, by_name.get(dim.name)) for dim in companion.dims))
+
+
+def _less(index: Index, variable: Variable, dims: Mapping[str, float | str], name: str) -> _Companion:
+    """What is to be subtracted: a quantity of the same units."""
+    found = _companion(index, variable, dims, name, "correction", [])
+    units, own = found.variable.info.units, variable.info.units
+    if units != own or "flags" in (found.variable.info.kind, variable.info.kind):
+        raise InvalidValue(
+            f"{name!r} in {units or 'no units'!r} cannot be subtracted from {variable.name!r} in "
+            f"{own or 'no units'!r}: both have to be of one quantity"
+        )
+    return found
+
+
+def _mask(index: Index, variable: Variable, dims: Mapping[str, float | str], condition: Condition) -> _Mask:
+    """A condition on a companion variable of the same grid and times."""
+    found = _companion(index, variable, dims, condition.name, "filter", [dim.name for dim in variable.dims])
+    companion = found.variable
     numbers = {meaning: float(number) for number, meaning in companion.info.flags.items()}
     for value in condition.values:
         if isinstance(value, str) and value not in numbers:
             message, near = did_you_mean(f"value of {condition.name!r}:", value, numbers)
             raise InvalidValue(message, suggestions=near)
     values = tuple(numbers[value] if isinstance(value, str) else value for value in condition.values)
-    return _Mask(companion, at, replace(condition, values=values))
+    return _Mask(companion, found.at, replace(condition, values=values))
 
 
 def _allows(condition: Condition, values: NDArray[Any]) -> NDArray[np.bool_]:

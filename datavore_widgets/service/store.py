@@ -206,8 +206,8 @@ class Store:
         return None if field is None else cells.hide(field.astype(selection.variable.dtype, copy=False))
 
     def _ready(self, selection: Selection) -> Ready | None:
-        """What is prepared of a variable; conditions on others are not foreseen there."""
-        return None if selection.masks else self._shelf.find(selection.variable, selection.at)
+        """What is prepared of a variable; conditions on others and corrections are not foreseen there."""
+        return None if not selection.is_plain else self._shelf.find(selection.variable, selection.at)
 
     def per_step(self, selection: Selection, steps: slice, cells: Cells, job: Job) -> Moments:
         """Statistics of each step over the cells: read once for every aggregate and grouping."""

@@ -16,6 +16,7 @@ from datavore_widgets.protocol.queries import DataQuery, ExtractQuery, SeriesQue
 from datavore_widgets.service.catalog import Variable
 from datavore_widgets.service.cells import Cells
 from datavore_widgets.service.grid import Grid
+from datavore_widgets.service.sampletimes import labels_of_samples, times_of_samples
 from datavore_widgets.service.select import (
     aggregate_info,
     cell_at,
@@ -36,7 +37,7 @@ __all__ = ["data", "extract", "series"]
 def data(store: Store, query: DataQuery, job: Job) -> Field | CellList:
     """The native cells inside a box, at one time."""
     source = query.source
-    selection = select(store.library, source.index, source.varname, source.filters)
+    selection = select(store.library, source.index, source.varname, source.filters, source.subtract)
     variable = selection.variable
     step = step_of(variable, source.date, source.nearest)
     grid = variable.grid_at(step)
@@ -60,6 +61,7 @@ def data(store: Store, query: DataQuery, job: Job) -> Field | CellList:
         units=variable.info.units,
         long_name=variable.info.label,
         dims=selection.dims,
+        sample_time=None if step is None else times_of_samples(variable, step, cells),
     )
 
 
@@ -73,7 +75,7 @@ def _cell_list(grid: Grid, cells: Cells, values: NDArray[Any], caps: Caps) -> Ce
 
 def series(store: Store, query: SeriesQuery, job: Job) -> Series:
     """An aggregate over a box, or the value of a cell, for each time or group of times."""
-    selection = select(store.library, query.index, query.varname, query.filters)
+    selection = select(store.library, query.index, query.varname, query.filters, query.subtract)
     variable = selection.variable
     steps = steps_of(variable, query.lapse)
     store.caps.check_points(steps)
@@ -102,7 +104,7 @@ def series(store: Store, query: SeriesQuery, job: Job) -> Series:
 
 def extract(store: Store, query: ExtractQuery, job: Job) -> Extract:
     """Every value of some variables: by time, then by row, then by column."""
-    selections = [select(store.library, query.index, name, query.filters) for name in query.varnames]
+    selections = [select(store.library, query.index, name, query.filters, query.subtract) for name in query.varnames]
     first: Variable = selections[0].variable
     for other in (selection.variable for selection in selections[1:]):
         if not same_cells(first, other) or first.axis != other.axis:
@@ -126,7 +128,7 @@ def extract(store: Store, query: ExtractQuery, job: Job) -> Extract:
         columns[selection.variable.name] = np.concatenate(blocks)
     listed = [(run, *place.grid.listed(place.cells)) for run, place in places]
     return Extract(
-        labels=np.concatenate([np.repeat(first.axis.labels[run], lon.size) for run, lon, _ in listed]),
+        labels=np.concatenate([labels_of_samples(first, run, place.cells) for run, place in places]),
         lon=np.concatenate([np.tile(lon, run.stop - run.start) for run, lon, _ in listed]),
         lat=np.concatenate([np.tile(lat, run.stop - run.start) for run, _, lat in listed]),
         columns=columns,
