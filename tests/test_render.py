@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -270,6 +270,9 @@ def test_up_and_down_are_the_same_picture():
         np.testing.assert_array_equal(draw(mirrored, values[:, ::-1], canvas), expected)
 
 
+THREE_COLUMNS = RectilinearGrid.from_centers([4.5, 13.5, 22.5], [6.5, 11.5, 16.5])
+
+
 @settings(derandomize=True, deadline=None, max_examples=100)
 @given(
     grid=grids(),
@@ -280,6 +283,8 @@ def test_up_and_down_are_the_same_picture():
     reduce=st.sampled_from(["mean", "stride"]),
     seed=st.integers(0, 9),
 )
+@example(THREE_COLUMNS, BBox(20, 0, 380, 37), "mercator", 50, True, "mean", 1)  # a whole turn that starts inside a cell
+@example(THREE_COLUMNS, BBox(20, 0, 5, 37), "pc_world", 60, True, "mean", 1)  # one cell too short to be one
 def test_the_window_of_a_picture_is_all_it_needs(grid, box, projection, resolution, resample, reduce, seed):
     canvas = Canvas(box, resolution, projection, resample, reduce)
     rng = np.random.default_rng(seed)

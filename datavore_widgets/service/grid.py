@@ -335,6 +335,9 @@ class RectilinearGrid:
         for column, before in ((west, True), (east, False)):
             if 0 <= column < nx and column not in columns:
                 columns = np.r_[column, columns] if before else np.r_[columns, column]
+        if columns.size == nx and not self.is_cyclic:
+            # A box that starts and ends inside a regional grid: cut there, two neighbours would be none any more.
+            columns = self._columns
         return Cells(rows, columns)
 
     def strides(self, cells: Cells, pixels: tuple[int, int]) -> tuple[int, int]:

@@ -13,12 +13,15 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
-from desk import ExplorerDesk
+from desk import ExplorerDesk, Ground
+from hive_server import HiveServer, needed
 from playwright.sync_api import Page, expect
 from processes import started
 
+from datavore_widgets.client.hive import HiveService
 from datavore_widgets.protocol.colormap import Norm, palette
 from datavore_widgets.protocol.geometry import BBox
+from datavore_widgets.protocol.sql import SqlQuery
 from datavore_widgets.service.fleet import fleet_path
 from datavore_widgets.widgets.point_picture import LEVELS, PERCENTILES
 
@@ -128,7 +131,12 @@ def console(page: Page, start_cell: Callable[[str], str]) -> Console:
 @pytest.fixture
 def tab(page: Page, start_cell: Callable[[str], str]) -> tuple[ExplorerDesk, Console]:
     """The console as a tab of the explorer."""
-    page.goto(start_cell(TAB))
+    return open_tab(page, start_cell(TAB))
+
+
+def open_tab(page: Page, url: str) -> tuple[ExplorerDesk, Console]:
+    """The explorer of a page, turned to the tab of the console."""
+    page.goto(url)
     desk = ExplorerDesk(page)
     desk.wait()
     before = desk.picture()[1]
@@ -251,34 +259,24 @@ def test_the_editor_by_keyboard(console: Console) -> None:
     expect(console.text).to_have_value("SELECT fleet.sss FROM fleet WHERE $bbox\n  LIMIT 5")
 
 
-def test_points_follow_the_box(
-    tab: tuple[ExplorerDesk, Console], fleet: pd.DataFrame, screenshot: Callable[[str], Path]
-) -> None:
-    desk, console = tab
-    page = desk.page
+ONE_TIME = "SELECT id, lon, lat, sst FROM fleet\nWHERE $bbox AND time = cast('2012-03-01 06:00:00' AS timestamp)"
+
+
+def of_one_time(fleet: pd.DataFrame, box: dict[str, float]) -> pd.DataFrame:
+    """The rows that `ONE_TIME` gives for a box."""
     day = fleet[fleet["time"] == "2012-03-01 06:00:00"]
-    text = "SELECT id, lon, lat, sst FROM fleet\nWHERE $bbox AND time = cast('2012-03-01 06:00:00' AS timestamp)"
+    return day[BBox(box["west"], box["south"], box["east"], box["north"]).contains(day["lon"], day["lat"])]
 
-    def inside(box: dict[str, float]) -> pd.DataFrame:
-        return day[BBox(box["west"], box["south"], box["east"], box["north"]).contains(day["lon"], day["lat"])]
 
-    box, ground = desk.draw(0.15, 0.25, 0.5, 0.9)
-    console.run(text, len(inside(box)))
-    expect(page.locator(".dv-query-bound")).to_contain_text("$bbox")
-    page.locator(".dv-of-map select").select_option(label="sst")
-    bar = page.locator(".dv-points-legend .dv-bar-colors")
-    expect(bar).to_have_attribute("data-cmap", "thermal")
-    screenshot("box")
-
-    # Each point is where it is, in the colour of its value; the last rows lie on top.
-    shown = inside(box)
-    low, high = np.percentile(shown["sst"].dropna(), PERCENTILES)
-    colors = palette("thermal", LEVELS)[Norm(low, high, LEVELS).indices(shown["sst"].to_numpy())]
-    desk.until(lambda: page.locator(".leaflet-dv-points-pane img").count() == 1, "the points")
-    page.wait_for_timeout(300)  # the picture is decoded
+def points_are_right(desk: ExplorerDesk, ground: Ground, rows: pd.DataFrame) -> None:
+    """Each point is where it is, in the colour of its value; the last rows lie on top."""
+    low, high = np.percentile(rows["sst"].dropna(), PERCENTILES)
+    colors = palette("thermal", LEVELS)[Norm(low, high, LEVELS).indices(rows["sst"].to_numpy())]
+    desk.until(lambda: desk.page.locator(".leaflet-dv-points-pane img").count() == 1, "the points")
+    desk.page.wait_for_timeout(300)  # the picture is decoded
     shot = desk.pixels().astype(int)
     right = looked = 0
-    for (lon, lat, sst), color in zip(shown[["lon", "lat", "sst"]].to_numpy(), colors, strict=True):
+    for (lon, lat, sst), color in zip(rows[["lon", "lat", "sst"]].to_numpy(), colors, strict=True):
         x, y = ground.pixel(lon, lat)
         if np.isnan(sst) or not desk.sees(x, y):
             continue
@@ -287,6 +285,26 @@ def test_points_follow_the_box(
         right += bool((np.abs(spot - color[:3].astype(int)).sum(axis=1) <= 8).any())
     assert looked >= 20
     assert right >= 0.9 * looked, f"{right} of {looked}"
+
+
+def test_points_follow_the_box(
+    tab: tuple[ExplorerDesk, Console], fleet: pd.DataFrame, screenshot: Callable[[str], Path]
+) -> None:
+    desk, console = tab
+    page = desk.page
+
+    def inside(box: dict[str, float]) -> pd.DataFrame:
+        return of_one_time(fleet, box)
+
+    box, ground = desk.draw(0.15, 0.25, 0.5, 0.9)
+    console.run(ONE_TIME, len(inside(box)))
+    expect(page.locator(".dv-query-bound")).to_contain_text("$bbox")
+    page.locator(".dv-of-map select").select_option(label="sst")
+    bar = page.locator(".dv-points-legend .dv-bar-colors")
+    expect(bar).to_have_attribute("data-cmap", "thermal")
+    screenshot("box")
+
+    points_are_right(desk, ground, inside(box))
 
     # The box moves, and the query with it, over the antimeridian too.
     console.follow.click()
@@ -325,6 +343,53 @@ def test_a_chart_of_one_drifter_and_points_on_a_map_of_its_own(
     expect(console.page.locator(".leaflet-dv-points-pane img")).to_be_attached()
     expect(console.page.locator(".dv-points-legend")).to_contain_text("sst")
     screenshot("map")
+
+
+@pytest.fixture
+def on_hive(
+    start_cell: Callable[[str], str], fleet: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """A page with the console as a tab, asking a HiveServer2 that has the sample's table → its URL."""
+    needed()
+    server = HiveServer(tmp_path_factory.mktemp("hive"))
+    try:
+        made = HiveService("127.0.0.1", server.port, user="tester", password="anything", timeout=120)
+        made.answer(SqlQuery(f"CREATE TABLE fleet USING parquet LOCATION '{fleet_path()}'")).close()
+        made.answer(SqlQuery("MSCK REPAIR TABLE fleet")).close()
+        said = "from datavore_widgets import explore\nfrom datavore_widgets.client.hive import HiveService\n"
+        said += f"server = HiveService('127.0.0.1', {server.port}, user='tester', password='anything')\n"
+        yield start_cell(said + "explore(console=server)")
+    finally:
+        server.stop()
+
+
+def test_on_a_hive_server(on_hive: str, page: Page, fleet: pd.DataFrame, screenshot: Callable[[str], Path]) -> None:
+    """The same console before a real HiveServer2: typed, run, cancelled, drawn on the map, followed by the box."""
+    desk, console = open_tab(page, on_hive)
+    console.run("SELECT year, count(*) AS n FROM fleet GROUP BY year ORDER BY year", fleet["year"].nunique())
+    assert console.line(1) == [str(fleet["year"].min()), str((fleet["year"] == fleet["year"].min()).sum())]
+
+    # Hours of work, but for a cancel; in small tasks, as Spark's compiled loops look for one only between them.
+    console.run("SELECT count(*) AS c FROM range(0, 4000000000000, 1, 40000) WHERE id * 31 % 7 = 3")
+    expect(console.status).to_contain_text("running · ")
+    screenshot("running")
+    page.get_by_role("button", name="Cancel").click()
+    expect(console.status).to_contain_text("cancelled after", timeout=5_000)
+
+    console.run("SELECT id,\n  sstt\nFROM fleet")
+    expect(console.error).to_contain_text("Line 2, column 3", timeout=30_000)
+    expect(page.locator(".dv-q-wrong")).to_have_text("sstt")
+
+    box, ground = desk.draw(0.15, 0.25, 0.5, 0.9)
+    console.run(ONE_TIME, len(of_one_time(fleet, box)))
+    page.locator(".dv-of-map select").select_option(label="sst")
+    points_are_right(desk, ground, of_one_time(fleet, box))
+    console.follow.click()
+    moved, _ = desk.draw(0.55, 0.2, 0.95, 0.8)
+    assert len(of_one_time(fleet, moved)) != len(of_one_time(fleet, box))
+    console.has(len(of_one_time(fleet, moved)))
+    points_are_right(desk, ground, of_one_time(fleet, moved))
+    screenshot("followed")
 
 
 def test_the_app_has_no_console(page: Page, start_explorer: Callable[..., str]) -> None:
