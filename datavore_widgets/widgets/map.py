@@ -256,10 +256,12 @@ class DatavoreMap(Panel):
 
     # What is chosen on it
 
-    def _drew(self, left: float, top: float, right: float, bottom: float) -> None:
-        frame = self._frame
-        if frame is None:
+    def _drew(self, corners: tuple[float, float, float, float], size: tuple[float, float]) -> None:
+        if self._frame is None:
             return
+        # The size that it was drawn at: Leaflet tells that of a map that has just been resized a while later.
+        frame = self._frame.resized(*size)
+        left, top, right, bottom = corners
         west, north = frame.at(left, top)
         east, south = frame.at(right, bottom)
         home = wrap180(west)

@@ -88,8 +88,19 @@ class Frame:
 
     def at(self, left: float, top: float) -> tuple[float, float]:
         """(lon, lat) of a place given in parts of the width and height, from the upper left corner."""
-        high, low = (float(mercator_from_latitude(self._clip(v))) for v in (self.north, self.south))
-        return self.west + left * (self.east - self.west), float(latitude_from_mercator(high - top * (high - low)))
+        high, low = (float(mercator_from_latitude(v)) for v in (self.north, self.south))
+        return (
+            self.west + left * (self.east - self.west),
+            self._clip(float(latitude_from_mercator(high - top * (high - low)))),
+        )
+
+    def resized(self, width: float, height: float) -> Frame:
+        """The same map in a window of another size: Leaflet keeps its centre and its scale."""
+        high, low = (float(mercator_from_latitude(v)) for v in (self.north, self.south))
+        middle, rise = (high + low) / 2, (high - low) * height / self.height
+        south, north = (float(latitude_from_mercator(middle + half)) for half in (-rise / 2, rise / 2))
+        span = (self.east - self.west) * width / self.width
+        return Frame(self.centre - span / 2, south, self.centre + span / 2, north, width, height)
 
     def near(self, lon: float) -> float:
         """The copy of a meridian that lies nearest to the middle of the map."""

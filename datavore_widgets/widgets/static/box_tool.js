@@ -40,6 +40,7 @@ function render({ model, el }) {
     const { width, height } = sheet.getBoundingClientRect();
     clear();
     model.send({
+      size: [width, height],
       box: [
         Math.min(a[0], b[0]) / width,
         Math.min(a[1], b[1]) / height,
