@@ -6,11 +6,12 @@ import functools
 import re
 import string
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pandas as pd
 
+from datavore_widgets.client import export
 from datavore_widgets.client.base import exact_keywords, root_of, time_index
 from datavore_widgets.connect import connect
 from datavore_widgets.errors import InvalidValue, NotSupported, UnknownKeyword, UnknownName, did_you_mean
@@ -29,6 +30,9 @@ from datavore_widgets.protocol.queries import (
     parse_filters,
 )
 from datavore_widgets.protocol.times import Date, Lapse, TimeAxis
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["Datalaps"]
 
@@ -174,6 +178,33 @@ class Datalaps:
             [millis, None if value != value else value]  # NaN alone differs from itself
             for millis, value in zip(series.millis.tolist(), values, strict=True)
         ]
+
+    @exact_keywords
+    def to_xarray(
+        self,
+        index: str,
+        varname: str,
+        coord: Any,
+        datelaps: Any = "19500917, 21000917",
+        groupby: str | None = None,
+        aggregate: str = "avg",
+        *,
+        filters: Any = {},
+        job: Job | None = None,
+    ) -> xr.Dataset:
+        """The series of `getTimeserie` as a data set by the CF conventions, with what was asked and what was used.
+
+        Its `to_netcdf` writes it to a file; see `datavore_widgets.client.export` for CSV. The parameters are those of
+        `getTimeserie`.
+
+        Returns
+        -------
+        xarray.Dataset
+            The variable along `time`, with the counts behind each value, `cell_methods`, the bounds of groups; the
+            facts are attributes `datavore_…`.
+        """
+        query = _series_query(index, varname, coord, datelaps, groupby, aggregate, filters)
+        return export.exported(self.service, query, job)
 
     def _series(
         self,

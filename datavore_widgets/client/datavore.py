@@ -6,9 +6,10 @@ import datetime as dt
 import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from datavore_widgets.client import export
 from datavore_widgets.client.base import exact_keywords, field_arrays, root_of, source_from
 from datavore_widgets.connect import connect
 from datavore_widgets.errors import InvalidValue
@@ -29,6 +30,9 @@ from datavore_widgets.protocol.queries import (
 )
 from datavore_widgets.protocol.times import Date, Lapse, label_from_millis
 from datavore_widgets.protocol.wire import number_option, parse_plot_options, whole_option
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["Datavore"]
 
@@ -193,6 +197,38 @@ class Datavore:
         )
         answer = self.service.answer(query, job)
         return answer.cells if isinstance(answer, CellList) else field_arrays(answer)
+
+    @exact_keywords
+    def to_xarray(
+        self,
+        index: str,
+        varname: str,
+        date: Any,
+        bbox: Any = "global",
+        *,
+        nearest: float | None = None,
+        offset: Any = "default",
+        resolution: Any = "default",
+        filters: Any = {},
+        job: Job | None = None,
+    ) -> xr.Dataset:
+        """The cells of `getData` as a data set by the CF conventions, with what was asked and what was used.
+
+        Its `to_netcdf` writes it to a file; see `datavore_widgets.client.export` for CSV. The parameters are those of
+        `getData`.
+
+        Returns
+        -------
+        xarray.Dataset
+            The variable on `lat` and `lon` as sampled, or on `y` and `x` with two-dimensional ones; the facts are
+            attributes `datavore_…`.
+        """
+        query = DataQuery(
+            source_from(index, varname, date, nearest, filters, offset),
+            parse_bbox(bbox),
+            whole_option("resolution", resolution),
+        )
+        return export.exported(self.service, query, job)
 
     @exact_keywords
     def getImageFromUrl(self, url: str) -> bytes:

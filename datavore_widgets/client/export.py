@@ -1,0 +1,418 @@
+"""Answers as files: an xarray data set, NetCDF by the CF conventions, CSV; each says what was asked and what was used.
+
+A picture is exported as the native cells inside its box, a chart as its series. What an answer knows is written out
+whole: its numbers and texts as attributes and columns, its arrays along time as variables and columns of their own.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import datetime as dt
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datavore_widgets import __version__
+from datavore_widgets.errors import InvalidValue, NotSupported
+from datavore_widgets.protocol import wire
+from datavore_widgets.protocol.answers import Field, Series, Service, VariableInfo
+from datavore_widgets.protocol.geometry import BBox
+from datavore_widgets.protocol.job import Job
+from datavore_widgets.protocol.queries import CatalogQuery, DataQuery, MapQuery, Query, SeriesQuery
+from datavore_widgets.protocol.times import GROUP_DIGITS, Stamp, date_of_day, day_number, iso, parts_from_label
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["FORMATS", "export_query", "exported", "facts", "file_name", "save", "to_csv", "to_netcdf", "to_xarray"]
+
+FORMATS = {"nc": "NetCDF", "csv": "CSV"}
+"""What `save` writes, by the ending of the file."""
+
+_Exported = Field | Series
+_METHODS = {"avg": "mean", "max": "maximum", "min": "minimum", "std": "standard_deviation", "median": "median"}
+"""Aggregates by their names in CF (appendix E: cell methods)."""
+_TAKEN = ("lon", "lat", "time", "time_bnds", "bnds", "x", "y", "counts")
+_EPOCH = 1970
+_NUMBERS = re.compile(r"[-+0-9.,]*")
+
+
+def export_query(query: Query) -> DataQuery | SeriesQuery:
+    """The question whose answer is what a picture or a chart shows: the native cells in its box, or its series.
+
+    Raises
+    ------
+    NotSupported
+        When it has none.
+    """
+    if isinstance(query, MapQuery):
+        return DataQuery(query.source, query.canvas.bbox)
+    if isinstance(query, SeriesQuery) or (isinstance(query, DataQuery) and not query.as_list):
+        return query
+    raise NotSupported(
+        f"pictures of one time, values and series are exported, not the answer to a {type(query).__name__}"
+    )
+
+
+def save(service: Service, query: Query, ending: str = "nc", job: Job | None = None) -> tuple[str, bytes]:
+    """What a query shows, as a file.
+
+    Parameters
+    ----------
+    service : Service
+        Who is asked; a client is one.
+    query : MapQuery, DataQuery or SeriesQuery
+        What is on screen.
+    ending : {'nc', 'csv'}
+        NetCDF or CSV.
+
+    Returns
+    -------
+    (str, bytes)
+        A name for the file, and what is in it.
+
+    Raises
+    ------
+    InvalidValue
+        For another ending.
+    DatavoreError
+        Whatever the service has to say.
+    """
+    if ending not in FORMATS:
+        raise InvalidValue(f"exports are written as {' or '.join(FORMATS)}, not {ending!r}")
+    asked, answer, info = _asked(service, query, job)
+    data = to_netcdf(asked, answer, info) if ending == "nc" else to_csv(asked, answer).encode("utf-8")
+    return file_name(asked, answer, ending), data
+
+
+def exported(service: Service, query: Query, job: Job | None = None) -> xr.Dataset:
+    """What a query shows, as a data set: see `save` and `to_xarray`."""
+    return to_xarray(*_asked(service, query, job))
+
+
+def _asked(
+    service: Service, query: Query, job: Job | None
+) -> tuple[DataQuery | SeriesQuery, _Exported, VariableInfo | None]:
+    asked = export_query(query)
+    info = service.answer(CatalogQuery()).index(_index(asked)).variables.get(_varname(asked))
+    answer: Any = service.answer(asked, job)
+    return asked, answer, info
+
+
+def facts(query: DataQuery | SeriesQuery, answer: _Exported) -> dict[str, str | float | int]:
+    """What was asked and what was used, by name: the numbers and texts beside the values of an answer."""
+    told: dict[str, Any] = {"index": _index(query), "variable": _varname(query)}
+    if isinstance(query, DataQuery):
+        source = query.source
+        told["time_asked"] = source.date and source.date.digits
+        told["nearest_s"] = source.nearest
+        told["bbox_asked"] = query.bbox.to_text()
+        told["offset"] = source.offset or None
+        filters = source.filters
+    else:
+        told["bbox_asked" if isinstance(query.coord, BBox) else "point_asked"] = query.coord.to_text()
+        told["lapse_asked"] = query.lapse.to_text()
+        told["groupby"] = query.groupby or "every time"
+        told["aggregate"] = query.aggregate
+        filters = query.filters
+    told["filters"] = wire.filters_to_json(filters) if filters else None
+    for field in dataclasses.fields(answer):
+        value = getattr(answer, field.name)
+        if not isinstance(value, np.ndarray) and field.name not in ("bbox", "dims"):
+            told |= _spelled(_NAMES.get(field.name, field.name), value)
+    told |= {f"dim_{name}": value for name, value in answer.dims.items()}
+    if isinstance(answer, Field):
+        told["cells_valid"], told["cells_total"] = _counted(answer)
+    return {name: value for name, value in told.items() if value not in (None, "")}
+
+
+_NAMES = {"time": "time_used", "cell": "cell_used", "distance": "distance_m", "total": "cells_total"}
+
+
+def _spelled(name: str, value: Any) -> dict[str, Any]:
+    """A fact as text or number."""
+    if isinstance(value, Stamp):
+        return {name: value.iso, "calendar": value.calendar}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f"{name}_{key}": item for key, item in dataclasses.asdict(value).items()}
+    if name == "cell_used" and value is not None:
+        return {f"{name}_lon": value[0], f"{name}_lat": value[1]}
+    if isinstance(value, Mapping | list | tuple):
+        return {name: json.dumps(value, default=str)} if value else {}
+    return {name: int(value) if isinstance(value, bool) else value}
+
+
+def _counted(field: Field) -> tuple[int, int]:
+    """Cells with a value, and all whose centres lie in the box asked."""
+    valid = int(np.count_nonzero(_there(field.data)))
+    if field.lon.ndim == 1:
+        return valid, field.data.size
+    return valid, int(np.count_nonzero(field.bbox.contains(field.lon, field.lat)))
+
+
+def _there(values: NDArray[Any]) -> NDArray[np.bool_]:
+    there = ~np.ma.getmaskarray(values)
+    if values.dtype.kind == "f":
+        there &= ~np.isnan(np.ma.getdata(values))
+    return np.asarray(there)
+
+
+def file_name(query: DataQuery | SeriesQuery, answer: _Exported, ending: str) -> str:
+    """A name for a file: index, variable and time, in letters, digits, dots and dashes alone."""
+    parts = [_index(query), _varname(query)]
+    if isinstance(answer, Series):
+        ends = [iso(int(label))[:10] for label in answer.labels[[0, -1]]] if answer.labels.size else []
+        parts += ["series", *ends]
+    elif answer.time is not None:
+        parts.append(answer.time.iso)
+    text = re.sub(r"[^A-Za-z0-9.-]+", "_", "_".join(parts).replace(":", ""))
+    return f"{text.strip('._')[:120] or 'data'}.{ending}"
+
+
+# --- CSV -----------------------------------------------------------------------------------------------------------
+
+
+def to_csv(query: DataQuery | SeriesQuery, answer: _Exported) -> str:
+    """A table with a header: a row for each time of a series, or for each cell with a value; every fact is a column.
+
+    Times are ISO 8601 in UTC, as their own calendar writes them; missing values are empty.
+    """
+    names, columns = _table(query, answer)
+    told = facts(query, answer)
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerow([*map(_harmless, names), *told])
+    same = io.StringIO(newline="")
+    csv.writer(same, lineterminator="\n").writerow([_harmless(value) for value in told.values()])
+    tail = "," + same.getvalue()
+    text.writelines(",".join(row) + tail for row in zip(*map(_written, columns), strict=True))
+    return text.getvalue()
+
+
+def _table(query: DataQuery | SeriesQuery, answer: _Exported) -> tuple[list[str], list[Any]]:
+    if isinstance(answer, Series):
+        arrays = dict(_along_time(answer))
+        times = [iso(label) for label in answer.labels.tolist()]
+        return ["time", _varname(query), *arrays], [times, answer.values, *arrays.values()]
+    there = _there(answer.data)
+    lon, lat = (answer.lon, answer.lat) if answer.lon.ndim == 2 else np.meshgrid(answer.lon, answer.lat)
+    return ["lon", "lat", _varname(query)], [lon[there], lat[there], np.ma.getdata(answer.data)[there]]
+
+
+def _along_time(series: Series) -> Iterator[tuple[str, NDArray[Any]]]:
+    """The other arrays of a series that have a value for each of its times."""
+    for field in dataclasses.fields(series):
+        value = getattr(series, field.name)
+        if isinstance(value, np.ndarray) and field.name not in ("labels", "values"):
+            if value.shape == series.labels.shape:
+                yield field.name, value
+            elif value.ndim == 2 and value.shape[0] == series.labels.size:
+                yield from ((f"{field.name}_{column}", value[:, column]) for column in range(value.shape[1]))
+
+
+def _written(column: Any) -> Iterator[str]:
+    if isinstance(column, np.ndarray):
+        return ("" if value != value else repr(value) for value in column.tolist())  # NaN alone differs from itself
+    return iter(column)
+
+
+def _harmless(value: Any) -> Any:
+    """A text that no spreadsheet takes for a formula."""
+    starts = isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r")
+    return f"'{value}" if starts and not _NUMBERS.fullmatch(value) else value
+
+
+# --- NetCDF ----------------------------------------------------------------------------------------------------------
+
+
+def to_netcdf(query: DataQuery | SeriesQuery, answer: _Exported, info: VariableInfo | None = None) -> bytes:
+    """A NetCDF file (CF-1.11): coordinates as sampled, units, cell methods, and every fact as an attribute.
+
+    It is a classic one (64-bit offset): every tool reads it, and it is written without a library that another thread
+    may be reading with.
+
+    Parameters
+    ----------
+    info : VariableInfo, optional
+        What the catalogue knows: the standard name, and the meanings of flags.
+    """
+    return bytes(_encoded(query, answer, info).to_netcdf(engine="scipy", format="NETCDF3_64BIT"))
+
+
+def to_xarray(query: DataQuery | SeriesQuery, answer: _Exported, info: VariableInfo | None = None) -> xr.Dataset:
+    """The data set that `to_netcdf` writes, as xarray reads it back."""
+    import xarray as xr
+
+    return xr.decode_cf(_encoded(query, answer, info))
+
+
+def _encoded(query: DataQuery | SeriesQuery, answer: _Exported, info: VariableInfo | None) -> xr.Dataset:
+    """The data set as it is stored: nothing left for xarray to encode."""
+    import xarray as xr
+
+    name = re.sub(r"[^\w.+@-]", "_", _varname(query)) or "data"
+    name = f"{name}_values" if name in _TAKEN else name
+    now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    told = facts(query, answer)
+    attrs = {
+        "Conventions": "CF-1.11",
+        "title": f"{answer.long_name or name} of {_index(query)}",
+        "source": f"{_index(query)} {_varname(query)}",
+        "history": f"{now} datavore_widgets {__version__}: {wire.write(query).target}",
+        **{f"datavore_{key}": value for key, value in told.items()},
+    }
+    own = _variable_attrs(answer, info)
+    if isinstance(answer, Field):
+        coords, variables = _of_field(answer, name, own)
+    else:
+        coords, variables = _of_series(query, answer, name, own)
+    dataset = xr.Dataset(variables, coords, attrs)
+    # These come with no fill value but the one that they have.
+    for variable in dataset.variables.values():
+        variable.encoding.setdefault("_FillValue", None)
+        if "_FillValue" in variable.attrs:
+            del variable.encoding["_FillValue"]
+    return dataset
+
+
+def _variable_attrs(answer: _Exported, info: VariableInfo | None) -> dict[str, Any]:
+    attrs: dict[str, Any] = {}
+    if answer.long_name:
+        attrs["long_name"] = answer.long_name
+    if info is not None and info.standard_name:
+        attrs["standard_name"] = info.standard_name
+    attrs["units"] = answer.units or "1"
+    return attrs
+
+
+def _of_field(field: Field, name: str, attrs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    flat = field.lon.ndim == 1
+    dims = ("lat", "lon") if flat else ("y", "x")
+    coords: dict[str, Any] = {
+        axis: ((axis,) if flat else dims, *_place(values, axis))
+        for axis, values in (("lon", field.lon), ("lat", field.lat))
+    }
+    if field.time is not None:
+        seconds, told = _times(np.array([field.time.label]), field.time.calendar)
+        coords["time"] = ((), seconds[0], told)
+    coords = _dims(field) | coords
+    values, fill = _stored(field.data)
+    return coords, {name: (dims, values, {**attrs, **fill})}
+
+
+def _of_series(query: Any, series: Series, name: str, attrs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    seconds, told = _times(series.labels, series.calendar)
+    coords: dict[str, Any] = {}
+    variables: dict[str, Any] = {}
+    method = _METHODS.get(query.aggregate)
+    over = [*(["time"] if query.groupby else []), *(["area"] if isinstance(query.coord, BBox) else [])]
+    if query.aggregate == "count":
+        attrs = {**attrs, "standard_name": "number_of_observations", "units": "1"}
+    elif query.aggregate == "std":
+        attrs.pop("standard_name", None)
+    if method and over:
+        attrs["cell_methods"] = (
+            "".join(f"{axis}: " for axis in over) + f"{method} (comment: of all valid values, pooled)"
+        )
+    if query.groupby in GROUP_DIGITS:
+        ends, _ = _times(_ends(series.labels, query.groupby, series.calendar), series.calendar)
+        told["bounds"] = "time_bnds"
+        variables["time_bnds"] = (("time", "bnds"), np.column_stack([seconds, ends]))
+    coords["time"] = (("time",), seconds, told)
+    if series.cell is not None:
+        for axis, value in zip(("lon", "lat"), series.cell, strict=True):
+            coords[axis] = ((), *_place(np.array(value), axis))
+    coords = _dims(series) | coords
+    arrays = {key: _stored(values) for key, values in _along_time(series)}
+    if arrays:
+        attrs["ancillary_variables"] = " ".join(arrays)
+    variables[name] = (("time",), *_with_fill(series.values, attrs))
+    for key, (values, fill) in arrays.items():
+        counts = {"standard_name": "number_of_observations", "units": "1"} if key == "counts" else {}
+        variables[key] = (("time",), values, {**counts, **fill})
+    return coords, variables
+
+
+def _dims(answer: _Exported) -> dict[str, Any]:
+    """The values taken on further dimensions, as scalar coordinates."""
+    return {
+        re.sub(r"\W", "_", dim): ((), value if isinstance(value, str) else float(value))
+        for dim, value in answer.dims.items()
+    }
+
+
+def _place(values: NDArray[Any], axis: str) -> tuple[NDArray[np.float64], dict[str, Any]]:
+    """A longitude or latitude with its attributes."""
+    word, direction = ("longitude", "east") if axis == "lon" else ("latitude", "north")
+    attrs = {"standard_name": word, "long_name": word, "units": f"degrees_{direction}"}
+    return _with_fill(np.asarray(values, dtype=np.float64), attrs)
+
+
+def _with_fill(values: NDArray[Any], attrs: dict[str, Any]) -> tuple[NDArray[Any], dict[str, Any]]:
+    stored, fill = _stored(values)
+    return stored, {**attrs, **fill}
+
+
+def _stored(values: NDArray[Any]) -> tuple[NDArray[Any], dict[str, Any]]:
+    """Values in a type that a classic file has, and the fill value of missing ones, if there are any."""
+    data = np.ma.getdata(values)
+    kinds: dict[str, Any] = {"b1": np.int8, "u1": np.int16, "u2": np.int32}
+    dtype: np.dtype[Any] = np.dtype(kinds.get(data.dtype.str[1:], data.dtype))
+    if dtype.kind in "iu" and dtype.itemsize * (2 if dtype.kind == "u" else 1) > 4:
+        there = data[_there(values)]
+        fits = np.iinfo(np.int32)
+        dtype = np.dtype(
+            np.int32 if there.size == 0 or fits.min < there.min() <= there.max() <= fits.max else np.float64
+        )
+    if dtype.kind == "f" and dtype.itemsize not in (4, 8):
+        dtype = np.dtype(np.float32 if dtype.itemsize < 4 else np.float64)
+    there = _there(values)
+    if there.all():
+        return np.asarray(data.astype(dtype)), {}
+    if dtype.kind == "f":
+        fill: Any = dtype.type(np.nan)
+    else:
+        low = np.iinfo(dtype).min
+        if (data[there] == low).any():
+            return _stored(np.ma.array(data, dtype=np.float64, mask=~there))
+        fill = dtype.type(low)
+    return np.where(there, data.astype(dtype, copy=False), fill), {"_FillValue": fill}
+
+
+def _times(labels: NDArray[np.int64], calendar: str) -> tuple[NDArray[np.float64], dict[str, Any]]:
+    """Seconds on the calendar's own count; float64 holds milliseconds over a hundred thousand years."""
+    year, month, day, hour, minute, second, milli = parts_from_label(labels)
+    days = day_number(year, month, day, calendar) - day_number(_EPOCH, 1, 1, calendar)
+    seconds = days * 86400.0 + hour * 3600.0 + minute * 60.0 + second + milli / 1000.0
+    attrs = {
+        "standard_name": "time",
+        "long_name": "time",
+        "units": f"seconds since {_EPOCH}-01-01 00:00:00",
+        "calendar": calendar,
+    }
+    return np.asarray(seconds, dtype=np.float64), attrs
+
+
+def _ends(labels: NDArray[np.int64], groupby: str, calendar: str) -> NDArray[np.int64]:
+    """The labels at which years, months or days end that begin at some labels."""
+    year, month, day = parts_from_label(labels)[:3]
+    if groupby == "yyyy":
+        year, month, day = year + 1, np.ones_like(month), np.ones_like(day)
+    elif groupby == "yyyy-MM":
+        year, month, day = year + month // 12, month % 12 + 1, np.ones_like(day)
+    else:
+        year, month, day = date_of_day(day_number(year, month, day, calendar) + 1, calendar)
+    return ((year * 100 + month) * 100 + day) * 10**9
+
+
+def _index(query: DataQuery | SeriesQuery) -> str:
+    return query.source.index if isinstance(query, DataQuery) else query.index
+
+
+def _varname(query: DataQuery | SeriesQuery) -> str:
+    return query.source.varname if isinstance(query, DataQuery) else query.varname
