@@ -484,6 +484,16 @@ def test_history_is_kept_for_the_session(engine):
     console.close()
 
 
+def test_an_earlier_query_comes_back_also_where_the_kernel_has_not_heard_of_a_newer_text(engine):
+    console = ran(HiveConsole(engine), "SELECT 1")
+    sent: list[Any] = []
+    console.editor.comm.send = lambda data=None, **_: sent.append(data)  # what leaves for the browser
+    assert console.editor.text == "SELECT 1"
+    console.past.value = 0
+    assert {"method": "custom", "content": {"text": "SELECT 1"}} in sent
+    console.close()
+
+
 def test_a_statement_without_rows_and_an_answer_without_any(fleet):
     with TableService({"fleet": fleet}, writable=True) as service:
         console = ran(HiveConsole(service), "CREATE TABLE warm AS SELECT * FROM fleet WHERE sst > 25")

@@ -401,7 +401,7 @@ class HiveConsole(ViewPanel):
         number = change["new"]
         if self._quiet or number is None or number < 0:
             return
-        self.editor.text = self.history[number].typed
+        self.editor.write(self.history[number].typed)
         self._quiet = True
         self.past.value = -1
         self._quiet = False

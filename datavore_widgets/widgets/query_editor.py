@@ -56,6 +56,11 @@ class QueryEditor(anywidget.AnyWidget):
             raise TraitError(f"a query has {_LONGEST} characters at most")
         return text
 
+    def write(self, text: str) -> None:
+        """Put a text in the place of what is written, also of what was typed and has not been told yet."""
+        self.text = text
+        self.send({"text": text})
+
     def list_tables(self, schema: Schema) -> None:
         """Show these tables, and complete their names."""
         self.tables = [

@@ -369,7 +369,15 @@ function render({ model, el }) {
     if (area.value !== text) area.value = text;
     paint();
   };
+  // Where the kernel has this text already, because it has not heard of a newer one, no change would come.
+  const write = ({ text }) => {
+    if (typeof text !== "string") return;
+    area.value = text;
+    paint();
+    tell();
+  };
   model.on("change:text", receive);
+  model.on("msg:custom", write);
   model.on("change:tables change:words change:note", load);
   model.on("change:error", () => {
     paint();
@@ -384,6 +392,9 @@ function render({ model, el }) {
   });
   receive();
   load();
-  return () => clearTimeout(timer);
+  return () => {
+    clearTimeout(timer);
+    model.off("msg:custom", write);
+  };
 }
 export default { render };
