@@ -12,7 +12,8 @@ import xarray as xr
 from numpy.typing import NDArray
 from PIL import Image
 
-from datavore_widgets.errors import InvalidValue, NoData, NotSupported, Unreadable
+from datavore_widgets.errors import InvalidValue, NoData, Unreadable
+from datavore_widgets.protocol.answers import MapImage
 from datavore_widgets.protocol.geometry import GLOBAL, BBox, Point
 from datavore_widgets.protocol.queries import (
     Canvas,
@@ -25,9 +26,10 @@ from datavore_widgets.protocol.queries import (
     Source,
     Style,
     TimesQuery,
+    Window,
     parse_filters,
 )
-from datavore_widgets.protocol.times import Date, Lapse, millis_from_label
+from datavore_widgets.protocol.times import Date, millis_from_label
 from datavore_widgets.service.catalog import open_catalog
 from datavore_widgets.service.frames import grid_of_frame
 from datavore_widgets.service.local import LocalService
@@ -251,14 +253,98 @@ def test_one_sample_is_found_by_a_place_within_it(orbit: LocalService) -> None:
     assert all(BBox(172, -8, -178, 6).contains(x, y) for x, y, _ in data.cells)
 
 
-def test_an_aggregate_over_cells_that_move_is_refused(orbit: LocalService) -> None:
-    index = index_of(orbit)
-    with pytest.raises(NotSupported, match="elsewhere"):
-        orbit.answer(LapseMapQuery(index, "sst", Canvas(GLOBAL, 100)))
-    one = orbit.answer(
-        LapseMapQuery(index, "sst", Canvas(GLOBAL, 100), Lapse(Date("201908211200"), Date("201908211300")))
-    )
-    assert one.valid > 0
+def samples() -> list[tuple[NDArray, NDArray, NDArray]]:
+    """Places and values of every sample of the three granules that has both, in the order of time."""
+    listed = [tuple(part.ravel() for part in places(number)) for number in range(3)]
+    return [
+        tuple(part[np.isfinite(lon) & np.isfinite(value)] for part in (lon, lat, value)) for lon, lat, value in listed
+    ]
+
+
+def in_pixels(canvas: Canvas, lon: NDArray, lat: NDArray, picture: MapImage) -> NDArray[np.int64]:
+    """The pixel that holds each place, by flat number."""
+    box = canvas.bbox
+    columns = np.floor((lon - box.west) % 360 / box.width * picture.width).astype(int)
+    rows = np.floor((box.north - lat) / box.height * picture.height).astype(int)
+    return rows * picture.width + columns
+
+
+@pytest.mark.parametrize("aggregate", ["avg", "min", "max", "std", "count"])
+def test_a_map_of_a_lapse_pools_the_samples_in_each_pixel(orbit: LocalService, aggregate: str) -> None:
+    # Large pixels, that hold many samples each, of several granules.
+    canvas = Canvas(BBox(165, -15, -165, 30), 12)
+    style = Style("gray", 0.0, 100.0 if aggregate == "count" else 40.0)
+    image = orbit.answer(LapseMapQuery(index_of(orbit), "sst", canvas, aggregate=aggregate, style=style))
+    assert (image.steps, image.aggregate) == (3, aggregate)
+    assert (image.first_time.label, image.time.label) == (TIMES[0] * 1000, TIMES[2] * 1000)
+    lon, lat, value = (np.concatenate(parts) for parts in zip(*samples(), strict=True))
+    assert image.valid == value.size
+    drawn = pixels(image.png)
+    where = in_pixels(canvas, lon, lat, image)
+    reduce = {"avg": np.mean, "min": np.min, "max": np.max, "std": np.std, "count": np.size}[aggregate]
+    for pixel in np.unique(where):
+        shade = drawn.reshape(-1, 4)[pixel]
+        expected = float(reduce(value[where == pixel].astype(float)))
+        assert shade[3] == 255
+        assert abs(shade[0] / 255 * style.vmax - min(expected, style.vmax)) < style.vmax / 254 + 0.02
+
+
+@pytest.mark.parametrize("overlap", ["latest", "mean"])
+def test_a_window_of_time_is_one_picture(orbit: LocalService, overlap: str) -> None:
+    canvas = Canvas(BBox(165, -15, -165, 30), 900)
+    source = Source(index_of(orbit), "sst", Date("20190821"))
+    image = orbit.answer(MapQuery(source, canvas, STYLE, Window(86400, overlap)))
+    assert (image.steps, image.aggregate) == (3, "latest" if overlap == "latest" else "avg")
+    assert (image.first_time.label, image.time.label) == (TIMES[0] * 1000, TIMES[2] * 1000)
+    drawn = pixels(image.png).reshape(-1, 4)
+    alone = [
+        pixels(orbit.answer(MapQuery(Source(index_of(orbit), "sst", Date(str(t))), canvas, STYLE)).png) for t in TIMES
+    ]
+    first, second, third = (picture.reshape(-1, 4) for picture in alone)
+    both = (second[:, 3] > 0) & (first[:, 3] > 0) & (third[:, 3] == 0)
+    assert both.sum() > 100
+    if overlap == "latest":
+        assert np.array_equal(drawn[both], second[both])
+    else:
+        mean = (first[both, 0].astype(float) + second[both, 0]) / 2
+        assert np.abs(drawn[both, 0] - mean).max() <= 1.01
+    for own, others in ((first, (second, third)), (third, (first, second))):
+        only = (own[:, 3] > 0) & (others[0][:, 3] == 0) & (others[1][:, 3] == 0)
+        assert only.sum() > 100
+        assert np.array_equal(drawn[only], own[only])
+    assert ((drawn[:, 3] > 0) == ((first[:, 3] > 0) | (second[:, 3] > 0) | (third[:, 3] > 0))).all()
+
+
+def test_a_window_takes_the_times_that_it_says(orbit: LocalService) -> None:
+    index, canvas = index_of(orbit), Canvas(GLOBAL, 60)
+
+    def steps(date: str, seconds: float) -> tuple[int, int]:
+        image = orbit.answer(MapQuery(Source(index, "sst", Date(date)), canvas, STYLE, Window(seconds)))
+        return image.steps, image.time.label
+
+    assert steps("20190821134000", 6001) == (2, TIMES[1] * 1000)
+    assert steps("20190821134000", 6000) == (1, TIMES[1] * 1000)
+    assert steps("201908", 86400 * 31) == (3, TIMES[2] * 1000)
+    with pytest.raises(NoData, match="no times lie"):
+        steps("20190820", 86400)
+    with pytest.raises(InvalidValue, match="date"):
+        MapQuery(Source(index, "sst", None), canvas, STYLE, Window())
+
+
+def test_a_window_of_a_grid_shows_the_newest_valid_value_of_each_cell() -> None:
+    dataset = fields.field(times=3)
+    dataset["sst"][2, :9] = np.nan
+    dataset["sst"][1, :4] = np.nan
+    with LocalService({"a": dataset}) as service:
+        source = Source("a", "sst", Date("2012"))
+        image = service.answer(MapQuery(source, Canvas(BBox(-5, -90, 355, 90), 36), STYLE, Window(86400 * 366)))
+    own = dataset["sst"].values
+    newest = np.where(np.isnan(own[2]), np.where(np.isnan(own[1]), own[0], own[1]), own[2])
+    assert image.valid == np.isfinite(newest).sum()
+    shade = pixels(image.png)[::-1]
+    there = np.isfinite(newest)
+    assert np.array_equal(shade[..., 3] > 0, there)
+    assert np.abs(shade[..., 0][there] / 255 * 40 - newest[there]).max() < 40 / 254 + 0.02
 
 
 @pytest.mark.parametrize("canvas", [Canvas(BBox(0, 0, 10, 10), 50), Canvas(BBox(0, 0, 10, 10), plot_method="scatter")])

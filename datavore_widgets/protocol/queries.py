@@ -244,8 +244,8 @@ class Window:
     Parameters
     ----------
     seconds : float
-        Its length. It ends with the last moment that the date of the picture names, which belongs to it, and its
-        beginning does not: 86400 up to the date `20190821` is that day.
+        Its length. It ends with the last moment that the date of the picture names: 86400 up to the date `20190821` is
+        that day.
     overlap : {'latest', 'mean'}
         The newest valid value on top, or the mean of all.
     """

@@ -400,6 +400,10 @@ WHOLE_LAPSE = Lapse(Date("19500917"), Date("21000917"))
 """The documented default."""
 
 
+_LONG = {8: _DAY_MS, 10: 3_600_000, 12: 60_000, 14: 1000, 17: 1}
+"""Milliseconds that a date of so many digits names."""
+
+
 @dataclass(frozen=True, eq=False)
 class TimeAxis:
     """The times of an index, ascending.
@@ -505,6 +509,25 @@ class TimeAxis:
     def within(self, lapse: Lapse) -> slice:
         """Positions of the times in a lapse, ends included."""
         first, stop = np.searchsorted(self.labels, [lapse.first.low, lapse.last.high])
+        return slice(int(first), int(stop))
+
+    def until(self, date: Date, seconds: float) -> slice:
+        """Positions of the times in a window of some seconds that ends with the last moment a date names.
+
+        Examples
+        --------
+        >>> axis = TimeAxis(np.array([20190820235959000, 20190821000000000, 20190821235959000]))
+        >>> axis.until(Date("20190821"), 86400)
+        slice(1, 3, None)
+        """
+        length = len(date.digits)
+        if length in _LONG:
+            end = int(self._count(np.asarray(date.low, dtype=np.int64))) + _LONG[length]
+        else:
+            year, month = int(date.digits[:4]), int(date.digits[4:] or 12)
+            year, month = (year + 1, 1) if month == 12 else (year, month + 1)
+            end = int(day_number(year, month, 1, self.calendar)) * _DAY_MS
+        first, stop = np.searchsorted(self._elapsed, [end - seconds * 1000, end])
         return slice(int(first), int(stop))
 
     def group(self, groupby: str | None, within: slice = slice(None)) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

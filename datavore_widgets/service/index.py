@@ -121,13 +121,18 @@ class Variable:
         """The box around its cells at all times."""
         return around_all([piece.found.place.bbox for piece in (self.pieces if self.moves else self.pieces[:1])])
 
-    def runs(self, steps: slice) -> Iterator[tuple[slice, Grid]]:
-        """Steps one after another whose cells lie at the same places, and where: all of them unless it `moves`."""
+    def runs(self, steps: slice, bbox: BBox | None = None) -> Iterator[tuple[slice, Grid]]:
+        """Steps one after another whose cells lie at the same places, and where: all of them unless it `moves`.
+
+        Of one that moves those alone whose extent meets a box, if it is given: the others are not looked at.
+        """
         if not self.moves:
             yield steps, self.grid
             return
         for first, stop in _runs(self.piece_of[steps]):
-            yield slice(steps.start + first, steps.start + stop), self.grid_at(steps.start + first)
+            run = slice(steps.start + first, steps.start + stop)
+            if bbox is None or meet(self._piece(run.start).found.place.bbox, bbox):
+                yield run, self.grid_at(run.start)
 
     @property
     def has_time(self) -> bool:

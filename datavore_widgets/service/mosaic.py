@@ -87,6 +87,14 @@ class Mosaic:
         """Bytes that are kept."""
         return self.shown.nbytes + self.members.nbytes + self.places.nbytes
 
+    @property
+    def pairs(self) -> tuple[IntArray, IntArray]:
+        """Cells, and the pixels that they are shown in or stand for, by flat number."""
+        if self.method == "blocks":
+            return self.members.astype(np.int64), self.places.astype(np.int64)
+        places = np.flatnonzero(self.shown >= 0)
+        return self.shown.reshape(-1)[places].astype(np.int64), places
+
     def nearest(self, values: ValueArray, to_levels: ToLevels) -> LevelArray:
         """Each pixel shows one cell (see `pixels.Plan`)."""
         # -1, no cell, takes the last one: missing.

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datavore_widgets.errors import InvalidValue, NotSupported
+from datavore_widgets.errors import InvalidValue
 from datavore_widgets.protocol.answers import MapImage, VariableInfo
-from datavore_widgets.protocol.colormap import check_name, default_cmap
+from datavore_widgets.protocol.colormap import check_name, default_cmap, scale
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.queries import Canvas, LapseMapQuery, MapQuery, Style
 from datavore_widgets.service.cells import Cells
+from datavore_widgets.service.composite import Part, laid_over, latest, levels_of_values, pooled
 from datavore_widgets.service.grid import Grid
 from datavore_widgets.service.limits import limits_of
-from datavore_widgets.service.render import render
-from datavore_widgets.service.resample import canvas_size, picture_bbox, window_of
+from datavore_widgets.service.render import Picture, painted, render
+from datavore_widgets.service.resample import canvas_size, picture_bbox, plan, window_of
 from datavore_widgets.service.select import (
     Selection,
     aggregate_info,
@@ -28,6 +30,7 @@ from datavore_widgets.service.select import (
     stamp_of,
     step_of,
     steps_of,
+    steps_until,
 )
 from datavore_widgets.service.series import missing_of
 from datavore_widgets.service.store import Store
@@ -36,10 +39,14 @@ __all__ = ["lapse_map_image", "map_image"]
 
 
 def map_image(store: Store, query: MapQuery, job: Job) -> MapImage:
-    """The picture of one time."""
+    """The picture of one time, or of a window of time."""
     source = query.source
     selection = select(store.library, source.index, source.varname, source.filters, source.subtract)
     variable = selection.variable
+    if query.window is not None and source.date is not None and variable.has_time:
+        steps = steps_until(variable, source.date, query.window.seconds)
+        aggregate = "latest" if query.window.overlap == "latest" else "avg"
+        return _over_time(store, query, selection, steps, aggregate, source.offset, job)
     step = step_of(variable, source.date, source.nearest)
     grid = variable.grid_at(step)
     cells, canvas = _view(store, selection, grid, query.canvas, query.style)
@@ -56,35 +63,103 @@ def map_image(store: Store, query: MapQuery, job: Job) -> MapImage:
 def lapse_map_image(store: Store, query: LapseMapQuery, job: Job) -> MapImage:
     """The picture of an aggregate over a lapse."""
     selection = select(store.library, query.index, query.varname, query.filters, query.subtract)
+    steps = steps_of(selection.variable, query.lapse)
+    return _over_time(store, query, selection, steps, query.aggregate, 0.0, job)
+
+
+def _over_time(
+    store: Store,
+    query: MapQuery | LapseMapQuery,
+    selection: Selection,
+    steps: slice,
+    aggregate: str,
+    offset: float,
+    job: Job,
+) -> MapImage:
+    """The picture of many times: of the cells' own aggregate, or where cells lie elsewhere each time of the pixels'."""
     variable = selection.variable
-    steps = steps_of(variable, query.lapse)
-    (_, grid), *others = variable.runs(steps)
-    if others:
-        raise NotSupported(
-            f"{variable.name!r} lies elsewhere at each of its times, so that its cells have no {query.aggregate} over "
-            "them; ask for the map of one time, or for a series"
-        )
-    cells, canvas = _view(store, selection, grid, query.canvas, query.style)
+    info = aggregate_info(variable.info, aggregate)
+    moves = variable.moves
+
+    def limits(values: NDArray[np.float64], job: Job) -> tuple[float, float]:
+        if aggregate == "count":
+            return 0.0, limits_of(values, info)[1]
+        return limits_of(values, info) if aggregate == "std" else store.limits(selection, offset, job)
 
     def draw(job: Job) -> MapImage:
-        info = aggregate_info(variable.info, query.aggregate)
-        values = store.per_cell(selection, steps, cells, job).aggregate(query.aggregate)
-
-        def limits() -> tuple[float, float]:
-            if query.aggregate == "count":
-                return 0.0, limits_of(values, info)[1]
-            return limits_of(values, info) if query.aggregate == "std" else store.limits(selection, 0.0, job)
-
-        style = _completed(info, query.style, limits)
+        if moves:
+            picture = _composed(store, query, selection, steps, aggregate, offset, info, limits, job)
+        else:
+            if aggregate == "latest":
+                values = latest(store, selection, steps, cells, job)
+            else:
+                values = store.per_cell(selection, steps, cells, job).aggregate(aggregate)
+            values = values if aggregate in ("count", "std") else shifted(values, offset)
+            style = _completed(info, query.style, lambda: limits(values, job))
+            picture = _drawn(store, selection, variable.grid, cells, values, canvas, style, info)
         return replace(
-            _drawn(store, selection, grid, cells, values, canvas, style, info),
+            picture,
             first_time=stamp_of(variable, steps.start),
             time=stamp_of(variable, steps.stop - 1),
             steps=steps.stop - steps.start,
-            aggregate=query.aggregate,
+            aggregate=aggregate,
         )
 
+    if not moves:
+        cells, canvas = _view(store, selection, variable.grid, query.canvas, query.style)
     return store.pictures.get((query, selection.fingerprint(steps)), draw, job)
+
+
+def _composed(
+    store: Store,
+    query: MapQuery | LapseMapQuery,
+    selection: Selection,
+    steps: slice,
+    aggregate: str,
+    offset: float,
+    info: VariableInfo,
+    limits: Callable[[NDArray[np.float64], Job], tuple[float, float]],
+    job: Job,
+) -> MapImage:
+    """The picture of cells that lie elsewhere each time: laid over one another, or pooled pixel by pixel."""
+    bbox = picture_bbox(query.canvas)
+    runs = list(selection.variable.runs(steps, bbox))
+    if not runs:
+        runs = list(itertools.islice(selection.variable.runs(steps), 1))
+    grid = runs[-1][1]
+    canvas = replace(query.canvas, resolution=max(canvas_size(grid, query.canvas)))
+    counts = np.zeros(2, dtype=np.int64)
+
+    def parts() -> Iterator[Part]:
+        """One time after another, the newest first; what was read for one is let go before the next."""
+        for done, (run, grid) in enumerate(reversed(runs)):
+            job.check()
+            job.progress(done, len(runs))
+            cells, _ = _view(store, selection, grid, canvas, query.style)
+            how = plan(grid.part(cells), canvas, info.kind)
+            among = cells.among(grid.touching(bbox))
+            for step in reversed(range(run.start, run.stop)):
+                values = shifted(store.field(selection, step, cells, job), offset)
+                present = ~missing_of(values)[among]
+                np.add(counts, (int(np.count_nonzero(present)), present.size), out=counts)
+                yield Part(how, values)
+
+    values = pooled(parts(), aggregate, selection.variable.info) if aggregate != "latest" else np.zeros(0)
+    style = _completed(info, query.style, lambda: limits(values[np.isfinite(values)], job))
+    levels_of = scale(info.kind, *_ends(style), info.flags)
+    if aggregate == "latest":
+        levels = laid_over(parts(), levels_of, info.kind)
+    else:
+        levels = levels_of_values(values, levels_of, info.kind)
+    picture = painted(levels, bbox, canvas, str(style.cmap), levels_of)
+    return _told(store, selection, grid, picture, (int(counts[0]), int(counts[1])), style, info)
+
+
+def _ends(style: Style) -> tuple[float, float]:
+    """Both limits of a style that is complete."""
+    if style.vmin is None or style.vmax is None:
+        raise InvalidValue(f"a picture needs both limits, not {style}")
+    return style.vmin, style.vmax
 
 
 def _view(store: Store, selection: Selection, grid: Grid, canvas: Canvas, style: Style) -> tuple[Cells, Canvas]:
@@ -134,15 +209,28 @@ def _drawn(
     style: Style,
     info: VariableInfo,
 ) -> MapImage:
-    note = selection.index.info.note
     present = ~missing_of(values)[cells.among(grid.touching(picture_bbox(canvas)))]
-    if present.size == 0:
-        outside = f"nothing of it lies in this box: the data cover {grid.bbox.to_text()}"
-        note = f"{note}; {outside}" if note else outside
-    if canvas.resample and not grid.is_smooth and info.kind in ("continuous", "anomaly"):
-        plain = "drawn cell by cell, as grids with two-dimensional coordinates are"
-        note = f"{note}; {plain}" if note else plain
     picture = render(grid.part(cells), values, canvas, style, info.kind, info.flags)
+    counts = int(np.count_nonzero(present)), int(present.size)
+    told = _told(store, selection, grid, picture, counts, style, info)
+    if canvas.resample and not grid.is_smooth and info.kind in ("continuous", "anomaly"):
+        told = replace(told, note=_and(told.note, "drawn cell by cell, as grids with two-dimensional coordinates are"))
+    return told
+
+
+def _told(
+    store: Store,
+    selection: Selection,
+    grid: Grid,
+    picture: Picture,
+    counts: tuple[int, int],
+    style: Style,
+    info: VariableInfo,
+) -> MapImage:
+    """A picture and what is true of it; `counts` are those of the cells that touch it, with a value and all."""
+    note = selection.index.info.note
+    if counts[1] == 0:
+        note = _and(note, f"nothing of it lies in this box: the data cover {grid.bbox.to_text()}")
     store.stats.add(pictures=1)
     return MapImage(
         png=picture.png,
@@ -155,9 +243,13 @@ def _drawn(
         cmap=style.cmap,
         vmin=style.vmin,
         vmax=style.vmax,
-        valid=int(np.count_nonzero(present)),
-        total=int(present.size),
+        valid=counts[0],
+        total=counts[1],
         cell=grid.cell_size,
         dims=selection.dims,
         note=note,
     )
+
+
+def _and(note: str, more: str) -> str:
+    return f"{note}; {more}" if note else more

@@ -18,7 +18,7 @@ from datavore_widgets.service.grid import Grid
 from datavore_widgets.service.pixels import Plan
 from datavore_widgets.service.resample import plan
 
-__all__ = ["Picture", "render"]
+__all__ = ["Picture", "levels_of_pixels", "painted", "render", "turned"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +82,18 @@ def render(
         raise InvalidValue(f"values of shape {values.shape} do not fit a grid of {grid.shape} (rows, columns)")
     levels_of = scale(kind, style.vmin, style.vmax, flags)
     how = plan(grid, canvas, kind)
-    levels = _levels(how, values, levels_of, kind)
-    return Picture(
-        png.encode(levels, palette(style.cmap, levels_of.levels)), how.width, how.height, how.bbox, canvas.projection
-    )
+    return painted(levels_of_pixels(how, values, levels_of, kind), how.bbox, canvas, style.cmap, levels_of)
 
 
-def _levels(how: Plan, values: NDArray[Any], levels_of: Norm | Categories, kind: str) -> NDArray[np.uint8]:
+def painted(levels: NDArray[np.uint8], bbox: BBox, canvas: Canvas, cmap: str, levels_of: Norm | Categories) -> Picture:
+    """The picture of levels, shape (height, width), 0 for missing."""
+    height, width = levels.shape
+    colours = palette(cmap, levels_of.levels)
+    return Picture(png.encode(levels, colours), width, height, bbox, canvas.projection)
+
+
+def levels_of_pixels(how: Plan, values: NDArray[Any], levels_of: Norm | Categories, kind: str) -> NDArray[np.uint8]:
+    """The level of each pixel by a plan, shape (height, width), 0 for missing; for the parameters see `render`."""
     if values.size == 0:
         return np.zeros((how.height, how.width), dtype=np.uint8)
     numbers = as_floating(values)
@@ -100,12 +105,12 @@ def _levels(how: Plan, values: NDArray[Any], levels_of: Norm | Categories, kind:
         if how.method == "blocks":
             angles = np.radians(numbers)
             numbers = np.degrees(np.arctan2(how.means(np.sin(angles)), how.means(np.cos(angles))))
-            return levels_of.indices(_turned(numbers, levels_of.vmin))
-        return how.nearest(_turned(numbers, levels_of.vmin), levels_of.indices)
+            return levels_of.indices(turned(numbers, levels_of.vmin))
+        return how.nearest(turned(numbers, levels_of.vmin), levels_of.indices)
     return how.continuous(numbers, levels_of.indices)
 
 
-def _turned(degrees: NDArray[np.floating[Any]], start: float) -> NDArray[np.floating[Any]]:
+def turned(degrees: NDArray[np.floating[Any]], start: float) -> NDArray[np.floating[Any]]:
     """The same directions in start … start + 360."""
     with np.errstate(invalid="ignore"):
         return np.asarray((degrees - start) % 360.0 + start)

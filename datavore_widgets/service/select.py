@@ -36,6 +36,7 @@ __all__ = [
     "stamp_of",
     "step_of",
     "steps_of",
+    "steps_until",
 ]
 
 _SAME = 1e-6
@@ -211,6 +212,20 @@ def steps_of(variable: Variable, lapse: Lapse) -> slice:
     steps = variable.axis.within(lapse)
     if steps.start >= steps.stop:
         raise NoData(f"no times lie in {lapse.to_text()}; there are {_span(variable)}")
+    return steps
+
+
+def steps_until(variable: Variable, date: Date, seconds: float) -> slice:
+    """Positions of the times in a window of some seconds that ends with a date.
+
+    Raises
+    ------
+    NoData
+        When there are none; it names the first and the last there are.
+    """
+    steps = variable.axis.until(date, seconds)
+    if steps.start >= steps.stop:
+        raise NoData(f"no times lie in the {seconds:g} s up to {date.digits}; there are {_span(variable)}")
     return steps
 
 

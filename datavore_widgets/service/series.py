@@ -66,6 +66,40 @@ class Moments:
         return cls(count, mean, work.sum(axis=axis), low, high)
 
     @classmethod
+    def grouped(cls, values: NDArray[Any], groups: NDArray[np.int64], size: int) -> Moments:
+        """Moments of values by the group that each is of, in float64 and two passes.
+
+        Parameters
+        ----------
+        values, groups : ndarray, shape (n,)
+            Missing as NaN or masked; groups are numbered from 0, in any order.
+        size : int
+            Number of groups.
+        """
+        valid = ~missing_of(values)
+        groups = groups[valid]
+        order = np.argsort(groups, kind="stable")
+        groups, work = groups[order], np.ma.getdata(values)[valid][order].astype(np.float64)
+        whole = cls.none(size)
+        if groups.size == 0:
+            return whole
+        starts = np.flatnonzero(np.r_[True, np.diff(groups) > 0])
+        there, lengths = groups[starts], np.diff(np.append(starts, groups.size))
+        whole.count[there] = lengths
+        mean, m2 = np.full(size, np.nan), np.zeros(size)
+        low, high = np.full(size, np.nan), np.full(size, np.nan)
+        low[there], high[there] = np.minimum.reduceat(work, starts), np.maximum.reduceat(work, starts)
+        with np.errstate(invalid="ignore"):
+            # About the first value of each group rather than zero, so that large means cost no digits.
+            work -= np.repeat(work[starts], lengths)
+            apart = np.add.reduceat(work, starts) / lengths
+            first = np.ma.getdata(values)[valid][order][starts].astype(np.float64)
+            mean[there] = first + apart
+            work -= np.repeat(apart, lengths)
+            m2[there] = np.add.reduceat(work * work, starts)
+        return cls(whole.count, mean, m2, low, high)
+
+    @classmethod
     def none(cls, samples: int) -> Moments:
         """Samples without any value."""
         nothing = np.full(samples, np.nan)
