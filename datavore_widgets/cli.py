@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import sys
@@ -74,7 +75,9 @@ def explore(
     theme: Annotated[Theme, typer.Option(help="What the page looks like.")] = Theme.light,
 ) -> None:
     """Open the explorer on your data; on the built-in synthetic sample if none are given."""
-    given = sources or [text for text in [os.environ.get("DATAVORE_SERVICE", "")] if text]
+    from datavore_widgets.connect import ENVIRONMENT, OPENED  # late: it loads numpy, which `--help` has no use for
+
+    given = sources or [text for text in [os.environ.get(ENVIRONMENT, "")] if text]
     urls = [text for text in given if _is_url(text)]
 
     def on_ready(url: str) -> None:
@@ -98,7 +101,9 @@ def explore(
             urls = [url for url in [service.url()] if url]
             if not urls:  # it has said why
                 raise typer.Exit(service.close())
-        os.environ["DATAVORE_SERVICE"] = urls[0]
+        os.environ[ENVIRONMENT] = urls[0]
+        if service is not None:
+            os.environ[OPENED] = json.dumps([str(Path(path).absolute()) for path in given])
         site = explorer_site(on_ready, port=port, theme=theme)
         if service is not None:
             service.when_ended(site.close)

@@ -12,10 +12,13 @@ from typing import Any
 from datavore_widgets.errors import InvalidValue
 from datavore_widgets.protocol.answers import Service
 
-__all__ = ["ENVIRONMENT", "connect"]
+__all__ = ["ENVIRONMENT", "OPENED", "connect"]
 
 ENVIRONMENT = "DATAVORE_SERVICE"
 """The variable that says what `None` means; read when it is needed."""
+
+OPENED = "DATAVORE_OPENED"
+"""The variable in which `datavore explore` tells its pages what was opened, as a JSON list; `[]` is the sample."""
 
 _opened: weakref.WeakValueDictionary[Hashable, Any] = weakref.WeakValueDictionary()
 

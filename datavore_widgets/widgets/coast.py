@@ -9,7 +9,7 @@ import numpy as np
 
 from datavore_widgets.protocol.coastline import land_polygons
 
-__all__ = ["COAST_PANE", "LAND_PANE", "coast_layer", "land_layer"]
+__all__ = ["COAST_PANE", "LAND_PANE", "coast_layer", "land_layer", "shores"]
 
 LAND_PANE = "dv-land"
 COAST_PANE = "dv-coast"
@@ -49,9 +49,14 @@ def _shores(ring: Line) -> list[Line]:
 
 
 @cache
+def shores() -> list[Line]:
+    """The coasts of the world as lines of (lat, lon)."""
+    return [line for polygon in _rings() for ring in polygon for line in _shores(ring)]
+
+
+@cache
 def _coast_lines() -> list[Line]:
-    shores = [line for polygon in _rings() for ring in polygon for line in _shores(ring)]
-    return [_moved(line, turn) for turn in _COPIES for line in shores]
+    return [_moved(line, turn) for turn in _COPIES for line in shores()]
 
 
 @cache

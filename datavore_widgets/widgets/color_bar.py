@@ -14,7 +14,7 @@ from datavore_widgets.widgets.ticks import ticks
 from datavore_widgets.widgets.units import Scale
 from datavore_widgets.widgets.view import View
 
-__all__ = ["ColorBar", "bar"]
+__all__ = ["ColorBar", "bar", "bar_ticks", "flag_colors", "shades"]
 
 
 class ColorBar(Panel):
@@ -62,16 +62,12 @@ def _markup(scene: Scene, name: str, to: Scale, cmap: str | None, vmin: float | 
 
 def bar(norm: Norm, to: Scale, cmap: str, *, marks: int = 8) -> str:
     """The colours of a scale from left to right, with up to so many round values below."""
-    colors = palette(cmap, norm.levels)[1:, :3]
-    steps = colors[:: max(1, len(colors) // 64)]
-    stops = ",".join(f"rgb({r} {g} {b})" for r, g, b in steps)
+    stops = ",".join(shades(norm, cmap))
     low, high = (float(v) for v in to.shown([norm.vmin, norm.vmax]))
-    values, decimals = ticks(low, high, marks)
     drawn = []
-    for value in values:
-        place = 100 * (value - low) / (high - low)
-        edge = " dv-tick-first" if place < 3 else " dv-tick-last" if place > 97 else ""
-        drawn.append(f"<span class='dv-tick{edge}' style='left:{place:.2f}%'>{_tick(value, decimals)}</span>")
+    for part, text in bar_ticks(norm, to, marks):
+        edge = " dv-tick-first" if part < 0.03 else " dv-tick-last" if part > 0.97 else ""
+        drawn.append(f"<span class='dv-tick{edge}' style='left:{100 * part:.2f}%'>{text}</span>")
     words = f"{number(low)} to {number(high)} {to.units}".strip()
     return (
         f"<div class='dv-bar-colors' role='img' aria-label='{escape(words)}' "
@@ -80,11 +76,31 @@ def bar(norm: Norm, to: Scale, cmap: str, *, marks: int = 8) -> str:
     )
 
 
+def shades(norm: Norm, cmap: str) -> list[str]:
+    """Colours of CSS along a scale, as many as can be told apart."""
+    colors = palette(cmap, norm.levels)[1:, :3]
+    return [f"rgb({r} {g} {b})" for r, g, b in colors[:: max(1, len(colors) // 64)]]
+
+
+def bar_ticks(norm: Norm, to: Scale, most: int = 8) -> list[tuple[float, str]]:
+    """Up to so many round values of a scale: the part of the bar that each is at, and how it is written."""
+    low, high = (float(v) for v in to.shown([norm.vmin, norm.vmax]))
+    values, decimals = ticks(low, high, most)
+    return [((value - low) / (high - low), _tick(value, decimals)) for value in values]
+
+
+def flag_colors(scene: Scene, levels: Categories, cmap: str) -> list[tuple[str, str]]:
+    """The colour of CSS and the meaning of each flag."""
+    return [
+        (f"rgb({r} {g} {b})", scene.variable.flags.get(value, str(value)))
+        for value, (r, g, b) in zip(levels.values, palette(cmap, levels.levels)[1:, :3], strict=True)
+    ]
+
+
 def _flags(scene: Scene, levels: Categories, cmap: str) -> str:
-    colors = palette(cmap, levels.levels)[1:, :3]
     items = "".join(
-        f"<li><i style='background:rgb({r} {g} {b})'></i>{escape(scene.variable.flags.get(value, str(value)))}</li>"
-        for value, (r, g, b) in zip(levels.values, colors, strict=True)
+        f"<li><i style='background:{color}'></i>{escape(meaning)}</li>"
+        for color, meaning in flag_colors(scene, levels, cmap)
     )
     return f"<ul class='dv-flags'>{items}</ul>"
 

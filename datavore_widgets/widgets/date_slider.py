@@ -88,7 +88,7 @@ class DateSlider(Panel):
             return
         if scene.position(self.view.date) != change["new"]:
             self.desk.notice = ""
-            self.view.date = scene.stamp(change["new"]).date
+            self.view.set(date=scene.stamp(change["new"]).date, lapse=None)
 
     def _landed(self, _change: Any) -> None:
         """The map has finished a request: what is shown is the picture's time, or an error that says there is none."""

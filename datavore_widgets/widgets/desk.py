@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,13 +13,25 @@ from traitlets import Bool, HasTraits, Instance, Unicode
 from datavore_widgets.errors import DatavoreError, InvalidValue
 from datavore_widgets.protocol.answers import Catalog, IndexInfo, MapImage, Times, VariableInfo
 from datavore_widgets.protocol.job import Job
-from datavore_widgets.protocol.queries import CatalogQuery, Condition, Filters, Source, TimesQuery
+from datavore_widgets.protocol.queries import (
+    Canvas,
+    CatalogQuery,
+    Condition,
+    Filters,
+    LapseMapQuery,
+    MapQuery,
+    Source,
+    Style,
+    TimesQuery,
+)
 from datavore_widgets.protocol.times import Date, Stamp
 from datavore_widgets.widgets import style
 from datavore_widgets.widgets.closing import close_whole
 from datavore_widgets.widgets.pump import Pump
-from datavore_widgets.widgets.units import Scale, scale_of
+from datavore_widgets.widgets.text import thousands
+from datavore_widgets.widgets.units import LEVELS, Scale, scale_of
 from datavore_widgets.widgets.view import View
+from datavore_widgets.widgets.words import AGGREGATE_WORDS
 
 __all__ = ["Desk", "Picture", "Scene", "sentence"]
 
@@ -59,6 +72,14 @@ class Scene:
         nearest = None if date is None or self.times.exact else _ANY_DISTANCE
         return Source(self.info.index, self.variable.name, date, nearest, self.filters(view.filters))
 
+    def map_query(self, view: View, canvas: Canvas) -> MapQuery | LapseMapQuery:
+        """What the view's picture is: of one time, or of the aggregate over its lapse."""
+        style = Style(view.cmap, view.vmin, view.vmax)
+        source = self.source(view)
+        if view.lapse is None or source.date is None:
+            return MapQuery(source, canvas, style)
+        return LapseMapQuery(source.index, source.varname, canvas, view.lapse, view.aggregate, source.filters, style)
+
     def filters(self, wanted: Filters) -> Filters:
         """The conditions that this variable understands: a dimension that it has not is left out."""
         return tuple(c for c in wanted if c.name in self.variable.dims)
@@ -74,16 +95,30 @@ class Picture:
 
     image: MapImage
     scene: Scene
+    query: MapQuery | LapseMapQuery
 
     @property
     def scale(self) -> Scale:
         """How its values are shown."""
-        return self.scene.scale(units=self.image.units)
+        return self.scene.scale(self.image.aggregate or "avg", self.image.units)
 
     @property
     def name(self) -> str:
         """What it shows."""
         return self.image.long_name or self.scene.variable.label
+
+    @property
+    def when(self) -> str:
+        """The time, or the aggregate with its times, as on the screen."""
+        image = self.image
+        if image.time is None:
+            return "no time axis"
+        if image.aggregate is None:
+            return image.time.text
+        first = (image.first_time or image.time).text
+        return (
+            f"{AGGREGATE_WORDS[image.aggregate]} of {thousands(image.steps or 0)} times, {first} to {image.time.text}"
+        )
 
 
 def _client_of(spec: Any) -> Any:
@@ -102,6 +137,8 @@ class Desk(HasTraits):
 
     Attributes
     ----------
+    spec
+        What the client was named by, as it was given.
     scene : Scene, optional
         Replaced as a whole when index or variable change and their times are known.
     picture : Picture, optional
@@ -129,8 +166,10 @@ class Desk(HasTraits):
     def __init__(self, client: Any, view: View) -> None:
         super().__init__()
         self.client = _client_of(client)
+        self.spec = client
         self.view = view
         self.sheet = style.element()
+        self._quantity = ""
         self._known: dict[tuple[str, str], Times] = {}
         self._pump: Pump[TimesQuery, Times] = Pump(self._ask_times, show=self._arrived, fail=self._failed)
         self.catalog: Catalog = self.client.answer(CatalogQuery())
@@ -138,6 +177,7 @@ class Desk(HasTraits):
             raise InvalidValue("there is nothing to show: the catalogue has no index with a variable on a grid")
         self._open()
         view.observe(self._follow, ["index", "varname"])
+        view.observe(self._requantify, ["lapse", "aggregate"])
 
     @classmethod
     def of(cls, client: Any = None, view: View | None = None) -> Desk:
@@ -176,6 +216,26 @@ class Desk(HasTraits):
         query = TimesQuery(info.index, name)
         self._arrived(query, self.client.answer(query))
 
+    def turn_to(self, traits: Mapping[str, Any]) -> None:
+        """Look at something else as a whole, as a link says it: index and variable first, then all the rest.
+
+        Raises
+        ------
+        DatavoreError
+            For whatever the view refuses or the catalogue has not; then nothing has changed.
+        """
+        wanted = View(**traits)
+        info = self.catalog.index(wanted.index or self.view.index)
+        same = info.index == self.view.index
+        name = info.variable(wanted.varname or (self.view.varname if same else next(iter(info.variables), ""))).name
+        query = TimesQuery(info.index, name)
+        if (query.index, query.varname) not in self._known:
+            self._known[query.index, query.varname] = self.client.answer(query)
+        self.view.set(index=info.index, varname=name)
+        self.view.set(**{name: getattr(wanted, name) for name in traits if name not in ("index", "varname")})
+        if self.scene is not None:
+            self.notice = self._settle_date(self.scene)
+
     def _follow(self, _change: Any) -> None:
         view = self.view
         info = self.catalog.index(view.index)
@@ -207,6 +267,8 @@ class Desk(HasTraits):
         self.problem = ""
         if before is not None and before.variable != scene.variable and not view.locked:
             view.set(cmap=None, vmin=None, vmax=None)
+        if not len(times.axis):
+            view.lapse = None
         view.filters = scene.filters(view.filters)
         self.scene = scene
 
@@ -220,6 +282,14 @@ class Desk(HasTraits):
         if asked is None or asked.low <= stamp.label < asked.high:
             return ""
         return f"There is no {Stamp(asked.low).text} here; the nearest time is shown."
+
+    def _requantify(self, _change: Any) -> None:
+        """A deviation or a count on the map is not on the scale of the values: their limits are not its."""
+        view = self.view
+        quantity = view.aggregate if view.lapse is not None and view.aggregate not in LEVELS else ""
+        if quantity != self._quantity and not view.locked:
+            view.set(cmap=None, vmin=None, vmax=None)
+        self._quantity = quantity
 
     def _failed(self, query: TimesQuery, error: Exception) -> None:
         if not isinstance(error, DatavoreError):
@@ -235,6 +305,7 @@ class Desk(HasTraits):
         """Stop following the view; the client is left as it is, others may use it."""
         self._pump.close()
         self.view.unobserve(self._follow, ["index", "varname"])
+        self.view.unobserve(self._requantify, ["lapse", "aggregate"])
         self.view.catalog = None
         close_whole(self.sheet)
         self.view.desk = None

@@ -6,16 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
+from datavore_widgets.errors import DatavoreError
 from datavore_widgets.widgets.area_fields import AreaFields
 from datavore_widgets.widgets.basemap_picker import BasemapPicker
 from datavore_widgets.widgets.color_bar import ColorBar
 from datavore_widgets.widgets.colormap_picker import ColormapPicker
 from datavore_widgets.widgets.date_slider import DateSlider
 from datavore_widgets.widgets.deck import Deck, Tab
+from datavore_widgets.widgets.desk import sentence
 from datavore_widgets.widgets.index_picker import IndexPicker
+from datavore_widgets.widgets.link import traits_of
 from datavore_widgets.widgets.map import DatavoreMap
 from datavore_widgets.widgets.panel import Panel, ViewPanel
 from datavore_widgets.widgets.series_picker import SeriesPicker
+from datavore_widgets.widgets.share import ShareRow
 from datavore_widgets.widgets.text import escape
 from datavore_widgets.widgets.timeseries_chart import TimeseriesChart
 from datavore_widgets.widgets.truth_line import TruthLine
@@ -70,11 +74,12 @@ class Explorer(Panel):
         self.truth = TruthLine(client, view)
         self.chart = TimeseriesChart(client, view)
         self.series_picker = SeriesPicker(client, view, self.chart)
+        self.share = ShareRow(client, view, self.chart)
         self.console = _console(console, view)
         self.deck = Deck(view, self._tabs(), self.desk.sheet)
         self.parts: tuple[ViewPanel, ...] = (
             *(self.index_picker, self.colormap_picker, self.basemap_picker, self.map, self.color_bar),
-            *(self.date_slider, self.truth, self.area, self.series_picker, self.deck),
+            *(self.date_slider, self.truth, self.area, self.series_picker, self.share, self.deck),
         )
         self.map.corner.children = [self.color_bar]
         self.map.layout.height = "auto"
@@ -85,8 +90,11 @@ class Explorer(Panel):
             _section("Data", self.index_picker),
             _section("Map", self.colormap_picker, self.basemap_picker),
             _section("Series", self.area, self.series_picker),
+            _section("Share", self.share),
         ]
-        side = ipywidgets.VBox([*self._welcome(), *sections, self.status])
+        self._message = ipywidgets.HTML()
+        self._message.add_class("dv-message")
+        side = ipywidgets.VBox([self._message, *self._welcome(), *sections, self.status])
         side.add_class("dv-side")
         facts = ipywidgets.HBox([self.truth, *([self.deck.buttons] if len(self.deck.buttons.options) > 1 else [])])
         facts.add_class("dv-facts")
@@ -96,6 +104,21 @@ class Explorer(Panel):
         self.fill([side, self._main])
         self.watch(self.desk, "status", self._tell)
         self._tell()
+
+    def visit(self, query: str) -> None:
+        """Look at what a link says. One that cannot be followed is told on the page, and the view stays as it is.
+
+        Parameters
+        ----------
+        query : str
+            What stands behind the `?` of the page's address; it may come from anybody.
+        """
+        try:
+            if traits := traits_of(query):
+                self.desk.turn_to(traits)
+        except DatavoreError as error:
+            words = f"The link could not be followed: {sentence(error)}"
+            self._message.value = f"<div role='alert'>{escape(words)}</div>"
 
     def _welcome(self) -> list[ipywidgets.HTML]:
         """A word for who sees the sample: that it is synthetic, and how to open data of one's own."""

@@ -15,7 +15,7 @@ from datavore_widgets.errors import DatavoreError
 from datavore_widgets.protocol.answers import MapImage
 from datavore_widgets.protocol.geometry import GLOBAL, BBox, Point, wrap180
 from datavore_widgets.protocol.job import Job
-from datavore_widgets.protocol.queries import Canvas, MapQuery, Style
+from datavore_widgets.protocol.queries import Canvas, LapseMapQuery, MapQuery
 from datavore_widgets.widgets.basemaps import BASEMAPS
 from datavore_widgets.widgets.box_tool import BoxTool
 from datavore_widgets.widgets.closing import close_whole
@@ -45,6 +45,7 @@ _NOTHING = (
 )
 _DIMMED = 0.45
 _DEEPEST = 12  # levels of zoom
+_EXACTLY = -0.02  # levels of zoom: a view that was rounded on its way is the same view
 _UNSEEN = 768  # pixels of the first picture, asked before the browser has told the map's size
 
 
@@ -52,7 +53,7 @@ _UNSEEN = 768  # pixels of the first picture, asked before the browser has told 
 class _Wish:
     """A picture, the turn of the world that it is wanted on, and the scene that it is of."""
 
-    query: MapQuery
+    query: MapQuery | LapseMapQuery
     turn: float
     scene: Scene
 
@@ -107,13 +108,18 @@ class DatavoreMap(Panel):
         self.map.add(ipyleaflet.WidgetControl(widget=self._draw, position="topleft", transparent_bg=True))
         self._title = ipywidgets.HTML()
         self._title.add_class("dv-map-title")
+        self._back = ipywidgets.Button(
+            description="Back to one date", icon="times", tooltip="Show the picture of one time again"
+        )
+        self._back.add_class("dv-back")
+        self._back.on_click(lambda _button: setattr(self.view, "lapse", None))
         self._readout = PointReadout(self.desk.client, self.view)
         self._strip = ipywidgets.HTML()
         self._strip.add_class("dv-strip")
         self._progress = ipywidgets.HTML("<div role='progressbar' aria-label='Picture under way'></div>")
         self._progress.add_class("dv-busy")
         self.points = PointsLayer(self.map, self.view)
-        self.caption = ipywidgets.VBox([self._title, self._readout, self.points.legend])
+        self.caption = ipywidgets.VBox([self._title, self._back, self._readout, self.points.legend])
         self.caption.add_class("dv-map-caption")
         self.corner = ipywidgets.Box()
         self.corner.add_class("dv-map-corner")
@@ -125,12 +131,16 @@ class DatavoreMap(Panel):
         self.pump: Pump[_Wish, _Shown] = Pump(self._work, show=self._show, fail=self._fail, busy=self._busy)
         self.watch(self.map, "bounds", self._moved)
         self.map.on_interaction(self._touched)
-        self.watch(self.view, ["date", "filters", "cmap", "vmin", "vmax"], self._wish)
+        self.watch(self.view, ["date", "lapse", "filters", "cmap", "vmin", "vmax"], self._wish)
+        self.watch(self.view, "aggregate", self._reaggregate)
+        self.watch(self.view, "lapse", self._offer_way_back)
         self.watch(self.view, ["bbox", "point"], self._place_marks)
         self.watch(self.view, "basemap", self._lay_base)
+        self.watch(self.view, "viewport", self._sent)
         self.watch(self.desk, "scene", self._new_scene)
         self.watch(self.desk, "picture", self.points.recolour)
         self.watch(self.desk, "problem", lambda change: self._complain(change["new"]))
+        self._offer_way_back()
         self._lay_base()
         self._new_scene()
         self._place_marks()
@@ -146,13 +156,19 @@ class DatavoreMap(Panel):
             box, resolution, turn = self._frame.request()
         else:
             box, resolution, turn = (scene.info.bbox or GLOBAL).clip_to_mercator(), _UNSEEN, 0.0
-        canvas = Canvas(box, resolution, "mercator")
         try:
-            query = MapQuery(scene.source(view), canvas, Style(view.cmap, view.vmin, view.vmax))
+            query = scene.map_query(view, Canvas(box, resolution, "mercator"))
         except DatavoreError as error:
             self._complain(sentence(error))
             return
         self.pump.submit(_Wish(query, turn, scene))
+
+    def _reaggregate(self, _change: Any) -> None:
+        if self.view.lapse is not None:
+            self._wish()
+
+    def _offer_way_back(self, _change: Any = None) -> None:
+        self._back.layout.display = None if self.view.lapse is not None else "none"
 
     def _work(self, wish: _Wish, job: Job) -> _Shown:
         image = self.desk.client.answer(wish.query, job)
@@ -169,9 +185,9 @@ class DatavoreMap(Panel):
             self.overlay.bounds = ((south, west + turn), (north, east + turn))
             self.overlay.opacity = 1.0
         self._complain("")
-        self.desk.picture = Picture(shown.image, wish.scene)
+        self.desk.picture = Picture(shown.image, wish.scene, wish.query)
         self._entitle(self.desk.picture)
-        self.desk.settled = wish.query.source.date
+        self._settle(wish)
         self.desk.status = f"ready · {1000 * self.pump.elapsed:.0f} ms"
 
     def _fail(self, wish: _Wish, error: Exception) -> None:
@@ -179,8 +195,12 @@ class DatavoreMap(Panel):
             log.error("%r could not be answered", wish.query, exc_info=error)
         self.overlay.opacity = _DIMMED
         self._complain(sentence(error))
-        self.desk.settled = wish.query.source.date
+        self._settle(wish)
         self.desk.status = "the picture could not be had"
+
+    def _settle(self, wish: _Wish) -> None:
+        if isinstance(wish.query, MapQuery):
+            self.desk.settled = wish.query.source.date
 
     def _busy(self, on: bool) -> None:
         self.mark("dv-is-busy", on)
@@ -191,9 +211,9 @@ class DatavoreMap(Panel):
         self._strip.value = f"<div role='alert'>{escape(text)}</div>" if text else ""
 
     def _entitle(self, picture: Picture) -> None:
-        units, time, info = picture.scale.units, picture.image.time, picture.scene.info
+        units, info = picture.scale.units, picture.scene.info
         unit = f" <span class='dv-unit'>{escape(units)}</span>" if units else ""
-        when = f"<time>{escape(time.text)}</time>" if time is not None else "no time axis"
+        when = f"<span class='dv-time'>{escape(picture.when)}</span>"
         self._title.value = (
             f"<div class='dv-name'>{escape(picture.name)}{unit}</div>"
             f"<div class='dv-when'>{when} · {escape(info.title or info.name)}</div>"
@@ -209,8 +229,10 @@ class DatavoreMap(Panel):
         first, self._frame = self._frame is None, frame
         if leaflet.min_zoom != frame.least_zoom:
             leaflet.min_zoom = frame.least_zoom
-        if first and self._fly(self._opening or self._extent()):
-            return
+        if first:
+            opening = self._opening
+            if self._fly(self._extent()) if opening is None else self._fly(opening, room=_EXACTLY):
+                return
         self.view.viewport = frame.box
         self.points.look(frame)
         self._place_marks()
@@ -226,11 +248,19 @@ class DatavoreMap(Panel):
             self._fly(extent)
         self._wish()
 
-    def _fly(self, box: BBox | None) -> bool:
+    def _sent(self, _change: Any) -> None:
+        """Somebody else says what the map shows."""
+        box, frame = self.view.viewport, self._frame
+        if frame is None:
+            self._opening = box
+        elif box is not None and box != frame.box:
+            self._fly(box, room=_EXACTLY)
+
+    def _fly(self, box: BBox | None, **how: float) -> bool:
         """Go to a box; whether the map moves."""
         if box is None or self._frame is None:
             return False
-        centre, zoom = fit(box, self._frame)
+        centre, zoom = fit(box, self._frame, **how)
         if zoom == self.map.zoom and centre == tuple(self.map.center):
             return False
         with self.map.hold_sync():

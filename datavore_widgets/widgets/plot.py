@@ -9,7 +9,7 @@ import anywidget
 import bqplot
 import ipywidgets
 import numpy as np
-from traitlets import Float, List, Unicode
+from traitlets import Bool, Float, List, Unicode
 
 from datavore_widgets.widgets.curves import Curve
 from datavore_widgets.widgets.style import STATIC
@@ -28,7 +28,7 @@ _FEW = 80  # up to so many points, each has its dot
 
 
 class _Sheet(anywidget.AnyWidget):
-    """The front end over the figure: hairlines and the readout. It tells the time that was clicked."""
+    """The front end over the figure: hairlines, the readout, a lapse's band. It tells what was clicked or dragged."""
 
     _esm = STATIC / "chart_sheet.js"
     lines: Any = List().tag(sync=True)
@@ -36,6 +36,8 @@ class _Sheet(anywidget.AnyWidget):
     first = Float().tag(sync=True)
     last = Float().tag(sync=True)
     shown = Float(allow_none=True, default_value=None).tag(sync=True)
+    band: Any = List().tag(sync=True)  # the first and the last time of the lapse, or nothing
+    can_span = Bool(False).tag(sync=True)  # whether a drag means a lapse
     hint = Unicode().tag(sync=True)
 
     def set_state(self, sync_data: Mapping[str, Any]) -> None:

@@ -6,16 +6,16 @@ from typing import Any
 
 import ipywidgets
 
-from datavore_widgets.widgets.download import DownloadButton
 from datavore_widgets.widgets.panel import Panel, labelled
-from datavore_widgets.widgets.timeseries_chart import AGGREGATE_WORDS, GROUP_WORDS, TimeseriesChart
+from datavore_widgets.widgets.timeseries_chart import TimeseriesChart
 from datavore_widgets.widgets.view import View
+from datavore_widgets.widgets.words import AGGREGATE_WORDS, GROUP_WORDS
 
 __all__ = ["SeriesPicker"]
 
 
 class SeriesPicker(Panel):
-    """Drop-downs for aggregate and grouping; buttons that keep a series on the chart, drop it, and save it.
+    """Drop-downs for aggregate and grouping; buttons that keep a series on the chart and drop it.
 
     Parameters
     ----------
@@ -44,8 +44,7 @@ class SeriesPicker(Panel):
             add.on_click(lambda _button: chart.keep())
             drop = ipywidgets.Button(description="Clear", tooltip="Take the kept series off the chart")
             drop.on_click(lambda _button: chart.forget())
-            save = DownloadButton("CSV", "Save the series on the chart as CSV, in the units of the data", chart.csv)
-            buttons = ipywidgets.HBox([add, drop, save])
+            buttons = ipywidgets.HBox([add, drop])
             buttons.add_class("dv-buttons")
             controls.append(buttons)
         self.fill(controls)

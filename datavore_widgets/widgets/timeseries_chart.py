@@ -6,7 +6,7 @@ import csv
 import io
 import logging
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import ipywidgets
 import numpy as np
@@ -16,7 +16,7 @@ from datavore_widgets.protocol.answers import Series
 from datavore_widgets.protocol.geometry import BBox
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.queries import SeriesQuery
-from datavore_widgets.protocol.times import iso
+from datavore_widgets.protocol.times import GROUP_DIGITS, Date, Lapse, iso
 from datavore_widgets.widgets.curves import Curve, curve_of, merge
 from datavore_widgets.widgets.desk import Scene, sentence
 from datavore_widgets.widgets.panel import Panel
@@ -25,21 +25,16 @@ from datavore_widgets.widgets.pump import Pump
 from datavore_widgets.widgets.text import area, escape, place, thousands
 from datavore_widgets.widgets.units import Scale
 from datavore_widgets.widgets.view import View
+from datavore_widgets.widgets.words import AGGREGATE_WORDS, GROUP_WORDS
 
-__all__ = ["AGGREGATE_WORDS", "GROUP_WORDS", "TimeseriesChart"]
+__all__ = ["TimeseriesChart"]
 
 log = logging.getLogger(__name__)
 
-AGGREGATE_WORDS = {
-    "avg": "Mean",
-    "max": "Maximum",
-    "min": "Minimum",
-    "std": "Standard deviation",
-    "count": "Number of values",
-}
-# A series with one value a month is a monthly series, and no climatology.
-GROUP_WORDS = {None: "every time", "yyyy-MM-dd": "daily series", "yyyy-MM": "monthly series", "yyyy": "yearly series"}
-
+_HINT = (
+    "Chart of the series. Arrow keys read the values; Enter puts the date on the map; with Shift, they span a lapse, "
+    "of which Enter puts the aggregate on the map; Escape leads back to one date"
+)
 _PATIENCE = 0.5  # seconds a series that is no longer wished for may go on
 
 
@@ -60,7 +55,8 @@ class _Line:
 class TimeseriesChart(Panel):
     """Series over the view's box and at its point, as they change.
 
-    The hairline is the time on the map; moving over the chart reads the values, a click puts that date on the map.
+    The hairline is the time on the map; moving over the chart reads the values, a click puts that date on the map, a
+    drag the aggregate over that lapse; Escape leads back to one date. Arrow keys, Shift and Enter do the same.
 
     Parameters
     ----------
@@ -73,6 +69,7 @@ class TimeseriesChart(Panel):
     def __init__(self, client: Any = None, view: View | None = None) -> None:
         super().__init__(client, view)
         self.plot = TimePlot()
+        self.plot.sheet.hint = _HINT
         self.plot.sheet.on_msg(self._heard)
         self._head = ipywidgets.HTML()
         self._head.add_class("dv-chart-head")
@@ -94,7 +91,7 @@ class TimeseriesChart(Panel):
         )
         names = ["bbox", "point", "datelaps", "groupby", "aggregate", "filters"]
         self.watch(self.view, names, self._wish)
-        self.watch(self.view, "date", self._hairline)
+        self.watch(self.view, ["date", "lapse"], self._hairline)
         self.watch(self.desk, "scene", self._wish)
         self._wish()
 
@@ -182,6 +179,7 @@ class TimeseriesChart(Panel):
             [(curve, line.name, line.scale.units) for line, curve in drawn],
             label=_axis_label(line for line, _ in drawn),
         )
+        self.plot.sheet.can_span = bool(drawn)
         self.mark("dv-is-empty", not drawn)
         self._head.value = _legend([line for line, _ in drawn])
         self._hairline()
@@ -198,7 +196,15 @@ class TimeseriesChart(Panel):
         if scene is None or not scene.is_of(self.view):
             return
         position = scene.position(self.view.date)
-        self.plot.sheet.shown = None if position is None else float(scene.times.axis.millis[position])
+        lapse, millis = self.view.lapse, scene.times.axis.millis
+        with self.plot.sheet.hold_sync():
+            if lapse is None or position is None:
+                self.plot.sheet.shown = None if position is None else float(millis[position])
+                self.plot.sheet.band = []
+            else:
+                self.plot.sheet.shown = None
+                inside = millis[scene.times.axis.within(lapse)]
+                self.plot.sheet.band = [float(inside[0]), float(inside[-1])] if inside.size else []
 
     def _say(self, text: str, *, alert: bool = False) -> None:
         role = " role='alert'" if alert else ""
@@ -207,15 +213,28 @@ class TimeseriesChart(Panel):
         self.mark("dv-has-error", alert)
 
     def _heard(self, _widget: Any, content: Any, _buffers: Any) -> None:
-        """A click on the chart: the date on the map."""
-        millis = content.get("millis") if isinstance(content, dict) else None
-        if isinstance(millis, bool) or not isinstance(millis, int | float) or not abs(millis) < 1e15:
-            return
+        """A click on the chart: the date on the map. A drag: the lapse. Escape: one date again."""
         scene = self.desk.scene
-        if scene is None or not len(scene.times.axis):
+        if not isinstance(content, dict) or scene is None or not len(scene.times.axis):
             return
-        position = int(np.abs(scene.times.axis.millis - int(millis)).argmin())
-        self.view.date = scene.stamp(position).date
+        if content.get("back") is True:
+            self.view.lapse = None
+        elif _is_time(millis := content.get("millis")):
+            position = int(np.abs(scene.times.axis.millis - millis).argmin())
+            self.view.set(date=scene.stamp(position).date, lapse=None)
+        elif isinstance(ends := content.get("lapse"), list) and len(ends) == 2 and all(map(_is_time, ends)):
+            self._span(min(ends), max(ends))
+
+    def _span(self, first: float, last: float) -> None:
+        """Put the aggregate over a lapse on the map: over the groups that were dragged over, each as a whole."""
+        line = next(iter(self._lines), None)
+        if line is None or not self.plot.sheet.can_span:
+            return
+        millis = line.series.millis
+        inside = line.series.labels[(millis >= first) & (millis <= last)]
+        if not inside.size:
+            inside = line.series.labels[[int(np.abs(millis - (first + last) / 2).argmin())]]
+        self.view.lapse = Lapse(*(_date_of(int(label), line.query.groupby) for label in (inside[0], inside[-1])))
 
     # What is taken away
 
@@ -236,6 +255,16 @@ class TimeseriesChart(Panel):
     def release(self) -> None:
         """Cancel what is under way."""
         self.pump.close()
+
+
+def _is_time(millis: Any) -> TypeGuard[float]:
+    return not isinstance(millis, bool) and isinstance(millis, int | float) and abs(millis) < 1e15
+
+
+def _date_of(label: int, groupby: str | None) -> Date:
+    """A time, or the whole year, month or day that it is the start of."""
+    date = Date.from_label(label)
+    return date if groupby is None else Date(date.digits[: GROUP_DIGITS[groupby]])
 
 
 def _title(scene: Scene, query: SeriesQuery) -> str:

@@ -8,11 +8,12 @@ import ipywidgets
 
 from datavore_widgets.protocol.answers import MapImage
 from datavore_widgets.protocol.times import Date, Stamp
+from datavore_widgets.widgets.desk import Picture
 from datavore_widgets.widgets.panel import Panel
 from datavore_widgets.widgets.text import degrees, escape, number, thousands
 from datavore_widgets.widgets.view import View
 
-__all__ = ["TruthLine"]
+__all__ = ["TruthLine", "facts_of"]
 
 
 class TruthLine(Panel):
@@ -37,13 +38,14 @@ class TruthLine(Panel):
         picture = self.desk.picture
         if picture is None:
             return
-        note = picture.image.note or picture.scene.info.note
-        parts = [*_facts(picture.image, self.view.date), *([note] if note else [])]
+        parts = facts_of(picture, self.view.date)
         self._html.value = " <span aria-hidden='true'>·</span> ".join(f"<span>{escape(part)}</span>" for part in parts)
 
 
-def _facts(picture: MapImage, asked: Date | None) -> list[str]:
-    facts = [_time(picture, asked)]
+def facts_of(shown: Picture, asked: Date | None) -> list[str]:
+    """What is true of a picture, in a few words each."""
+    picture = shown.image
+    facts = [shown.when if picture.aggregate is not None else _time(picture, asked)]
     if picture.cell is not None:
         lon, lat = (degrees(size, 3) for size in picture.cell)
         facts.append(f"cells of {lon}" if lon == lat else f"cells of {lon} × {lat}")
@@ -53,9 +55,8 @@ def _facts(picture: MapImage, asked: Date | None) -> list[str]:
         f"{name} {number(value, 6) if isinstance(value, int | float) else value}"
         for name, value in picture.dims.items()
     )
-    if picture.aggregate is not None:
-        facts.append(f"{picture.aggregate} of {picture.steps} times")
-    return facts
+    note = picture.note or shown.scene.info.note
+    return [*facts, note] if note else facts
 
 
 def _time(picture: MapImage, asked: Date | None) -> str:

@@ -10,7 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from datavore_widgets.protocol.answers import VariableInfo
 
-__all__ = ["Scale", "pretty", "scale_of"]
+__all__ = ["LEVELS", "Scale", "pretty", "scale_of"]
+
+LEVELS = ("avg", "min", "max")
+"""Aggregates that are values of the quantity itself: on its scale, with its limits."""
 
 _WORDS = {
     "": "",
@@ -108,6 +111,6 @@ def scale_of(variable: VariableInfo, aggregate: str = "avg", units: str | None =
     if aggregate == "count":
         return Scale("values")
     text = pretty(variable.units if units is None else units)
-    if text == "K" and aggregate in ("avg", "min", "max") and is_temperature_level(variable):
+    if text == "K" and aggregate in LEVELS and is_temperature_level(variable):
         return Scale("°C", -_ZERO_CELSIUS)
     return Scale(text)

@@ -92,6 +92,8 @@ class View(HasTraits):
         The data set and the variable; empty: the catalogue's first.
     date : Date, optional
         The time of the picture; None: the last one there is.
+    lapse : Lapse, optional
+        With one, the picture is of the aggregate over it, not of `date`.
     bbox : BBox, optional
         The area of the series.
     point : Point, optional
@@ -113,7 +115,7 @@ class View(HasTraits):
     basemap : str
         What lies below the picture (a name of `basemaps.BASEMAPS`).
     viewport : BBox, optional
-        What the map shows; set by the map.
+        What the map shows: the map sets it when it moves, and goes there when it is set.
     points : Points, optional
         What a query has put on the map; set by the console.
 
@@ -133,6 +135,7 @@ class View(HasTraits):
     index = Unicode()
     varname = Unicode()
     date = Parsed(Date.parse)
+    lapse = Parsed(Lapse.parse)
     bbox = Parsed(_area)
     point = Parsed(_point)
     datelaps = Parsed(Lapse.parse, WHOLE_LAPSE)

@@ -130,13 +130,13 @@ def _box(west: float, south: float, east: float, north: float) -> tuple[BBox, fl
     return box, west - home
 
 
-def fit(box: BBox, frame: Frame) -> tuple[tuple[float, float], float]:
-    """(centre (lat, lon), zoom) that shows a box as large as the map allows."""
+def fit(box: BBox, frame: Frame, *, room: float = 0.05) -> tuple[tuple[float, float], float]:
+    """(centre (lat, lon), zoom) that shows a box as large as the map allows, with so many levels of zoom to spare."""
     clipped = box.clip_to_mercator()
     low, high = (float(mercator_from_latitude(v)) for v in (clipped.south, clipped.north))
     across = math.log2(frame.width * 360.0 / (_TILE * max(box.width, 1e-6)))
     up = math.log2(frame.height * 2 * math.pi / (_TILE * max(high - low, 1e-9)))
-    zoom = math.floor((min(across, up) - 0.05) / SNAP) * SNAP
+    zoom = math.floor((min(across, up) - room) / SNAP) * SNAP
     zoom = min(_DEEPEST, max(zoom, frame.least_zoom))
     lat = float(latitude_from_mercator((low + high) / 2))
     lon = 0.0 if box.is_whole_turn else box.west + box.width / 2

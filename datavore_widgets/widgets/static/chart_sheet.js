@@ -1,4 +1,7 @@
-// Over the figure: the hairline of the shown date, and a readout that follows the pointer. No message until a click.
+// Over the figure: the hairline of the shown date, the band of a lapse, and a readout that follows the pointer or the
+// arrow keys. No message until a click, the end of a drag, Enter or Escape.
+const LEAST = 5; // pixels: less is a click, not a drag
+
 const view64 = (data) => new Float64Array(data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength));
 const view32 = (data) => new Int32Array(data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength));
 
@@ -29,7 +32,16 @@ function render({ model, el }) {
   hover.className = "dv-hairline dv-hairline-hover";
   const box = document.createElement("div");
   box.className = "dv-chart-readout";
-  el.append(shown, hover, box);
+  const band = document.createElement("div");
+  band.className = "dv-lapse-band";
+  el.append(band, shown, hover, box);
+  el.tabIndex = 0;
+  el.setAttribute("role", "application");
+  el.dataset.lmSuppressShortcuts = "true"; // JupyterLab would take the arrow keys for its cells
+  let down = null; // where a drag began: {x, t}
+  let dragged = null; // the two times of a lapse that is being chosen
+  let cursor = -1; // the point of the first line that the arrow keys are at
+  let anchor = -1; // where Shift was first held
 
   let lines = [];
   const load = () => {
@@ -55,8 +67,14 @@ function render({ model, el }) {
     const visible = lines.length > 0 && part >= 0 && part <= 1;
     shown.style.display = visible ? "block" : "none";
     const [top, bottom, left, right] = model.get("margin");
-    shown.style.left = `calc(${left}px + ${part} * (100% - ${left + right}px))`;
-    for (const line of [shown, hover]) {
+    const at = (p) => `calc(${left}px + ${p} * (100% - ${left + right}px))`;
+    shown.style.left = at(part);
+    const ends = dragged || model.get("band");
+    const [from, to] = ends.length ? ends.map(across).map((p) => Math.min(Math.max(p, 0), 1)) : [0, 0];
+    band.style.display = lines.length > 0 && ends.length ? "block" : "none";
+    band.style.left = at(Math.min(from, to));
+    band.style.right = `calc(${right}px + ${1 - Math.max(from, to)} * (100% - ${left + right}px))`;
+    for (const line of [shown, hover, band]) {
       line.style.top = `${top}px`;
       line.style.bottom = `${bottom}px`;
     }
@@ -75,6 +93,10 @@ function render({ model, el }) {
   const read = (event) => {
     const t = time(event);
     if (t === null) return hide();
+    cursor = nearest(lines[0].millis, t);
+    tell(t);
+  };
+  const tell = (t) => {
     const p = plot();
     const rows = [];
     let at = null;
@@ -102,15 +124,69 @@ function render({ model, el }) {
     box.style.left = right ? "auto" : `${x + 10}px`;
     box.style.right = right ? `${p.area.width - x + 10}px` : "auto";
   };
-  el.addEventListener("pointermove", read);
-  el.addEventListener("pointerleave", hide);
-  el.addEventListener("click", (event) => {
-    const t = time(event);
-    if (t === null) return;
-    model.send({ millis: lines[0].millis[nearest(lines[0].millis, t)] });
+  el.addEventListener("pointermove", (event) => {
+    read(event);
+    if (!down) return;
+    if (!dragged && Math.abs(event.clientX - down.x) < LEAST) return;
+    dragged = [down.t, time(event) ?? (dragged || [0, down.t])[1]];
+    place();
   });
+  el.addEventListener("pointerleave", hide);
+  el.addEventListener("pointerdown", (event) => {
+    const t = event.button === 0 ? time(event) : null;
+    if (t === null) return;
+    down = { x: event.clientX, t };
+    el.setPointerCapture(event.pointerId);
+  });
+  const drop = () => {
+    down = null;
+    dragged = null;
+    anchor = -1;
+    place();
+  };
+  const choose = (t) => model.send({ millis: lines[0].millis[nearest(lines[0].millis, t)] });
+  el.addEventListener("pointerup", () => {
+    if (!down) return;
+    if (dragged && model.get("can_span")) model.send({ lapse: dragged });
+    else if (!dragged) choose(down.t);
+    drop();
+  });
+  el.addEventListener("pointercancel", drop);
+  el.addEventListener("keydown", (event) => {
+    if (!lines.length) return;
+    const times = lines[0].millis;
+    const by = { ArrowLeft: -1, ArrowRight: 1, PageUp: 10, PageDown: -10, Home: -times.length, End: times.length }[event.key];
+    if (by) {
+      if (cursor < 0) cursor = nearest(times, model.get("shown") ?? model.get("first"));
+      if (event.shiftKey && anchor < 0) anchor = cursor;
+      cursor = Math.min(Math.max(cursor + by, 0), times.length - 1);
+      if (!event.shiftKey) anchor = -1;
+      dragged = anchor < 0 ? null : [times[anchor], times[cursor]];
+      place();
+      tell(times[cursor]);
+    } else if (event.key === "Enter" && cursor >= 0) {
+      if (dragged && model.get("can_span")) model.send({ lapse: dragged });
+      else choose(times[cursor]);
+      drop();
+    } else if (event.key === "Escape") {
+      if (!dragged) model.send({ back: true });
+      drop();
+      hide();
+    } else {
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  const name = () => el.setAttribute("aria-label", model.get("hint"));
+  el.addEventListener("blur", () => {
+    drop();
+    hide();
+  });
+  model.on("change:hint", name);
+  name();
   model.on("change:lines", load);
-  model.on("change:shown change:first change:last", place);
+  model.on("change:shown change:band change:first change:last", place);
   load();
 }
 export default { render };

@@ -8,8 +8,16 @@ function render({ model, el }) {
     button.title = model.get("hint");
     button.disabled = model.get("disabled");
   };
+  let timer = 0;
+  const say = (word) => {
+    button.textContent = word;
+    clearTimeout(timer);
+    timer = setTimeout(show, 2000);
+  };
+  button.setAttribute("aria-live", "polite");
   button.addEventListener("click", () => model.send("save"));
   const save = (content, buffers) => {
+    if (content.problem) return say("Not saved");
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob([buffers[0]], { type: "application/octet-stream" }));
     link.download = content.name;
@@ -20,6 +28,9 @@ function render({ model, el }) {
   model.on("change:label change:hint change:disabled", show);
   show();
   el.append(button);
-  return () => model.off("msg:custom", save);
+  return () => {
+    clearTimeout(timer);
+    model.off("msg:custom", save);
+  };
 }
 export default { render };
