@@ -15,6 +15,7 @@ import numpy as np
 import psutil
 import pytest
 import xarray as xr
+from real import SHARED_DATA
 
 from datavore_widgets.errors import Cancelled, InvalidValue, NoData, Unreadable
 from datavore_widgets.protocol.geometry import BBox
@@ -23,8 +24,7 @@ from datavore_widgets.service.catalog import open_catalog
 from datavore_widgets.service.decode import Packing, labels_from_times
 from datavore_widgets.service.files import FileSource, OpenFiles
 
-REAL = Path(__file__).parents[2] / "shared" / "data"
-needs_real = pytest.mark.skipif(not REAL.is_dir(), reason=f"the real data files are not at {REAL}")
+needs_real = pytest.mark.skipif(not SHARED_DATA.is_dir(), reason=f"the real data files are not at {SHARED_DATA}")
 
 SHAPES = {
     build.__name__: build
@@ -793,8 +793,8 @@ def test_real_files_have_the_values_and_times_of_xarray(name, varname, count, la
     with warnings.catch_warnings():
         # It warns of fill values that do not conform, which is what is tried.
         warnings.simplefilter("ignore", xr.SerializationWarning)
-        theirs = xr.load_dataset(REAL / name)
-    with open_catalog(REAL / name) as library:
+        theirs = xr.load_dataset(SHARED_DATA / name)
+    with open_catalog(SHARED_DATA / name) as library:
         variable = library.indexes[Path(name).stem].variables[varname]
         assert len(variable.axis) == count
         assert library.indexes[Path(name).stem].info.last == last
@@ -816,7 +816,7 @@ def test_real_files_have_the_values_and_times_of_xarray(name, varname, count, la
 
 @needs_real
 def test_no_real_file_breaks_the_opening():
-    paths = sorted(REAL.iterdir())
+    paths = sorted(SHARED_DATA.iterdir())
     assert len(paths) >= 28
     opened = set()
     for path in paths:
@@ -825,7 +825,7 @@ def test_no_real_file_breaks_the_opening():
             assert all(index.variables for index in library.indexes.values())
             opened.add(path.name)
     assert len(opened) >= 9
-    with open_catalog(REAL) as library:
+    with open_catalog(SHARED_DATA) as library:
         assert {"ostia_monthly", "etopo60", "basin_mask"} <= set(library.indexes)
 
 

@@ -14,6 +14,7 @@ import fields
 import numpy as np
 import pytest
 import xarray as xr
+from real import OSTIA, TAS
 from same import assert_same
 
 from datavore_widgets import errors
@@ -43,11 +44,7 @@ from datavore_widgets.server.app import build_app
 from datavore_widgets.server.run import serve_background
 from datavore_widgets.service.local import LocalService
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
-REAL = {
-    "ostia": (DATA / "ostia_monthly.nc", "surface_temperature", "200701"),
-    "tas": (DATA / "tas_Amon_CanESM2_rcp85_r1i1p1_200701-200712.nc", "tas", "200701"),
-}
+REAL = {"ostia": OSTIA, "tas": TAS}
 SYNTHETIC = {
     "sea": fields.field,
     "ISAS13/v3": fields.descending,
@@ -67,7 +64,7 @@ def files(tmp_path_factory) -> dict[str, Path]:
     for index, make in SYNTHETIC.items():
         paths[index] = folder / f"{index.replace('/', '_')}.nc"
         make().to_netcdf(paths[index])
-    return paths | {index: path for index, (path, _, _) in REAL.items() if path.exists()}
+    return paths | {index: real.path for index, real in REAL.items() if real.path.exists()}
 
 
 @pytest.fixture(scope="module")
@@ -131,12 +128,13 @@ QUERIES = {
         "deep", "sst", Canvas(BOX, 50), YEAR, "avg", parse_filters({"depth": 10}), Style("bwr", 0, 9)
     ),
 }
-for _index, (_, _varname, _month) in REAL.items():
+for _index, _real in REAL.items():
+    _source = Source(_index, _real.varname, Date(_real.month))
     QUERIES |= {
-        f"map of {_index}": MapQuery(Source(_index, _varname, Date(_month)), Canvas(GLOBAL, 512, "mercator")),
-        f"data of {_index}": DataQuery(Source(_index, _varname, Date(_month)), BBox(-10, -4, 10, 4)),
-        f"series of {_index}": SeriesQuery(_index, _varname, BBox(-10, -4, 10, 4), groupby="yyyy"),
-        f"times of {_index}": TimesQuery(_index, _varname),
+        f"map of {_index}": MapQuery(_source, Canvas(GLOBAL, 512, "mercator")),
+        f"data of {_index}": DataQuery(_source, BBox(-10, -4, 10, 4)),
+        f"series of {_index}": SeriesQuery(_index, _real.varname, BBox(-10, -4, 10, 4), groupby="yyyy"),
+        f"times of {_index}": TimesQuery(_index, _real.varname),
     }
 
 WRONG = {
@@ -190,10 +188,10 @@ def test_errors_are_equal_on_both_carriers(query, local, remote):
 def test_a_series_over_a_box_is_that_of_xarray(index, service, files):
     if index not in files:
         pytest.skip("the folder of real data files is not there")
-    path, varname, _ = REAL[index]
+    varname = REAL[index].varname
     box = BBox(100, -4.5, 140, 4.2)
     answer = service.answer(SeriesQuery(index, varname, box))
-    with xr.open_dataset(path) as dataset:
+    with xr.open_dataset(REAL[index].path) as dataset:
         lat, lon = dataset[varname].dims[-2:]
         chosen = dataset[varname].sel({lat: slice(-4.5, 4.2), lon: slice(100, 140)}).astype("f8")
         expected = chosen.mean((lat, lon)).values

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from PIL import Image
+from real import OSTIA, TAS, RealFile
 
 from datavore_widgets.errors import Cancelled, InvalidValue, NoData, NotSupported, TooLarge, UnknownName, Unreadable
 from datavore_widgets.protocol.answers import CellList, Extract, Field, MapImage, Series
@@ -41,16 +42,6 @@ from datavore_widgets.service.local import LocalService
 from datavore_widgets.service.sphere import distance
 from datavore_widgets.service.store import Caps
 
-SHARED = Path(__file__).parents[1] / ".." / "shared" / "data"
-REAL = {
-    "ostia_monthly": ("ostia_monthly.nc", "surface_temperature", "longitude", "latitude"),
-    "tas_Amon_CanESM2_rcp85_r1i1p1_200701-200712": (
-        "tas_Amon_CanESM2_rcp85_r1i1p1_200701-200712.nc",
-        "tas",
-        "lon",
-        "lat",
-    ),
-}
 STATISTICS = {"avg": np.mean, "std": np.std, "min": np.min, "max": np.max, "count": np.size}
 MARCH = Source("dataset", "sst", Date("201203"))
 EVERYWHERE = Canvas(GLOBAL)
@@ -110,16 +101,15 @@ def months() -> Iterator[LocalService]:
         yield opened
 
 
-@pytest.fixture(params=REAL)
+@pytest.fixture(params=[OSTIA, TAS], ids=lambda real: real.varname)
 def real(request: pytest.FixtureRequest) -> Iterator[tuple[LocalService, str, str, Any, np.ndarray, np.ndarray]]:
     """A service over a real file, its index and variable, and what xarray reads in float64."""
-    name, varname, lon, lat = REAL[request.param]
-    path = SHARED / name
-    if not path.exists():
-        pytest.skip(f"real data are not here: {path}")
-    with LocalService(path) as opened, xr.open_dataset(path, decode_times=False) as dataset:
-        values = dataset[varname].load()
-        yield opened, request.param, varname, values, dataset[lon].values, dataset[lat].values
+    real: RealFile = request.param
+    if not real.path.exists():
+        pytest.skip(f"real data are not here: {real.path}")
+    with LocalService(real.path) as opened, xr.open_dataset(real.path, decode_times=False) as dataset:
+        values = dataset[real.varname].load()
+        yield opened, real.path.stem, real.varname, values, dataset[real.lon].values, dataset[real.lat].values
 
 
 # Series

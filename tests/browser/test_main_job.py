@@ -11,15 +11,13 @@ import pytest
 import xarray as xr
 from desk import ExplorerDesk
 from playwright.sync_api import Page, expect
+from real import OSTIA, TAS
 
 from datavore_widgets import Datavore, LocalService
 from datavore_widgets.protocol.colormap import Norm, colormap, palette
 from datavore_widgets.protocol.geometry import BBox
 from datavore_widgets.protocol.queries import Canvas, MapQuery, Source
 from datavore_widgets.protocol.times import Date
-
-OSTIA = "ostia_monthly.nc"
-TAS = "tas_Amon_CanESM2_rcp85_r1i1p1_200701-200712.nc"
 
 
 def close_to(got: np.ndarray, wanted: np.ndarray, field: np.ndarray) -> None:
@@ -79,8 +77,8 @@ def opened(
 def test_the_main_job(
     opened: Callable[[str], ExplorerDesk], tmp_path: Path, shared_data: Path, screenshot: Callable[[str], Path]
 ) -> None:
-    desk = opened(TAS)
-    with xr.open_dataset(shared_data / TAS) as data:
+    desk = opened(TAS.name)
+    with xr.open_dataset(shared_data / TAS.name) as data:
         tas = data["tas"].load()
 
     box, ground = desk.draw(0.3, 0.3, 0.6, 0.7)
@@ -138,10 +136,10 @@ def middle(desk: ExplorerDesk) -> tuple[float, float]:
 def test_a_strip_of_longitudes_from_0_to_360(
     page: Page, start_explorer: Callable[..., str], shared_data: Path, tmp_path: Path
 ) -> None:
-    page.goto(start_explorer(shared_data / OSTIA))
+    page.goto(start_explorer(shared_data / OSTIA.name))
     desk = ExplorerDesk(page)
     desk.wait()
-    with xr.open_dataset(shared_data / OSTIA) as data:
+    with xr.open_dataset(shared_data / OSTIA.name) as data:
         sst = data["surface_temperature"].load()
     # Over Greenwich, typed.
     for name, value in {"west": -12, "south": -3, "east": 8, "north": 3}.items():
