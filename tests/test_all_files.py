@@ -66,6 +66,31 @@ class Shown:
     lat: str
 
 
+@dataclass(frozen=True)
+class Listed:
+    """A file of samples, stations, a series without a place or a mesh; its numbers are tried in `test_samples`.
+
+    Parameters
+    ----------
+    geometry : str
+        As the catalogue tells it.
+    """
+
+    variables: tuple[str, ...]
+    geometry: str
+    extent: tuple[float, ...] | None
+    first: str
+    last: str
+    count: int
+    calendar: str = "standard"
+
+
+def _listed(variables: str, geometry: str, extent: str, times: str, calendar: str = "standard") -> Listed:
+    first, last, count = times.split() if times else ("", "", "0")
+    box = tuple(map(float, extent.split())) if extent else None
+    return Listed(tuple(variables.split()), geometry, box, first, last, int(count), calendar)
+
+
 NEMO = ("-180 -85.7 180 90", "nav_lon", "nav_lat")
 AMSR2 = (
     "sea_surface_temperature sst_dtime dt_analysis sses_bias sses_standard_deviation l2p_flags quality_level "
@@ -82,11 +107,11 @@ def _shown(variables: str, kind: str, extent: str, times: str, calendar: str, pr
     )  # fmt: skip
 
 
-FILES: dict[str, Shown | str] = {
+FILES: dict[str, Shown | Listed | str] = {
     "A1B_north_america.nc": _shown(
         "air_temperature", "rectilinear", "-135.9 14.4 -44.1 60.6", "1860-06-01T00:00:00Z 2099-06-01T00:00:00Z 240",
         "360_day", "air_temperature", "longitude", "latitude"),
-    "SOI_Darwin.nc": "no longitude and latitude",
+    "SOI_Darwin.nc": _listed("SOI_Darwin", "none", "", "1866-01-01T00:00:00Z 2013-12-01T00:00:00Z 1776"),
     "SS_AMSR2-L2B_v08_r38622-v02.0-fv01.0.nc": _shown(
         AMSR2, "swath", "-77.3 -89.4 6.4 0.1", "2019-08-21T17:48:11Z 2019-08-21T17:48:11Z 1",
         "standard", "sea_surface_temperature", "lon", "lat"),
@@ -98,12 +123,15 @@ FILES: dict[str, Shown | str] = {
         "standard", "wind_speed", "lon", "lat"),
     "basin_mask.nc": _shown("basin", "rectilinear", "-180 -90 180 90", "", "standard", "basin", "X", "Y"),
     "clim_axes_noleap.nc": "coordinates and their bounds alone",
-    "dsg_profile_example.nc": "as on a track or a mesh",
-    "dsg_trajectory_example.nc": "as on a track or a mesh",
+    "dsg_profile_example.nc": _listed(
+        "depth temp sal sigma_t", "track", "-166 70.6 -159.7 71.8", "2012-08-22T17:25:00Z 2012-08-26T23:42:00Z 30"),
+    "dsg_trajectory_example.nc": _listed(
+        "fCO2_recommended Temperature_equi", "track", "137.1 34.4 -124 73.8",
+        "2015-06-23T13:10:00Z 2015-11-07T08:00:00Z 1326"),
     "eraint_uvz.nc": _shown("z u v", "rectilinear", "-180 -90 180 90", "", "standard", "u", "longitude", "latitude"),
     "etopo60.cdf": _shown(
         "ROSE", "rectilinear", "-180 -90 180 90", "", "standard", "ROSE", "ETOPO60X", "ETOPO60Y"),
-    "mesh_C4_synthetic_float.nc": "as on a track or a mesh",
+    "mesh_C4_synthetic_float.nc": _listed("synthetic", "grid", "-180 -90 180 90", ""),
     **{
         f"nemo_1m_2015{month:02}01-2015{month + 1:02}01_grid-T.nc": _shown(
             "tos", "curvilinear", NEMO[0], f"2015-{month:02}-16T00:00:00Z 2015-{month:02}-16T00:00:00Z 1",
@@ -133,14 +161,19 @@ FILES: dict[str, Shown | str] = {
     "vlstr_type.nc": _shown(
         "wind", "rectilinear", "9.5 49.5 10.5 50.5", "1970-01-01T00:00:00Z 1970-01-07T05:00:00Z 150",
         "standard", "wind", "lon", "lat"),
-    "ww3file.nc": "stations or tracks",
-    "ww3file.zarr": "stations or tracks",
-    "zostoga_Omon_HadGEM2-ES_rcp45_r1i1p1_200512-209911.nc": "no longitude and latitude",
+    "ww3file.nc": _listed(
+        "dpt efth wnd wnddir", "station", "92 19.8 92.1 20", "2014-12-01T00:00:00Z 2014-12-05T00:00:00Z 9"),
+    "ww3file.zarr": _listed(
+        "cur curdir dpt efth wnd wnddir", "station", "-27.5 -75.5 -27.5 -75.5",
+        "1993-01-01T00:00:00Z 1993-01-13T09:00:00Z 100", "proleptic_gregorian"),
+    "zostoga_Omon_HadGEM2-ES_rcp45_r1i1p1_200512-209911.nc": _listed(
+        "zostoga", "none", "", "2005-12-16T00:00:00Z 2099-11-16T00:00:00Z 1128", "360_day"),
 }  # fmt: skip
 
 ALWAYS = Lapse(Date("0000"), Date("9999"))
 
 OPENED = sorted(name for name, told in FILES.items() if isinstance(told, Shown))
+LISTED = sorted(name for name, told in FILES.items() if isinstance(told, Listed))
 REFUSED = sorted(name for name, told in FILES.items() if isinstance(told, str))
 
 
@@ -189,6 +222,23 @@ def test_what_is_found(opened: Opened) -> None:
     assert kind_of(grid_of(told, service)) == told.kind
     assert info.bbox is not None
     assert np.allclose(info.bbox.to_tuple(), told.extent, atol=0.06)
+    assert (info.first or "", info.last or "", info.count) == (told.first, told.last, told.count)
+    assert info.calendar == told.calendar
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_what_is_found_in_files_of_samples(name: str, shared_data: Path) -> None:
+    told = FILES[name]
+    assert isinstance(told, Listed)
+    with LocalService(shared_data / name) as service:
+        info = service._store.library.info().indexes[index_of(service)]
+    assert tuple(info.variables) == told.variables
+    assert {variable.geometry for variable in info.variables.values()} == {told.geometry}
+    if told.extent is None:
+        assert info.bbox is None
+    else:
+        assert info.bbox is not None
+        assert np.allclose(info.bbox.to_tuple(), told.extent, atol=0.06)
     assert (info.first or "", info.last or "", info.count) == (told.first, told.last, told.count)
     assert info.calendar == told.calendar
 

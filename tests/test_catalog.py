@@ -328,21 +328,29 @@ def test_thirty_days_in_february_stay(tmp_path):
         ("days since 2000-01-01", "none", "none"),
     ],
 )
-def test_a_time_axis_that_cannot_be_decoded_is_refused(units, calendar, word):
+def test_a_time_axis_that_cannot_be_decoded_is_listed_with_its_numbers(units, calendar, word):
     dataset = fields.field().drop_vars("time")
     attrs = (
         {"standard_name": "time"} | ({"units": units} if units else {}) | ({"calendar": calendar} if calendar else {})
     )
-    dataset = dataset.assign_coords(time=("time", np.array([0.0, 1.0, 2.0]), attrs))
-    with pytest.raises(Unreadable, match=word):
-        open_catalog(dataset)
+    dataset = dataset.assign_coords(time=("time", np.array([0.0, 10.0, 25.0]), attrs))
+    library = open_catalog(dataset)
+    variable = only(library)
+    assert not variable.has_time
+    assert variable.info.dims == {"time": {"values": [0.0, 10.0, 25.0], "default": 0.0, "units": units or ""}}
+    (reason,) = library.problems.values()
+    assert word in reason
+    second = variable.read(None, (1,), slice(None), np.arange(36))
+    assert np.array_equal(second, fields.field()["sst"].values[1], equal_nan=True)
 
 
-def test_missing_times_are_refused():
+def test_times_of_which_some_are_missing_are_positions():
     dataset = fields.field().drop_vars("time")
     dataset = dataset.assign_coords(time=("time", np.array([0.0, np.nan, 2.0]), {"units": "days since 2000-01-01"}))
-    with pytest.raises(Unreadable, match="some of its times are missing"):
-        open_catalog(dataset)
+    library = open_catalog(dataset)
+    assert list(only(library).info.dims["time"]["values"]) == [0.0, 1.0, 2.0]
+    (reason,) = library.problems.values()
+    assert "some of its times are missing" in reason
 
 
 def test_unsorted_times_are_sorted_and_each_keeps_its_values():

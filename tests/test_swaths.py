@@ -374,7 +374,7 @@ def test_times_of_lines_and_of_samples_make_a_swath_of_one_time() -> None:
         assert variable.grid.is_swath
 
 
-def test_stations_and_tracks_with_two_dimensions_are_refused() -> None:
+def test_stations_with_two_dimensions_are_told_from_swaths() -> None:
     lon = np.full((5, 2), 92.0)
     moored = xr.Dataset(
         {"dpt": (("time", "station"), lon)},
@@ -384,11 +384,11 @@ def test_stations_and_tracks_with_two_dimensions_are_refused() -> None:
             "time": ("time", np.arange(5.0), {"units": "days since 2000-01-01"}),
         },
     )
-    with pytest.raises(Unreadable, match="stations or tracks"):
-        open_catalog(moored)
-    drifters = fields.curvilinear().assign_attrs(featureType="trajectory")
-    with pytest.raises(Unreadable, match="stations or tracks"):
-        open_catalog(drifters)
+    told = open_catalog({"a": moored}).indexes["a"].variables["dpt"]
+    assert (told.info.geometry, len(told.axis), told.grid.shape) == ("station", 5, (1, 2))
+    moored["longitude"][2, 0] = 93.0
+    told = open_catalog({"a": moored}).indexes["a"].variables["dpt"]
+    assert (told.info.geometry, len(told.axis), told.grid.shape) == ("track", 5, (1, 10))
 
 
 # --- model grids ------------------------------------------------------------------------------------------------------

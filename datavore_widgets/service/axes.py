@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from datavore_widgets.errors import InvalidValue
@@ -18,7 +18,7 @@ from datavore_widgets.service.decode import is_time_unit
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Horizontal", "coordinate_names", "horizontal", "is_swath", "kind_of"]
+__all__ = ["FEATURES", "Horizontal", "coordinate_names", "horizontal", "is_swath", "kind_of"]
 
 _LON_UNITS = frozenset({"degrees_east", "degree_east", "degrees_e", "degree_e", "degreese", "degreee"})
 _LAT_UNITS = frozenset({"degrees_north", "degree_north", "degrees_n", "degree_n", "degreesn", "degreen"})
@@ -30,7 +30,7 @@ _OTHER_FRAMES = ("grid_", "projection_")
 """Standard names of rotated and projected coordinates begin so; they are no longitudes, whatever else they say."""
 _FRAME_X = ("grid_longitude", "projection_x_coordinate", "projection_x_angular_coordinate")
 _FRAME_Y = ("grid_latitude", "projection_y_coordinate", "projection_y_angular_coordinate")
-_FEATURES = ("point", "timeseries", "trajectory", "profile", "timeseriesprofile", "trajectoryprofile")
+FEATURES = ("point", "timeseries", "trajectory", "profile", "timeseriesprofile", "trajectoryprofile")
 """Discrete sampling geometries of CF 9.1: places that are listed, whatever the shape of the list."""
 
 
@@ -83,20 +83,23 @@ class Horizontal:
     Parameters
     ----------
     lon, lat : str
-        Names of the coordinates; of a grid in another frame, its x and y.
+        Names of the coordinates; of a grid in another frame, its x and y; of the cells of a mesh, those of its nodes.
+        Empty where there is no place.
     columns, rows : str
-        Dimensions of the variable.
-    kind : {'axes', 'fields', 'frame'}
-        Whether the coordinates have one dimension each, or both have two, or are those of another frame.
+        Dimensions of the variable; empty where it has none such.
+    kind : {'axes', 'fields', 'frame', 'points', 'mesh', 'nowhere'}
+        Whether the coordinates have one dimension each, or both have two, or are those of another frame; or places are
+        listed, as those of tracks and stations; or cells are listed with their nodes; or there is no place.
     mapping : str
-        For a frame: the variable that tells it.
+        For a frame: the variable that tells it; for a mesh: its topology; for ragged samples: the variable that tells
+        how many samples each track, profile or station has, or which of these each sample is of.
     """
 
     lon: str
     lat: str
     columns: str
     rows: str
-    kind: Literal["axes", "fields", "frame"] = "axes"
+    kind: Literal["axes", "fields", "frame", "points", "mesh", "nowhere"] = "axes"
     mapping: str = ""
 
 
@@ -109,7 +112,8 @@ def horizontal(
     """The longitude and the latitude of a variable.
 
     Two-dimensional coordinates that the variable itself names win over the axes of its dimensions; where there are
-    neither, two-dimensional coordinates on its dimensions are taken, then a grid mapping.
+    neither, two-dimensional coordinates on its dimensions are taken, then a grid mapping, then the places of the
+    tracks, profiles or stations that its samples are of, then a single place.
 
     Parameters
     ----------
@@ -123,8 +127,10 @@ def horizontal(
     Raises
     ------
     InvalidValue
-        When there are none, or its places are no grid; it says why.
+        When there are none; it says why.
     """
+    if (mesh := _mesh(stored, variable)) is not None:
+        return mesh
     named = [name for name in coordinate_names(variable) if name in stored]
     if (pair := _pair(stored, kinds, variable, named)) is not None:
         return _checked_pair(stored, kinds, pair, attrs)
@@ -138,15 +144,22 @@ def horizontal(
     lon, lat = found.get("lon"), found.get("lat")
     if lon is not None and lat is not None:
         columns, rows = (str(stored[name].dims[0]) for name in (lon, lat))
-        if columns == rows:
-            raise InvalidValue(
-                f"its places are listed along {columns!r}, as on a track or a mesh: only grids and swaths are drawn"
-            )
-        return Horizontal(lon, lat, columns, rows)
+        return Horizontal(lon, lat, columns, "", "points") if columns == rows else Horizontal(lon, lat, columns, rows)
     if (pair := _pair(stored, kinds, variable, list(stored))) is not None:
         return _checked_pair(stored, kinds, pair, attrs)
     if (frame := _frame(stored, variable)) is not None:
         return frame
+    if (ragged := _ragged(stored, kinds, variable)) is not None:
+        return ragged
+    single = [name for name in [*named, *stored] if stored[name].ndim == 0]
+    lon = lon or next((name for name in single if kinds.get(name) == "lon"), None)
+    lat = lat or next((name for name in single if kinds.get(name) == "lat"), None)
+    if lon is not None and lat is not None:
+        # At least one of them is the same for all.
+        columns = next((str(dim) for name in (lon, lat) for dim in stored[name].dims), "")
+        return Horizontal(lon, lat, columns, "", "points")
+    if lon is None and lat is None and any(_has_times(stored, kinds, str(dim)) for dim in variable.dims):
+        return Horizontal("", "", "", "", "nowhere")
     missing = " and ".join(word for word, name in (("longitude", lon), ("latitude", lat)) if name is None)
     raise InvalidValue(f"its dimensions ({', '.join(map(str, variable.dims))}) have no {missing}")
 
@@ -167,16 +180,52 @@ def _pair(
 def _checked_pair(
     stored: Mapping[str, xr.Variable], kinds: Mapping[str, str | None], pair: Horizontal, attrs: Mapping[str, Any]
 ) -> Horizontal:
-    """Two-dimensional coordinates, if they are those of a grid or a swath: stations have them too."""
-    feature = str(attrs.get("featureType", "")).lower()
-    listed = feature in _FEATURES
-    moving = next(
-        (dim for dim in (pair.rows, pair.columns) if kinds.get(dim) == "time" and stored[dim].dims == (dim,)), None
-    )
-    if listed or (moving is not None and not _says_swath(attrs)):
-        why = f"the file is a {feature}" if listed else f"{pair.lon!r} has the times of {moving!r}"
-        raise InvalidValue(f"its places are those of stations or tracks ({why}): only grids and swaths are drawn")
-    return pair
+    """Two-dimensional coordinates: of a grid or a swath, or of stations and tracks, which have them too."""
+    listed = str(attrs.get("featureType", "")).lower() in FEATURES
+    moving = any(kinds.get(dim) == "time" and stored[dim].dims == (dim,) for dim in (pair.rows, pair.columns))
+    return replace(pair, kind="points") if listed or (moving and not _says_swath(attrs)) else pair
+
+
+def _ragged(
+    stored: Mapping[str, xr.Variable], kinds: Mapping[str, str | None], variable: xr.Variable
+) -> Horizontal | None:
+    """The places of the tracks, profiles or stations that samples are of (CF 9.3.3 and 9.3.4), told once for each."""
+    for name, other in stored.items():
+        # Contiguous: the lengths of the runs of samples. Indexed: for each sample what it is of.
+        samples, instances = other.attrs.get("sample_dimension"), other.attrs.get("instance_dimension")
+        if samples is not None and other.ndim == 1:
+            instances = other.dims[0]
+        elif instances is not None and other.ndim == 1:
+            samples = other.dims[0]
+        if samples not in variable.dims:
+            continue
+        found = {
+            str(kinds.get(place)): place
+            for place, coordinate in stored.items()
+            if kinds.get(place) in ("lon", "lat") and coordinate.dims == (instances,)
+        }
+        if len(found) == 2:
+            return Horizontal(found["lon"], found["lat"], str(samples), "", "points", name)
+    return None
+
+
+def _mesh(stored: Mapping[str, xr.Variable], variable: xr.Variable) -> Horizontal | None:
+    """The nodes of the faces of an unstructured mesh (UGRID 1.0) that a variable lies on."""
+    mesh = stored.get(str(variable.attrs.get("mesh", "")))
+    if mesh is None or variable.attrs.get("location") != "face":
+        return None
+    nodes = str(mesh.attrs.get("node_coordinates", "")).split()
+    faces = stored.get(str(mesh.attrs.get("face_node_connectivity", "")))
+    if len(nodes) != 2 or faces is None or any(name not in stored for name in nodes):
+        return None
+    along = next((str(dim) for dim in faces.dims if dim in variable.dims), None)
+    lon, lat = nodes if kind_of(nodes[0], stored[nodes[0]]) != "lat" else nodes[::-1]
+    return None if along is None else Horizontal(lon, lat, along, "", "mesh", str(variable.attrs["mesh"]))
+
+
+def _has_times(stored: Mapping[str, xr.Variable], kinds: Mapping[str, str | None], dim: str) -> bool:
+    """Whether a dimension has times."""
+    return any(kinds.get(name) == "time" and other.dims == (dim,) for name, other in stored.items())
 
 
 def is_swath(

@@ -38,6 +38,7 @@ from datavore_widgets.service.formats import format_of, is_store
 from datavore_widgets.service.index import Index, Piece, Variable
 from datavore_widgets.service.scan import Dim, Granule, scan, short_text
 from datavore_widgets.service.sphere import around_all
+from datavore_widgets.service.track import Track
 
 __all__ = ["Dim", "Index", "Library", "Variable", "open_catalog"]
 
@@ -196,6 +197,8 @@ class _Opening:
             except Unreadable as error:
                 self._problem(source.name, str(error))
                 continue
+            for name, reason in granule.doubtful.items():
+                self._problem(source.name, f"{name!r} of {source.name or 'the data set'!r}: {reason}")
             if granule.variables:
                 granules.append(granule)
             else:
@@ -246,13 +249,14 @@ class _Opening:
         variables = _as_told(name, variables, entry.told)
         granules = [granule for group in entry.groups for granule in group]
         refused = {key: why for granule in granules for key, why in granule.refused.items() if key not in variables}
+        placed = [variable.bbox for variable in variables.values() if variable.info.geometry != "none"]
         longest = max((v.axis for v in variables.values()), key=len)
         title = entry.told.get("title") or next((granule.title for granule in granules if granule.title), name)
         info = IndexInfo(
             index=name,
             name=name,
             title=short_text(title),
-            bbox=around_all([variable.bbox for variable in variables.values()]),
+            bbox=around_all(placed) if placed else None,
             first=iso(int(longest.labels[0])) if len(longest) else None,
             last=iso(int(longest.labels[-1])) if len(longest) else None,
             count=len(longest),
@@ -269,6 +273,8 @@ class _Opening:
         pieces = tuple(
             Piece(granule.source, part, granule.fingerprint) for granule, part in zip(granules, found, strict=True)
         )
+        if found[0].info.geometry == "track":
+            return Track.of(name, found[0].info, pieces)
         labels = np.concatenate([part.labels for part in found])
         piece_of = np.repeat(np.arange(len(found)), [part.labels.size for part in found])
         place_of = np.concatenate([np.arange(part.labels.size) for part in found])

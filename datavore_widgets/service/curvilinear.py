@@ -88,6 +88,7 @@ class CurvilinearGrid:
         lat_bounds: ArrayLike | None = None,
         *,
         is_swath: bool = False,
+        is_mesh: bool = False,
     ) -> CurvilinearGrid:
         """Grid of cells around centres.
 
@@ -100,6 +101,8 @@ class CurvilinearGrid:
             given at all, corners lie half-way between the centres.
         is_swath : bool
             Whether these are samples along a track: then cells at the same place are different samples.
+        is_mesh : bool
+            Whether cells are listed in any order: their neighbours in the arrays are not those on the earth.
 
         Raises
         ------
@@ -122,11 +125,11 @@ class CurvilinearGrid:
         digest = hashlib.blake2b(digest_size=16)
         for array in (lons, lats, *(told or ())):
             digest.update(np.ascontiguousarray(array).data)
-        key = digest.digest(), lons.shape, is_swath
+        key = digest.digest(), lons.shape, is_swath, is_mesh
         if (known := _known.get(key)) is not None:
             return known
         valid, wrap = ~bad, None
-        if not is_swath:
+        if not (is_swath or is_mesh):
             valid &= ~_repeated(lons, lats)
             wrap = _wrapped_columns(lons, lats)
         grid = cls(lons, lats, valid, key, is_swath, wrap, told)

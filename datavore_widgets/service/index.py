@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from datavore_widgets.service.grid import Grid
 from datavore_widgets.service.scan import Dim, Found, Layout, scan
 from datavore_widgets.service.sphere import around_all, meet
 
-__all__ = ["Index", "Piece", "Variable"]
+__all__ = ["Index", "Piece", "Variable", "concatenated"]
 
 IntArray = NDArray[np.int64]
 
@@ -111,12 +110,12 @@ class Variable:
         """Where its cells lie at a step."""
         return self._piece(step).found.grid
 
-    @cached_property
+    @property
     def moves(self) -> bool:
         """Whether its cells lie elsewhere in each file, as those of a swath do."""
         return any(piece.found.place.key != self.pieces[0].found.place.key for piece in self.pieces[1:])
 
-    @cached_property
+    @property
     def bbox(self) -> BBox:
         """The box around its cells at all times."""
         return around_all([piece.found.place.bbox for piece in (self.pieces if self.moves else self.pieces[:1])])
@@ -152,6 +151,21 @@ class Variable:
             When the file is gone.
         """
         return self._piece(step).source.fingerprint()
+
+    def fingerprints(self, steps: slice | int | None) -> tuple[Hashable, ...]:
+        """What changes when a file that some steps are read from does.
+
+        Raises
+        ------
+        Unreadable
+            When a file is gone.
+        """
+        numbers = np.unique(self.piece_of[steps]).tolist() if self.has_time else [0]
+        return tuple(self.pieces[number].source.fingerprint() for number in numbers)
+
+    def during(self, cells: Cells, steps: slice | int | None) -> Cells:  # noqa: ARG002  it has all of them always
+        """Those of some cells that it has at some steps."""
+        return cells
 
     def _piece(self, step: int | None) -> Piece:
         return self.pieces[int(self.piece_of[step])] if step is not None and self.has_time else self.pieces[0]
@@ -206,7 +220,7 @@ class Variable:
         parts = [self._read_piece(piece, places, at, rows, columns) for piece, places in self._runs_of(wanted, job)]
         if not parts:
             return np.empty((0, *self._nothing(0, rows).shape[1:2], columns.size), dtype=self.dtype)
-        joined = _concatenate(parts, axis=0)
+        joined = concatenated(parts, axis=0)
         return joined if isinstance(steps, slice) else joined[0]
 
     @property
@@ -226,7 +240,7 @@ class Variable:
         name, layout = piece.found.sample_time, piece.found.layout
         if name is None:
             return None
-        keys: dict[str, int | slice] = {layout.lat: cells.read_rows}
+        keys: dict[str, int | slice] = {} if layout.lat is None else {layout.lat: cells.read_rows}
         if layout.time:
             keys[layout.time] = int(self.place_of[step])
         raw = piece.source.read(name, keys)
@@ -262,13 +276,15 @@ class Variable:
         """For each run of steps that lie one behind the other in a file, what is stored in each run of columns."""
         layout = piece.found.layout
         keys: dict[str, int | slice] = dict(zip(layout.others, (int(i) for i in at), strict=True))
-        keys[layout.lat] = rows
+        if layout.lat is not None:
+            keys[layout.lat] = rows
         for first, last in _runs(places - np.arange(places.size)) if layout.time else [(0, 1)]:
             if layout.time:
                 keys[layout.time] = slice(int(places[first]), int(places[last - 1]) + 1)
             raws = []
             for run in columns:
-                keys[layout.lon] = run
+                if layout.lon is not None:
+                    keys[layout.lon] = run
                 raws.append(piece.source.read(self.name, keys))
                 piece.check(self.name, raws[-1].fingerprint)
             yield raws
@@ -287,8 +303,8 @@ class Variable:
                 raw.packing.decode(_ordered(raw, piece.found.layout))[..., _as_slice(run - run.min())]
                 for raw, run in zip(raws, runs, strict=True)
             ]
-            slabs.append(_concatenate(across, axis=-1))
-        return _concatenate(slabs, axis=0).astype(self.dtype, copy=False)
+            slabs.append(concatenated(across, axis=-1))
+        return concatenated(slabs, axis=0).astype(self.dtype, copy=False)
 
     def _nothing(self, steps: int, rows: slice) -> NDArray[Any]:
         return np.empty((steps, len(range(*rows.indices(self.grid.shape[0]))), 0), dtype=self.dtype)
@@ -321,9 +337,10 @@ class Index:
 
 def _ordered(raw: Raw, layout: Layout) -> NDArray[Any]:
     """Stored values as (time, row, column)."""
-    order = [name for name in (layout.time, layout.lat, layout.lon) if name is not None]
-    values = raw.values.transpose([raw.dims.index(name) for name in order])
-    return values if layout.time else values[np.newaxis]
+    names = (layout.time, layout.lat, layout.lon)
+    values = raw.values.transpose([raw.dims.index(name) for name in names if name is not None])
+    missing = [place for place, name in enumerate(names) if name is None]
+    return np.expand_dims(values, missing) if missing else values
 
 
 def _runs(keys: IntArray) -> Iterator[tuple[int, int]]:
@@ -353,7 +370,8 @@ def _as_slice(places: IntArray) -> Any:
     return slice(int(places[0]), stop if stop >= 0 else None, step)
 
 
-def _concatenate(parts: Sequence[NDArray[Any]], axis: int) -> NDArray[Any]:
+def concatenated(parts: Sequence[NDArray[Any]], axis: int) -> NDArray[Any]:
+    """Arrays one behind the other, masked where any of them is."""
     if len(parts) == 1:
         return parts[0]
     if any(isinstance(part, np.ma.MaskedArray) for part in parts):

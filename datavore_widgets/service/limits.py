@@ -14,6 +14,7 @@ from datavore_widgets.protocol.times import TimeAxis, parts_from_label
 from datavore_widgets.service.cells import Cells
 from datavore_widgets.service.select import Selection, chunk_steps
 from datavore_widgets.service.series import missing_of
+from datavore_widgets.service.track import Track
 
 __all__ = ["default_limits", "limits_of", "sample", "sample_steps"]
 
@@ -64,7 +65,9 @@ def sample(selection: Selection, job: Job | None = None) -> NDArray[np.float64]:
     # Conditions and corrections are left out: a stricter one must not change the colours.
     everything = replace(selection, masks=(), subtracted=None)
     variable = selection.variable
-    steps: list[int | None] = [*sample_steps(variable.axis)] if variable.has_time else [None]
+    steps: list[int | None] = [None]
+    if variable.has_time and not isinstance(variable, Track):
+        steps = [*sample_steps(variable.axis)]
     found = []
     for step in steps:
         rows, columns = variable.grid_at(step).shape

@@ -29,6 +29,7 @@ from datavore_widgets.service.laps.shelf import Shelf
 from datavore_widgets.service.pictures import lapse_map_image, map_image
 from datavore_widgets.service.select import select
 from datavore_widgets.service.store import MIB, Caps, Stats, Store
+from datavore_widgets.service.track import Track
 from datavore_widgets.service.values import data, extract, series
 
 __all__ = ["LocalService"]
@@ -130,6 +131,9 @@ class LocalService:
 def _files(store: Store, query: FilesQuery, _job: Job) -> FileList:
     """The files whose times lie in the lapse and whose cells touch the box, in the order of time."""
     variable = select(store.library, query.index, query.varname, query.filters).variable
+    if isinstance(variable, Track):
+        cells = variable.during(variable.grid.inside(query.bbox), variable.axis.within(query.lapse))
+        return FileList(tuple(piece.source.name for piece in variable.pieces_with(cells) if piece.source.name))
     numbers = variable.piece_of[variable.axis.within(query.lapse)] if variable.has_time else np.zeros(1, np.int64)
     pieces = [variable.pieces[number] for number in dict.fromkeys(numbers.tolist())]
     if variable.moves:

@@ -12,12 +12,16 @@ from datavore_widgets.protocol.geometry import EARTH_RADIUS, BBox
 from datavore_widgets.protocol.queries import Canvas
 from datavore_widgets.service.curvilinear import CurvilinearGrid
 from datavore_widgets.service.pixels import Frame, LevelArray, ToLevels, ValueArray
+from datavore_widgets.service.points import Points
 from datavore_widgets.service.polygons import Boxes, Edges, Pixels, edges_of, paint
 
-__all__ = ["Mosaic"]
+__all__ = ["DOT", "Mosaic"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+
+DOT = 2
+"""Pixels that a point reaches where no radius is asked for."""
 
 _CROWDED = 2.0
 """Cells to a pixel, on average, above which pixels stand for several cells."""
@@ -51,14 +55,19 @@ class Mosaic:
         """The mosaic of a grid on the pixels of a picture.
 
         Samples of a swath reach as the canvas says: `pcolormesh` paints cells, no farther than `radius` from their
-        centres; `scatter` paints discs of `radius`, or of half a typical cell's diagonal. Other grids have cells.
+        centres; `scatter` paints discs of `radius`, or of half a typical cell's diagonal. Points are discs of `radius`,
+        or dots of the same few pixels in every view. Other grids have cells.
         """
         pixels = Pixels(frame.lons, frame.lats)
         shown = np.full(pixels.shape, -1, dtype=np.int32)
         angle = canvas.radius / EARTH_RADIUS if canvas.radius is not None and grid.is_swath else None
         discs = canvas.plot_method == "scatter" and grid.is_swath
         cells, columns, rows = _seen(grid, frame)
-        if discs:
+        if isinstance(grid, Points):
+            if angle is None:
+                return Dots.at(grid, frame)
+            _paint_discs(grid, pixels, angle, shown)
+        elif discs:
             _paint_discs(grid, pixels, angle or grid.spacing / np.sqrt(2.0), shown)
         else:
             _paint_cells(grid, pixels, angle, shown)
@@ -126,6 +135,61 @@ class Mosaic:
             most[better] = counts[better]
             modes[better] = level
         return modes.reshape(self.shown.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Dots(Mosaic):
+    """How a picture is made of points: each is a dot of the same few pixels, the last one with a value on top.
+
+    Parameters
+    ----------
+    members, places : ndarray of int32, shape (n,)
+        Points, and the pixels that their dots take.
+    """
+
+    @classmethod
+    def at(cls, grid: Points, frame: Frame) -> Dots:
+        """The dots of some points."""
+        cells = np.flatnonzero(grid.valid)
+        lon, lat = grid.lon.ravel()[cells], grid.lat.ravel()[cells]
+        # Degrees from the west edge, negative just beyond it.
+        beyond = 180.0 - frame.bbox.width / 2
+        per_degree = frame.width / frame.bbox.width
+        columns = np.floor(((lon - frame.bbox.west + beyond) % 360.0 - beyond) * per_degree).astype(np.int64)
+        rows = np.searchsorted(-frame.lat_edges, -lat, side="right") - 1
+        rows[lat == frame.lat_edges[-1]] = frame.height - 1
+        inside = (rows >= 0) & (rows < frame.height)
+        turn = round(360.0 * per_degree)
+        members, places = [], []
+        for down in range(-DOT, DOT + 1):
+            for right in range(-DOT, DOT + 1):
+                if down * down + right * right > DOT * DOT:
+                    continue
+                y = rows + down
+                # What lies over the edge of a picture of the world is on both of its sides.
+                for x in (columns + right, columns + right + turn, columns + right - turn):
+                    seen = np.flatnonzero(inside & (y >= 0) & (y < frame.height) & (x >= 0) & (x < frame.width))
+                    members.append(cells[seen].astype(np.int32))
+                    places.append((y[seen] * frame.width + x[seen]).astype(np.int32))
+        shown = np.full((frame.height, frame.width), -1, dtype=np.int32)
+        found, pixels = np.concatenate(members), np.concatenate(places)
+        np.maximum.at(shown.reshape(-1), pixels, found)
+        return cls(frame.bbox, "nearest", shown, found, pixels)
+
+    @property
+    def pairs(self) -> tuple[IntArray, IntArray]:
+        """Points, and the pixels that their dots take."""
+        return self.members.astype(np.int64), self.places.astype(np.int64)
+
+    def nearest(self, values: ValueArray, to_levels: ToLevels) -> LevelArray:
+        """Each pixel shows the last point there that has a value (see `pixels.Plan`)."""
+        levels = np.append(to_levels(values).reshape(-1), np.uint8(0))
+        shown = self.shown
+        if not levels[:-1].all():
+            seen = np.flatnonzero(levels[self.members])
+            shown = np.full(shown.shape, -1, dtype=np.int32)
+            np.maximum.at(shown.reshape(-1), self.places[seen], self.members[seen])
+        return levels[shown]
 
 
 def _seen(grid: CurvilinearGrid, frame: Frame) -> tuple[IntArray, IntArray, IntArray]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datavore_widgets.errors import InvalidValue
+from datavore_widgets.errors import InvalidValue, NotSupported
 from datavore_widgets.protocol.answers import MapImage, VariableInfo
 from datavore_widgets.protocol.colormap import check_name, default_cmap, scale
 from datavore_widgets.protocol.job import Job
@@ -34,6 +34,7 @@ from datavore_widgets.service.select import (
 )
 from datavore_widgets.service.series import missing_of
 from datavore_widgets.service.store import Store
+from datavore_widgets.service.track import Track
 
 __all__ = ["lapse_map_image", "map_image"]
 
@@ -49,7 +50,7 @@ def map_image(store: Store, query: MapQuery, job: Job) -> MapImage:
         return _over_time(store, query, selection, steps, aggregate, source.offset, job)
     step = step_of(variable, source.date, source.nearest)
     grid = variable.grid_at(step)
-    cells, canvas = _view(store, selection, grid, query.canvas, query.style)
+    cells, canvas = _view(store, selection, grid, query.canvas, query.style, step)
 
     def draw(job: Job) -> MapImage:
         values = shifted(store.field(selection, step, cells, job), source.offset)
@@ -79,7 +80,7 @@ def _over_time(
     """The picture of many times: of the cells' own aggregate, or where cells lie elsewhere each time of the pixels'."""
     variable = selection.variable
     info = aggregate_info(variable.info, aggregate)
-    moves = variable.moves
+    moves = variable.moves or isinstance(variable, Track)
 
     def limits(values: NDArray[np.float64], job: Job) -> tuple[float, float]:
         if aggregate == "count":
@@ -135,10 +136,11 @@ def _composed(
         for done, (run, grid) in enumerate(reversed(runs)):
             job.check()
             job.progress(done, len(runs))
-            cells, _ = _view(store, selection, grid, canvas, query.style)
+            cells, _ = _view(store, selection, grid, canvas, query.style, run)
             how = plan(grid.part(cells), canvas, info.kind)
             among = cells.among(grid.touching(bbox))
-            for step in reversed(range(run.start, run.stop)):
+            # The samples of a track are those of all its steps at once.
+            for step in [run.start] if isinstance(selection.variable, Track) else reversed(range(run.start, run.stop)):
                 values = shifted(store.field(selection, step, cells, job), offset)
                 present = ~missing_of(values)[among]
                 np.add(counts, (int(np.count_nonzero(present)), present.size), out=counts)
@@ -162,17 +164,21 @@ def _ends(style: Style) -> tuple[float, float]:
     return style.vmin, style.vmax
 
 
-def _view(store: Store, selection: Selection, grid: Grid, canvas: Canvas, style: Style) -> tuple[Cells, Canvas]:
+def _view(
+    store: Store, selection: Selection, grid: Grid, canvas: Canvas, style: Style, steps: slice | int | None = None
+) -> tuple[Cells, Canvas]:
     """The cells that a picture is drawn from, and the canvas with its size settled: all that can be refused is, here.
 
     Cells are thinned where there are far more than pixels, or more than memory is meant for.
     """
     variable = selection.variable
+    if variable.info.geometry == "none":
+        raise NotSupported(f"{variable.name!r} has no place, so that there is no map of it; ask for its series")
     if style.cmap is not None:
         check_name(style.cmap)
     # Before thinning, which would make the cells larger and so the picture smaller.
     width, height = canvas_size(grid, canvas)
-    cells = window_of(grid, canvas)
+    cells = variable.during(window_of(grid, canvas), steps)
     if cells.count == 0:
         # Some cell elsewhere: it is not seen, so the picture is empty, and true.
         cells = Cells(slice(0, 1), np.zeros(1, dtype=np.int64))

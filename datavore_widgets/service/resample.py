@@ -23,8 +23,9 @@ from datavore_widgets.service.cache import Memo
 from datavore_widgets.service.cells import Cells
 from datavore_widgets.service.curvilinear import CurvilinearGrid
 from datavore_widgets.service.grid import TOLERANCE, Grid, RectilinearGrid
-from datavore_widgets.service.mosaic import Mosaic
+from datavore_widgets.service.mosaic import DOT, Mosaic
 from datavore_widgets.service.pixels import Axis, Frame, Plan, Separable
+from datavore_widgets.service.points import Points
 from datavore_widgets.service.sphere import half_turn
 
 __all__ = ["DEFAULT_RESOLUTION", "MAX_PIXELS", "canvas_size", "picture_bbox", "plan", "window_of"]
@@ -95,6 +96,11 @@ def _native_resolution(grid: Grid, bbox: BBox, projection: str, longer: float) -
 
 
 @_native_resolution.register
+def _(grid: Points, bbox: BBox, projection: str, longer: float) -> int:  # noqa: ARG001  points have no size
+    return DEFAULT_RESOLUTION
+
+
+@_native_resolution.register
 def _(grid: CurvilinearGrid, bbox: BBox, projection: str, longer: float) -> int:
     side = math.degrees(grid.spacing)
     if projection == "mercator":
@@ -142,6 +148,9 @@ def window_of(grid: Grid, canvas: Canvas) -> Cells:
     bbox = picture_bbox(canvas)
     if grid.is_swath and canvas.radius is not None:
         bbox = _wider(bbox, math.degrees(canvas.radius / EARTH_RADIUS))
+    elif isinstance(grid, Points):
+        pixel = max(bbox.width, bbox.height) / (canvas.resolution or DEFAULT_RESOLUTION)
+        bbox = _wider(bbox, (DOT + 1) * pixel)
     return grid.around(bbox, margin=canvas.resample)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,13 +14,15 @@ from datavore_widgets.errors import InvalidValue
 from datavore_widgets.protocol.answers import VariableInfo
 from datavore_widgets.protocol.times import iso
 from datavore_widgets.service import advice
-from datavore_widgets.service.axes import Horizontal, coordinate_names, horizontal, is_swath, kind_of
+from datavore_widgets.service.axes import FEATURES, Horizontal, coordinate_names, horizontal, is_swath, kind_of
 from datavore_widgets.service.curvilinear import CurvilinearGrid
 from datavore_widgets.service.decode import Packing, flag_meanings, is_time_unit, labels_from_times
 from datavore_widgets.service.files import Contents, Source, read_variable
 from datavore_widgets.service.frames import grid_of_frame
 from datavore_widgets.service.geolocation import Geolocation
 from datavore_widgets.service.grid import Grid, RectilinearGrid
+from datavore_widgets.service.mesh import grid_of_mesh
+from datavore_widgets.service.points import Nowhere, Samples, samples_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -62,8 +65,8 @@ class Layout:
 
     Parameters
     ----------
-    lon, lat : str
-        Dimensions of the columns and the rows.
+    lon, lat : str, optional
+        Dimensions of the columns and the rows; None where there is one column or one row, without a dimension.
     time : str, optional
         Dimension of the steps; None where the file holds one time or none.
     others : tuple of str
@@ -72,8 +75,8 @@ class Layout:
         Steps, rows and columns that are stored together.
     """
 
-    lon: str
-    lat: str
+    lon: str | None
+    lat: str | None
     time: str | None
     others: tuple[str, ...] = ()
     chunk: tuple[int, int, int] = (1, 1, 1)
@@ -125,13 +128,22 @@ class Found:
 
 @dataclass(frozen=True, eq=False)
 class Granule:
-    """What one file holds."""
+    """What one file holds.
+
+    Parameters
+    ----------
+    variables : mapping of str to Found
+        Those that can be shown.
+    refused, doubtful : mapping of str to str
+        The others, and what is doubtful of those that can be shown: by name, each with the reason.
+    """
 
     source: Source
     fingerprint: Hashable
     title: str
     variables: Mapping[str, Found]
     refused: Mapping[str, str]
+    doubtful: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def signature(self) -> tuple[Any, ...]:
@@ -164,8 +176,10 @@ def scan(source: Source) -> Granule:
     """
     fingerprint = source.fingerprint()
     with source.contents() as contents:
-        variables, refused = _Scan(source, fingerprint, contents).variables()
-        return Granule(source, fingerprint, short_text(contents.attrs.get("title")), variables, refused)
+        look = _Scan(source, fingerprint, contents)
+        variables, refused = look.variables()
+        title = short_text(contents.attrs.get("title"))
+        return Granule(source, fingerprint, title, variables, refused, look.doubtful)
 
 
 class _Scan:
@@ -180,6 +194,8 @@ class _Scan:
         self._places: dict[Horizontal, Grid | Geolocation] = {}
         self._times: dict[str, tuple[NDArray[np.int64], str]] = {}
         self._dims: dict[str, Dim] = {}
+        self._listed: dict[Horizontal, Samples] = {}
+        self.doubtful: dict[str, str] = {}
 
     def variables(self) -> tuple[dict[str, Found], dict[str, str]]:
         """Variables that can be shown, and the others with the reason."""
@@ -205,42 +221,82 @@ class _Scan:
             for word in ("bounds", "climatology", "grid_mapping"):
                 told = variable.attrs.get(word) or variable.encoding.get(word)
                 names.update(str(told).replace(":", " ").split() if told else ())
-        return names
+        names |= {
+            name
+            for name, variable in self.stored.items()
+            if variable.attrs.keys() & {"cf_role", "sample_dimension", "instance_dimension"}
+        }
+        # The depth of each sample is no axis: it is told, and filtered by, like any other of its values.
+        return names - {name for name in names if self._is_of_samples(name)}
+
+    def _is_of_samples(self, name: str) -> bool:
+        """Whether a coordinate has a value for each sample of tracks or profiles, other than its place and time."""
+        variable = self.stored.get(name)
+        if variable is None or variable.ndim == 0 or name in variable.dims or self.kinds.get(name) is not None:
+            return False
+        feature = str(self.contents.attrs.get("featureType", "")).lower()
+        is_vertical = variable.attrs.get("axis") == "Z" or "positive" in variable.attrs
+        return feature in FEATURES and is_vertical
 
     def _found(self, name: str, variable: xr.Variable) -> Found:
         if variable.dtype.kind not in "iufb":
             raise InvalidValue(f"its values are no numbers but {variable.dtype}")
         where = horizontal(self.stored, self.kinds, variable, self.contents.attrs)
-        place = self._place(where)
-        lon_dim, lat_dim = where.columns, where.rows
-        time_name, time_dim = self._time_of(variable, {lon_dim, lat_dim})
-        labels, calendar = (
-            self._labels(time_name, of_samples=time_dim is None)
-            if time_name
-            else (np.zeros(0, dtype=np.int64), "standard")
-        )
-        rest = [str(dim) for dim in variable.dims if dim not in (lon_dim, lat_dim, time_dim)]
+        samples = self._samples(where) if where.kind == "points" else None
+        if samples is not None:
+            where = samples.where
+        place = self._place(where) if samples is None else samples.grid
+        taken = {where.columns, where.rows} - {""}
+        if samples is not None and samples.labels is not None:
+            labels, calendar, time_dim = samples.labels, samples.calendar, None
+        else:
+            labels, calendar, time_dim = self._times_of(name, variable, taken)
+        rest = [str(dim) for dim in variable.dims if dim not in taken and dim != time_dim]
         dims = tuple(self._dim(dim, variable) for dim in rest)
         chunks = self._chunks(variable)
-        chunk = (chunks.get(time_dim or "", 1), chunks[lat_dim], chunks[lon_dim])
-        layout = Layout(lon_dim, lat_dim, time_dim, tuple(rest), chunk)
+        chunk = (chunks.get(time_dim or "", 1), chunks.get(where.rows, 1), chunks.get(where.columns, 1))
+        layout = Layout(where.columns or None, where.rows or None, time_dim, tuple(rest), chunk)
         packing = Packing.of(variable.dtype, variable.attrs, variable.encoding)
-        is_swath = isinstance(place, Geolocation)
+        is_swath, is_track = isinstance(place, Geolocation), samples is not None and samples.labels is not None
         info = replace(
             _info(name, variable, packing.dtype, dims),
-            geometry="swath" if is_swath else "grid",
+            geometry=_geometry(where, is_swath=is_swath, is_track=is_track),
             start_filters=advice.start_filters(name, variable, self.stored, self.contents.attrs),
             corrections=advice.corrections(name, variable, self.stored),
         )
+        # Granules of a swath are one index, each with places of its own; so are files of tracks.
+        moves = is_track or (is_swath and labels.size == 1)
         signature = (
             info.units,
             tuple((dim.name, dim.values) for dim in dims),
-            # Granules of a swath are one index, each with places of its own.
-            ("swath", where) if is_swath and labels.size == 1 else place.key,
+            (info.geometry, where) if moves else place.key,
             calendar if labels.size else None,
         )
-        when = advice.sample_time(self.kinds, self.stored, lat_dim, lon_dim) if labels.size else None
+        when = None
+        if labels.size and not is_track and where.rows:
+            when = advice.sample_time(self.kinds, self.stored, where.rows, where.columns)
         return Found(info, layout, place, labels, calendar, dims, packing.dtype, signature, when)
+
+    def _times_of(self, name: str, variable: xr.Variable, taken: set[str]) -> tuple[NDArray[np.int64], str, str | None]:
+        """The labels of a variable's times, their calendar, and the dimension along which they are.
+
+        Times that cannot be dated are no times, but positions of a further dimension, with the numbers there are.
+        """
+        time_name, time_dim = self._time_of(variable, taken)
+        nothing = np.zeros(0, dtype=np.int64)
+        if time_name is None:
+            return nothing, "standard", None
+        try:
+            labels, calendar = self._labels(time_name, of_samples=time_dim is None)
+        except InvalidValue as error:
+            self.doubtful[name] = f"{error}; its numbers stand for its times"
+            return nothing, "standard", None
+        return labels, calendar, time_dim
+
+    def _samples(self, where: Horizontal) -> Samples:
+        if where not in self._listed:
+            self._listed[where] = samples_of(where, self.stored, self.kinds, self._values)
+        return self._listed[where]
 
     def _values(self, name: str) -> NDArray[Any]:
         """A coordinate, decoded: missing values as NaN or masked."""
@@ -259,7 +315,12 @@ class _Scan:
         return self._places[where]
 
     def _new_place(self, where: Horizontal) -> Grid | Geolocation:
+        if where.kind == "nowhere":
+            return Nowhere()
         lon, lat = self._values(where.lon), self._values(where.lat)
+        if where.kind == "mesh":
+            topology = self.stored[where.mapping]
+            return grid_of_mesh(lon, lat, self.stored[str(topology.attrs["face_node_connectivity"])], where.columns)
         if where.kind == "axes":
             return RectilinearGrid.from_centers(lon, lat, self._bounds(where.lon, 2), self._bounds(where.lat, 2))
         if where.kind == "frame":
@@ -346,7 +407,9 @@ class _Scan:
             return Dim(dim, positions)
         units = short_text(coordinate.attrs.get("units"))
         if self.kinds.get(dim) == "time":
-            return Dim(dim, tuple(iso(int(label)) for label in self._labels(dim)[0]))
+            # Those that cannot be dated are the numbers that they are.
+            with contextlib.suppress(InvalidValue):
+                return Dim(dim, tuple(iso(int(label)) for label in self._labels(dim)[0]))
         if coordinate.dtype.kind in "iufb":
             values = np.asarray(self._values(dim), dtype=np.float64)
             return Dim(dim, tuple(values.tolist()), units) if np.isfinite(values).all() else Dim(dim, positions)
@@ -359,6 +422,14 @@ class _Scan:
         if not isinstance(told, tuple | list) or len(told) != variable.ndim:
             told = [1] * max(0, variable.ndim - 2) + list(variable.shape[-2:])
         return {str(dim): max(1, int(length)) for dim, length in zip(variable.dims, told, strict=True)}
+
+
+def _geometry(where: Horizontal, *, is_swath: bool, is_track: bool) -> str:
+    if where.kind == "nowhere":
+        return "none"
+    if where.kind == "points":
+        return "track" if is_track else "station"
+    return "swath" if is_swath else "grid"
 
 
 def _info(name: str, variable: xr.Variable, dtype: np.dtype[Any], dims: tuple[Dim, ...]) -> VariableInfo:

@@ -13,15 +13,17 @@ from numpy.typing import NDArray
 from datavore_widgets.errors import InvalidValue, NoData, UnknownName, did_you_mean
 from datavore_widgets.protocol.answers import VariableInfo
 from datavore_widgets.protocol.colormap import DEFAULT
-from datavore_widgets.protocol.geometry import BBox, Point
+from datavore_widgets.protocol.geometry import GLOBAL, BBox, Point
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.queries import Condition, Filters
 from datavore_widgets.protocol.times import Date, Lapse, Stamp, display
 from datavore_widgets.service.catalog import Dim, Index, Library, Variable
 from datavore_widgets.service.cells import Cells
 from datavore_widgets.service.grid import Grid
+from datavore_widgets.service.points import Nowhere, Points
 from datavore_widgets.service.series import missing_of
 from datavore_widgets.service.sphere import distance
+from datavore_widgets.service.track import Track
 
 __all__ = [
     "Selection",
@@ -127,12 +129,8 @@ class Selection:
         Unreadable
             When a file is gone.
         """
-        found = []
         others = [*self.masks, *([] if self.subtracted is None else [self.subtracted])]
-        for variable in (self.variable, *(other.variable for other in others)):
-            pieces = np.unique(variable.piece_of[steps]) if variable.has_time else [0]
-            found += [variable.pieces[int(piece)].source.fingerprint() for piece in pieces]
-        return tuple(found)
+        return tuple(variable.fingerprints(steps) for variable in (self.variable, *(o.variable for o in others)))
 
 
 def find_index(library: Library, index: str) -> Index:
@@ -240,6 +238,12 @@ def cells_inside(grid: Grid, bbox: BBox) -> Cells:
     cells = grid.inside(bbox)
     if cells.count:
         return cells
+    if isinstance(grid, Points):
+        lon, lat = grid.listed(grid.inside(GLOBAL))
+        middle = _nearest(lon, lat, bbox)
+        raise NoData(
+            f"no sample lies inside the box {bbox.to_text()}; the nearest one is at {lon[middle]:.6g},{lat[middle]:.6g}"
+        )
     touching = grid.touching(bbox)
     if not touching.count:
         raise _outside(grid, f"the box {bbox.to_text()}")
@@ -265,7 +269,7 @@ def cell_at(grid: Grid, point: Point) -> tuple[Cells, tuple[float, float], float
     if found is None:
         raise _outside(grid, f"the point {point.to_text()}")
     row, column = found
-    cells = Cells(slice(row, row + 1), np.array([column]))
+    cells = Cells(slice(row, row + 1), np.array([column])) if not isinstance(grid, Points) else grid.same(row, column)
     lon, lat = (float(values[0]) for values in grid.listed(cells))
     return cells, (lon, lat), float(distance(point.lon, point.lat, lon, lat))
 
@@ -288,6 +292,8 @@ def stamp_of(variable: Variable, step: int) -> Stamp:
 
 def same_cells(one: Variable, other: Variable) -> bool:
     """Whether two variables lie on the same grid."""
+    if isinstance(one, Track) or isinstance(other, Track):
+        return type(one) is type(other) and one.grid.key == other.grid.key
     keys = [[piece.found.place.key for piece in variable.pieces] for variable in (one, other)]
     return keys[0] == keys[1] if one.moves or other.moves else keys[0][0] == keys[1][0]
 
@@ -409,4 +415,6 @@ def _span(variable: Variable) -> str:
 
 
 def _outside(grid: Grid, what: str) -> NoData:
+    if isinstance(grid, Nowhere):
+        return NoData(f"{what} says nothing: this is a series without a place; ask for it with the box 'global'")
     return NoData(f"{what} lies outside the data, which cover {grid.bbox.to_text()} (west, south, east, north)")

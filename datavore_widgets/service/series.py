@@ -121,6 +121,10 @@ class Moments:
             m2 = self.m2 + other.m2 + np.where(both, delta * delta * self.count * share, 0.0)
         return Moments(count, mean, m2, np.fmin(self.low, other.low), np.fmax(self.high, other.high))
 
+    def take(self, samples: NDArray[np.int64]) -> Moments:
+        """Some of the samples."""
+        return Moments(*(getattr(self, f.name)[samples] for f in fields(self)))
+
     def pooled(self, starts: NDArray[np.int64]) -> Moments:
         """Moments of runs of samples, each pooled into one.
 

@@ -21,6 +21,7 @@ from datavore_widgets.service.laps.shelf import Ready, Shelf
 from datavore_widgets.service.limits import default_limits
 from datavore_widgets.service.select import Selection, chunk_steps
 from datavore_widgets.service.series import Moments, Tile, per_cell, per_step, tiles_of
+from datavore_widgets.service.track import Track
 
 __all__ = ["Caps", "Stats", "Store"]
 
@@ -179,6 +180,9 @@ class Store:
 
         A field that is small is remembered whole, so that another view of it reads nothing.
         """
+        if isinstance(selection.variable, Track):
+            # Its cells are samples, which have their times themselves.
+            step = None
         whole = Cells.whole(selection.variable.grid_at(step).shape)
         if whole.count * selection.variable.dtype.itemsize <= _WHOLE_FIELD:
             return _taken(self._field(selection, step, whole, job), cells)
@@ -211,6 +215,10 @@ class Store:
 
     def per_step(self, selection: Selection, steps: slice, cells: Cells, job: Job) -> Moments:
         """Statistics of each step over the cells: read once for every aggregate and grouping."""
+        if isinstance(selection.variable, Track):
+            cells = selection.variable.during(cells, steps)
+            values = self.samples(selection, cells, job)
+            return Moments.grouped(values, selection.variable.steps_of(cells) - steps.start, steps.stop - steps.start)
         return self._moments_by(per_step, selection, steps, cells, job)
 
     def per_cell(self, selection: Selection, steps: slice, cells: Cells, job: Job) -> Moments:
@@ -250,6 +258,17 @@ class Store:
 
         key: Hashable = (reduce.__name__, selection.key, steps.start, steps.stop, cells.key, before)
         return self._moments.get(key, read, job)
+
+    def samples(self, selection: Selection, cells: Cells, job: Job) -> NDArray[Any]:
+        """Values of some samples of a track, one behind the other.
+
+        Raises
+        ------
+        TooLarge
+            When they are too many.
+        """
+        self.caps.check_streamed(selection, slice(0, 1), cells)
+        return cells.flat(self.field(selection, None, cells, job))
 
     def blocks(self, selection: Selection, steps: slice, cells: Cells, job: Job) -> Iterator[NDArray[Any]]:
         """Every value of the cells that are meant, in blocks one behind the other, each of shape (nt, n)."""

@@ -18,6 +18,7 @@ from datavore_widgets.service.cells import Cells
 from datavore_widgets.service.grid import Grid
 from datavore_widgets.service.sampletimes import labels_of_samples, times_of_samples
 from datavore_widgets.service.select import (
+    Selection,
     aggregate_info,
     cell_at,
     cells_inside,
@@ -30,6 +31,7 @@ from datavore_widgets.service.select import (
 )
 from datavore_widgets.service.series import Moments, missing_of
 from datavore_widgets.service.store import Caps, Store
+from datavore_widgets.service.track import Track
 
 __all__ = ["data", "extract", "series"]
 
@@ -41,7 +43,9 @@ def data(store: Store, query: DataQuery, job: Job) -> Field | CellList:
     variable = selection.variable
     step = step_of(variable, source.date, source.nearest)
     grid = variable.grid_at(step)
-    cells = cells_inside(grid, query.bbox)
+    cells = variable.during(cells_inside(grid, query.bbox), step)
+    if cells.count == 0:
+        raise NoData(f"no sample of {variable.name!r} at that time lies inside the box {query.bbox.to_text()}")
     if query.resolution is not None:
         every = math.ceil(max(cells.shape) / query.resolution)
         cells = cells.every(every, every)
@@ -88,6 +92,11 @@ def series(store: Store, query: SeriesQuery, job: Job) -> Series:
         ]
     ).pooled(starts)
     place = places[0][1] if len(places) == 1 else None
+    if isinstance(variable, Track) and place is not None:
+        # Times at which no sample was taken there are none of this series.
+        taken = variable.steps_of(variable.during(place.cells, steps)) - steps.start
+        kept = np.unique(np.searchsorted(starts, taken, side="right") - 1)
+        labels, pooled = labels[kept], pooled.take(kept)
     return Series(
         labels=labels,
         values=pooled.aggregate(query.aggregate).copy(),
@@ -113,6 +122,8 @@ def extract(store: Store, query: ExtractQuery, job: Job) -> Extract:
             )
     steps = steps_of(first, query.lapse)
     places = [(run, place) for run, place in _places(first, query.coord, steps) if place is not None]
+    if isinstance(first, Track):
+        return _extract_of_samples(store, selections, first, first.during(places[0][1].cells, steps), job)
     total = sum((run.stop - run.start) * place.cells.count for run, place in places)
     store.caps.check_rows(total, "rows")
     columns = {}
@@ -134,6 +145,18 @@ def extract(store: Store, query: ExtractQuery, job: Job) -> Extract:
         columns=columns,
         calendar=first.axis.calendar,
     )
+
+
+def _extract_of_samples(store: Store, selections: list[Selection], track: Track, cells: Cells, job: Job) -> Extract:
+    """Every value of some samples, by time."""
+    store.caps.check_rows(cells.count, "rows")
+    lon, lat = track.points.listed(cells)
+    columns = {}
+    for done, selection in enumerate(selections):
+        job.progress(done, len(selections))
+        values = store.samples(selection, cells, job)
+        columns[selection.variable.name] = np.ma.filled(values.astype(np.float64), np.nan)
+    return Extract(track.axis.labels[track.steps_of(cells)], lon, lat, columns, track.axis.calendar)
 
 
 class _Place(NamedTuple):
