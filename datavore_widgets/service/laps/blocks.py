@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from datavore_widgets.service.laps.codes import Codes
 from datavore_widgets.service.laps.sums import Sums, sums_of
 
-__all__ = ["EDGES", "Part", "across", "coarser", "covering", "over_cells", "over_steps"]
+__all__ = ["AT_ONCE", "EDGES", "Part", "across", "coarser", "covering", "over_cells", "over_steps"]
 
 EDGES = (8, 32, 128)
 """Rows and columns of a block, level by level. Small ones keep the edges of a box short, and take 13 % of the space;
@@ -22,7 +22,7 @@ the others next to nothing."""
 _FEW = 256
 """Items of one level that are summed faster one by one than by way of the next level."""
 
-_AT_ONCE = 1 << 16
+AT_ONCE = 1 << 16
 """Codes that are summed at a time: as float64 they stay in the processor's own memory."""
 
 
@@ -75,7 +75,7 @@ def covering(top: int, bottom: int, left: int, right: int, shape: tuple[int, int
 def over_cells(boxes: Sequence[NDArray[Any]], codes: Codes, origin: float) -> Sums:
     """Sums of each step over all cells of some boxes, each of shape (i, j, rows, columns, t): shape (t,)."""
     times = boxes[0].shape[-1]
-    samples = np.empty((max(_AT_ONCE // times, 1), times), dtype=codes.dtype)
+    samples = np.empty((max(AT_ONCE // times, 1), times), dtype=codes.dtype)
     sums: list[Sums] = []
     filled = 0
     for tiles in _pieces(boxes, len(samples)):
@@ -103,7 +103,7 @@ def _pieces(boxes: Sequence[NDArray[Any]], most: int) -> Iterator[NDArray[Any]]:
 def over_steps(fields: NDArray[Any], codes: Codes, origin: float) -> Sums:
     """Sums of each cell over some steps, of shape (t, ny, nx): shape (ny, nx)."""
     times, ny, nx = fields.shape
-    wide = max(_AT_ONCE // times, 1)
+    wide = max(AT_ONCE // times, 1)
     rows = [
         [sums_of(fields[:, row, first : first + wide], 0, codes, origin) for first in range(0, nx, wide)]
         for row in range(ny)
@@ -116,7 +116,7 @@ def across(band: NDArray[Any], codes: Codes, origin: float) -> Sums:
     ny, nx, times = band.shape
     edge = EDGES[0]
     whole = nx // edge
-    many = max(_AT_ONCE // (ny * edge * times), 1)
+    many = max(AT_ONCE // (ny * edge * times), 1)
     parts = []
     for first in range(0, whole, many):
         last = min(first + many, whole)

@@ -255,11 +255,14 @@ class Segment:
         sums = [over_cells(boxes, self.codes, self.origin)] if boxes else []
         return reduce(add, [*sums, *(self._blocks(part, steps) for part in parts if part.level)])
 
-    def values(self, steps: slice, rows: slice, runs: Runs) -> NDArray[Any]:
-        """Decoded values of the cells of some rows and runs of columns, in no order: shape (steps, cells)."""
-        parts = [Part(0, rows.start, rows.stop, run.start, run.stop) for run in runs]
-        cells = [box.reshape(-1, box.shape[-1]) for part in parts for box in self._boxes(part, steps)]
-        return self.codes.decode(np.concatenate(cells).T)
+    def gather(self, steps: slice, rows: slice, runs: Runs, out: NDArray[Any]) -> None:
+        """Copy the codes of the cells of some rows and runs of columns, in no order, into an array (cells, steps)."""
+        place = 0
+        for run in runs:
+            for box in self._boxes(Part(0, rows.start, rows.stop, run.start, run.stop), steps):
+                cells = box.size // box.shape[-1]
+                out[place : place + cells].reshape(box.shape)[...] = box
+                place += cells
 
     def _boxes(self, part: Part, steps: slice) -> list[NDArray[Any]]:
         """The cells of a rectangle, as parts of tiles: (tile rows, tile columns, rows, columns, t) each."""
@@ -273,7 +276,8 @@ class Segment:
         self._ask(part)
         sums = self._levels[part.level - 1].at((slice(part.top, part.bottom), slice(part.left, part.right), steps))
         self.touched += sums.nbytes
-        return sums.pooled((0, 1))
+        cells = (part.bottom - part.top) * (part.right - part.left) * EDGES[part.level - 1] ** 2
+        return sums.pooled((0, 1), cells)
 
     def per_cell(self, steps: slice, rows: slice, columns: slice) -> Sums:
         """Sums of each cell over some steps; rows and columns may be every n-th: shape (ny, nx)."""
@@ -282,7 +286,7 @@ class Segment:
             return self._over_steps(steps, rows, columns)
         sums = self._spans.at((slice(first, stop), rows, columns))
         self.touched += sums.nbytes
-        whole = sums.pooled(0)
+        whole = sums.pooled(0, self.times)
         for rest in (slice(steps.start, first * SPAN), slice(min(stop * SPAN, self.times), steps.stop)):
             if rest.stop > rest.start:
                 whole = whole + self._over_steps(rest, rows, columns)
@@ -330,11 +334,12 @@ class Segment:
         if self._map is None or not hasattr(mmap, "MADV_WILLNEED") or asked.all():
             return
         section = self._sections[f"blocks{level}" if level else "cells"]
-        right = min(right, section.shape[1])
-        for row in range(top, bottom):
-            start = section.place(row) + left * section.record
+        nbytes = (min(right, section.shape[1]) - left) * section.record
+        row_bytes = section.shape[1] * section.record
+        first = section.offset + top * row_bytes + left * section.record
+        for start in range(first, first + (bottom - top) * row_bytes, row_bytes):
             page = start // mmap.PAGESIZE * mmap.PAGESIZE
-            self._map.madvise(mmap.MADV_WILLNEED, page, start + (right - left) * section.record - page)
+            self._map.madvise(mmap.MADV_WILLNEED, page, start + nbytes - page)
         asked[...] = True
 
     def forget(self) -> None:

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.service.cells import Cells
+from datavore_widgets.service.laps.blocks import AT_ONCE
 from datavore_widgets.service.laps.codes import Codes
 from datavore_widgets.service.laps.segment import Segment
 from datavore_widgets.service.laps.shelf import Ready, Run
-from datavore_widgets.service.laps.sums import Sums
+from datavore_widgets.service.laps.sums import Sums, sums_of
 from datavore_widgets.service.series import Moments, per_step
 
 __all__ = ["prepared"]
@@ -27,6 +28,9 @@ Read = Callable[[slice], Moments]
 
 _FEW = 32
 """Cells up to which values are decoded before they are summed: of so few, the rounding of 32-bit floats shows."""
+
+_SOME = 256
+"""Cells up to which there are no blocks among them: all segments are then summed together."""
 
 _MANY = 100_000
 """Cells from which on segments are summed side by side: below, handing over costs as much as it gains."""
@@ -49,26 +53,40 @@ def prepared(kind: Callable[..., Moments], ready: Ready, steps: slice, cells: Ce
 def _per_step(runs: list[Run], cells: Cells, read: Read, job: Job) -> Moments:
     """Moments of each step over the cells, shape (steps,)."""
     columns = _slices(cells.columns)
-    if cells.count <= _FEW:
-        few = (run.segment.values(run.inside, cells.rows, columns) if run.segment else None for run in runs)
-        found = zip(runs, few, strict=True)
-        return Moments.join([read(run.steps) if some is None else Moments.of(some, axis=1) for run, some in found])
 
     def summed(run: Run) -> Sums | None:
         job.check()
         return run.segment.per_step(run.inside, cells.rows, columns) if run.segment else None
 
-    side_by_side = cells.count >= _MANY and len(runs) > 1
-    sums = list((_POOL.map if side_by_side else map)(summed, runs))
+    if cells.count > _SOME:
+        side_by_side = cells.count >= _MANY and len(runs) > 1
+        sums = list((_POOL.map if side_by_side else map)(summed, runs))
     parts = []
     # Runs whose codes mean the same become moments together.
     for meaning, group in groupby(range(len(runs)), lambda number: _meaning(runs[number])):
         numbers = list(group)
         if meaning is None:
             parts += [read(runs[number].steps) for number in numbers]
-        else:
+        elif cells.count > _SOME:
             parts.append(Sums.join([part for number in numbers if (part := sums[number])]).moments(*meaning))
+        else:
+            parts.append(_of_few([runs[number] for number in numbers], cells, columns, *meaning))
     return Moments.join(parts)
+
+
+def _of_few(runs: list[Run], cells: Cells, columns: tuple[slice, ...], codes: Codes, origin: float) -> Moments:
+    """Moments of each step over few cells, of segments whose codes mean the same."""
+    samples = np.empty((cells.count, sum(run.steps.stop - run.steps.start for run in runs)), dtype=codes.dtype)
+    first = runs[0].steps.start
+    for run in runs:
+        if run.segment is not None:
+            out = samples[:, run.steps.start - first : run.steps.stop - first]
+            run.segment.gather(run.inside, cells.rows, columns, out)
+    if cells.count <= _FEW:
+        return Moments.of(codes.decode(samples), axis=0)
+    wide = max(AT_ONCE // cells.count, 1)
+    parts = [sums_of(samples[:, start : start + wide], 0, codes, origin) for start in range(0, samples.shape[1], wide)]
+    return Sums.join(parts).moments(codes, origin)
 
 
 def _meaning(run: Run) -> tuple[Codes, float] | None:
