@@ -539,7 +539,7 @@ def test_a_further_dimension_has_a_drop_down() -> None:
     DatavoreMap(service, view)
     picker = IndexPicker(None, view)
     (depth,) = picker.dims.children
-    assert [label for label, _ in depth.options] == ["0.5 m", "10 m", "100 m"]
+    assert [label for label, _ in depth.options] == ["0.5 m (default)", "10 m", "100 m"]
     depth.value = 2
     assert view.filters == (Condition("depth", (100.0,)),)
     assert service.of(MapQuery)[-1].source.filters == view.filters

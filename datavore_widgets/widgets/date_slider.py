@@ -9,6 +9,7 @@ import anywidget
 import numpy as np
 from traitlets import Bytes, Int, TraitError, Unicode, validate
 
+from datavore_widgets.protocol.times import Date
 from datavore_widgets.widgets.panel import Panel
 from datavore_widgets.widgets.style import STATIC
 from datavore_widgets.widgets.view import View
@@ -58,6 +59,7 @@ class DateSlider(Panel):
         self.fill([self.bar])
         self.watch(self.bar, "position", self._dragged)
         self.watch(self.view, "date", self._follow)
+        self.watch(self.view, "window", self._new_scene)
         self.watch(self.desk, "scene", self._new_scene)
         self.watch(self.desk, "settled", self._landed)
         self.watch(self.desk, "notice", self._note)
@@ -65,7 +67,8 @@ class DateSlider(Panel):
 
     def _new_scene(self, _change: Any = None) -> None:
         scene = self.desk.scene
-        labels = np.zeros(0, np.int64) if scene is None else scene.times.axis.labels
+        self._stops = np.zeros(0, np.int64) if scene is None else scene.stops(self.view)
+        labels = self._stops if scene is None else scene.times.axis.labels[self._stops]
         with self.bar.hold_sync():
             self.bar.labels = labels.astype("<i8").tobytes()
             self._follow()
@@ -76,25 +79,31 @@ class DateSlider(Panel):
         scene = self.desk.scene
         if scene is None or not scene.is_of(self.view):
             return
-        position = scene.position(self.view.date)
-        if position is not None:
-            self.bar.position = position
-            if not self.desk.has_map:
-                self.bar.shown = position
+        stop = self._stop(self.view.date)
+        self.bar.position = stop
+        if not self.desk.has_map:
+            self.bar.shown = stop
+
+    def _stop(self, date: Date | None) -> int:
+        """The stop of the bar for a date: the first that is not before it."""
+        position = None if self.desk.scene is None else self.desk.scene.position(date)
+        if position is None or not self._stops.size:
+            return 0
+        return min(int(np.searchsorted(self._stops, position)), self._stops.size - 1)
 
     def _dragged(self, change: Any) -> None:
         scene = self.desk.scene
         if scene is None or not scene.is_of(self.view) or not len(scene.times.axis):
             return
-        if scene.position(self.view.date) != change["new"]:
+        if self._stop(self.view.date) != change["new"]:
             self.desk.notice = ""
-            self.view.set(date=scene.stamp(change["new"]).date, lapse=None)
+            self.view.set(date=scene.stamp(int(self._stops[change["new"]])).date, lapse=None)
 
     def _landed(self, _change: Any) -> None:
         """The map has finished a request: what is shown is the picture's time, or an error that says there is none."""
         scene = self.desk.scene
         if scene is not None and self.desk.settled is not None:
-            self.bar.shown = scene.position(self.desk.settled) or 0
+            self.bar.shown = self._stop(self.desk.settled)
 
     def _note(self, _change: Any = None) -> None:
         scene = self.desk.scene

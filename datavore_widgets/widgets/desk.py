@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from traitlets import Bool, HasTraits, Instance, Unicode
 
 from datavore_widgets.errors import DatavoreError, InvalidValue
@@ -23,19 +25,23 @@ from datavore_widgets.protocol.queries import (
     Source,
     Style,
     TimesQuery,
+    Window,
+    parse_filters,
 )
-from datavore_widgets.protocol.times import Date, Stamp
+from datavore_widgets.protocol.times import Date, Lapse, Stamp
 from datavore_widgets.widgets import style
 from datavore_widgets.widgets.closing import close_whole
 from datavore_widgets.widgets.pump import Pump
 from datavore_widgets.widgets.text import thousands
 from datavore_widgets.widgets.units import LEVELS, Scale, scale_of
 from datavore_widgets.widgets.view import View
-from datavore_widgets.widgets.words import AGGREGATE_WORDS
+from datavore_widgets.widgets.words import PICTURE_WORDS
 
 __all__ = ["Desk", "Picture", "Scene", "sentence"]
 
 log = logging.getLogger(__name__)
+
+_DAY = 86_400.0  # seconds
 
 _ANY_DISTANCE = 1e12
 """Seconds: more than any time axis is long."""
@@ -70,19 +76,69 @@ class Scene:
         position = self.position(view.date)
         date = None if position is None else self.stamp(position).date
         nearest = None if date is None or self.times.exact else _ANY_DISTANCE
-        return Source(self.info.index, self.variable.name, date, nearest, self.filters(view.filters))
+        return Source(
+            self.info.index, self.variable.name, date, nearest, self.filters(view.filters), subtract=self.subtract(view)
+        )
 
     def map_query(self, view: View, canvas: Canvas) -> MapQuery | LapseMapQuery:
         """What the view's picture is: of one time, or of the aggregate over its lapse."""
         style = Style(view.cmap, view.vmin, view.vmax)
         source = self.source(view)
         if view.lapse is None or source.date is None:
-            return MapQuery(source, canvas, style)
-        return LapseMapQuery(source.index, source.varname, canvas, view.lapse, view.aggregate, source.filters, style)
+            return MapQuery(source, canvas, style, self.window(view))
+        return LapseMapQuery(
+            *(source.index, source.varname, canvas, view.lapse, view.aggregate, source.filters, style, source.subtract)
+        )
 
-    def filters(self, wanted: Filters) -> Filters:
-        """The conditions that this variable understands: a dimension that it has not is left out."""
-        return tuple(c for c in wanted if c.name in self.variable.dims)
+    @property
+    def advice(self) -> Filters:
+        """The conditions that the data set advises for the variable."""
+        return parse_filters(self.variable.start_filters)
+
+    @property
+    def companions(self) -> list[str]:
+        """The variables that can decide which samples count."""
+        others = [name for name in self.info.variables if name != self.variable.name]
+        return [*others, *(c.name for c in self.advice if c.name not in others)]
+
+    def filters(self, wanted: Filters | None) -> Filters:
+        """The conditions that this variable understands: what the data set has not is left out; None is its advice."""
+        if wanted is None:
+            return self.advice
+        known = {*self.variable.dims, *self.companions, self.variable.name}
+        return tuple(c for c in wanted if c.name in known)
+
+    def subtract(self, view: View) -> str:
+        """The companion that is taken off the values; empty if none."""
+        return view.subtract if view.subtract in self.variable.corrections else ""
+
+    @property
+    def moves(self) -> bool:
+        """Whether it lies elsewhere at each time, so that one time alone shows little."""
+        return self.variable.geometry in ("swath", "track")
+
+    def window(self, view: View) -> Window | None:
+        """The window of time that is on the map together."""
+        seconds = view.window if view.window is not None else _DAY if self.moves else 0.0
+        return Window(seconds, view.overlap) if seconds and len(self.times.axis) else None
+
+    def reach(self, view: View) -> Lapse:
+        """From the first to the last time that is on the map for the view's date."""
+        position, window = self.position(view.date) or 0, self.window(view)
+        first = position
+        if window is not None:
+            millis = self.times.axis.millis
+            first = int(np.searchsorted(millis, millis[position] - 1000.0 * window.seconds, side="right"))
+        return Lapse(self.stamp(min(first, position)).date, self.stamp(position).date)
+
+    def stops(self, view: View) -> NDArray[np.int64]:
+        """The positions that a slider stops at: all, but of a track, with a sample each, the last of each window."""
+        millis = self.times.axis.millis
+        window = self.window(view)
+        if self.variable.geometry != "track" or window is None:
+            return np.arange(millis.size, dtype=np.int64)
+        number = np.floor(millis / (1000.0 * window.seconds))
+        return np.flatnonzero(np.r_[number[1:] != number[:-1], True]) if millis.size else np.zeros(0, np.int64)
 
     def scale(self, aggregate: str = "avg", units: str | None = None) -> Scale:
         """How its values are shown."""
@@ -113,12 +169,10 @@ class Picture:
         image = self.image
         if image.time is None:
             return "no time axis"
-        if image.aggregate is None:
+        if image.aggregate is None or (image.aggregate == "latest" and image.steps == 1):
             return image.time.text
         first = (image.first_time or image.time).text
-        return (
-            f"{AGGREGATE_WORDS[image.aggregate]} of {thousands(image.steps or 0)} times, {first} to {image.time.text}"
-        )
+        return f"{PICTURE_WORDS[image.aggregate]} of {thousands(image.steps or 0)} times, {first} to {image.time.text}"
 
 
 def _client_of(spec: Any) -> Any:
@@ -269,8 +323,17 @@ class Desk(HasTraits):
             view.set(cmap=None, vmin=None, vmax=None)
         if not len(times.axis):
             view.lapse = None
-        view.filters = scene.filters(view.filters)
+        if view.filters is not None:
+            view.filters = self._kept_filters(before, scene)
         self.scene = scene
+
+    def _kept_filters(self, before: Scene | None, scene: Scene) -> Filters | None:
+        """What stays of conditions somebody chose; those on companions belong to their data set."""
+        chosen = scene.filters(self.view.filters)
+        if before is None or before.info.index == scene.info.index:
+            return chosen
+        dims = tuple(c for c in chosen if c.name in scene.variable.dims)
+        return _with(scene.advice, dims) if dims else None
 
     def _settle_date(self, scene: Scene) -> str:
         """Put the view's date on a time of the scene; a sentence if that moved it."""
@@ -298,8 +361,8 @@ class Desk(HasTraits):
 
     def choose(self, name: str, value: float | str) -> None:
         """Choose a value on a further dimension."""
-        others = tuple(c for c in self.view.filters if c.name != name)
-        self.view.filters = tuple(sorted((*others, Condition(name, (value,))), key=lambda c: c.name))
+        now = self.view.filters if self.scene is None else self.scene.filters(self.view.filters)
+        self.view.filters = _with(now or (), (Condition(name, (value,)),))
 
     def close(self) -> None:
         """Stop following the view; the client is left as it is, others may use it."""
@@ -309,6 +372,12 @@ class Desk(HasTraits):
         self.view.catalog = None
         close_whole(self.sheet)
         self.view.desk = None
+
+
+def _with(filters: Filters, others: Filters) -> Filters:
+    """Conditions with others in place of those of the same names."""
+    names = {c.name for c in others}
+    return tuple(sorted((*(c for c in filters if c.name not in names), *others), key=lambda c: c.name))
 
 
 def sentence(error: Exception) -> str:

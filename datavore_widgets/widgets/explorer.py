@@ -11,6 +11,7 @@ from datavore_widgets.widgets.area_fields import AreaFields
 from datavore_widgets.widgets.basemap_picker import BasemapPicker
 from datavore_widgets.widgets.color_bar import ColorBar
 from datavore_widgets.widgets.colormap_picker import ColormapPicker
+from datavore_widgets.widgets.conditions import Conditions
 from datavore_widgets.widgets.date_slider import DateSlider
 from datavore_widgets.widgets.deck import Deck, Tab
 from datavore_widgets.widgets.desk import sentence
@@ -24,6 +25,7 @@ from datavore_widgets.widgets.text import escape
 from datavore_widgets.widgets.timeseries_chart import TimeseriesChart
 from datavore_widgets.widgets.truth_line import TruthLine
 from datavore_widgets.widgets.view import View
+from datavore_widgets.widgets.window_picker import WindowPicker
 
 if TYPE_CHECKING:
     from datavore_widgets.widgets.hive_console import HiveConsole
@@ -65,6 +67,8 @@ class Explorer(Panel):
         super().__init__(client, view)
         client, view = self.desk.client, self.view
         self.index_picker = IndexPicker(client, view)
+        self.window_picker = WindowPicker(client, view)
+        self.conditions = Conditions(client, view)
         self.colormap_picker = ColormapPicker(client, view)
         self.area = AreaFields(client, view)
         self.basemap_picker = BasemapPicker(client, view)
@@ -78,7 +82,15 @@ class Explorer(Panel):
         self.console = _console(console, view)
         self.deck = Deck(view, self._tabs(), self.desk.sheet)
         self.parts: tuple[ViewPanel, ...] = (
-            *(self.index_picker, self.colormap_picker, self.basemap_picker, self.map, self.color_bar),
+            *(
+                self.index_picker,
+                self.window_picker,
+                self.conditions,
+                self.colormap_picker,
+                self.basemap_picker,
+                self.map,
+                self.color_bar,
+            ),
             *(self.date_slider, self.truth, self.area, self.series_picker, self.share, self.deck),
         )
         self.map.corner.children = [self.color_bar]
@@ -87,7 +99,7 @@ class Explorer(Panel):
         self.status = ipywidgets.HTML()
         self.status.add_class("dv-status")
         sections = [
-            _section("Data", self.index_picker),
+            _section("Data", self.index_picker, self.window_picker, self.conditions),
             _section("Map", self.colormap_picker, self.basemap_picker),
             _section("Series", self.area, self.series_picker),
             _section("Share", self.share),

@@ -62,11 +62,16 @@ class IndexPicker(Panel):
             for control in self.dims.children:
                 control.close()
             self.dims.children = [self._dim_control(name) for name in dims]
+        conditions = () if scene is None else scene.filters(self.view.filters)
         for control in self.dims.children:
             dim = dims[control.dim]
-            chosen = next((c.values[0] for c in self.view.filters if c.name == control.dim and c.values), None)
+            chosen = next((c.values[0] for c in conditions if c.name == control.dim and c.values), None)
             units = pretty(str(dim.get("units") or ""))
-            options = [(_value_text(value, units), position) for position, value in enumerate(dim["values"])]
+            own = dim.get("default")
+            options = [
+                (_value_text(value, units) + (" (default)" if value == own else ""), position)
+                for position, value in enumerate(dim["values"])
+            ]
             wanted = dim.get("default") if chosen is None else chosen
             position = next((i for i, value in enumerate(dim["values"]) if value == wanted), 0)
             self._quiet = True

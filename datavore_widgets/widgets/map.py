@@ -45,6 +45,7 @@ _NOTHING = (
 )
 _DIMMED = 0.45
 _DEEPEST = 12  # levels of zoom
+_PICTURED = ["date", "lapse", "filters", "subtract", "window", "overlap", "cmap", "vmin", "vmax"]  # traits of a picture
 _EXACTLY = -0.02  # levels of zoom: a view that was rounded on its way is the same view
 _UNSEEN = 768  # pixels of the first picture, asked before the browser has told the map's size
 
@@ -131,7 +132,7 @@ class DatavoreMap(Panel):
         self.pump: Pump[_Wish, _Shown] = Pump(self._work, show=self._show, fail=self._fail, busy=self._busy)
         self.watch(self.map, "bounds", self._moved)
         self.map.on_interaction(self._touched)
-        self.watch(self.view, ["date", "lapse", "filters", "cmap", "vmin", "vmax"], self._wish)
+        self.watch(self.view, _PICTURED, self._wish)
         self.watch(self.view, "aggregate", self._reaggregate)
         self.watch(self.view, "lapse", self._offer_way_back)
         self.watch(self.view, ["bbox", "point"], self._place_marks)

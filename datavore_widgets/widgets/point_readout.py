@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import ipywidgets
+import numpy as np
+from numpy.typing import NDArray
 
 from datavore_widgets.errors import DatavoreError
 from datavore_widgets.protocol.answers import Series
 from datavore_widgets.protocol.geometry import Point
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.queries import SeriesQuery
-from datavore_widgets.protocol.times import WHOLE_LAPSE, Lapse
+from datavore_widgets.protocol.times import WHOLE_LAPSE, Stamp
 from datavore_widgets.widgets.desk import sentence
 from datavore_widgets.widgets.panel import Panel
 from datavore_widgets.widgets.pump import Pump
-from datavore_widgets.widgets.text import escape, number, place
+from datavore_widgets.widgets.text import escape, number, place, thousands
 from datavore_widgets.widgets.view import View
+from datavore_widgets.widgets.words import AGGREGATE_WORDS
 
 __all__ = ["PointReadout"]
 
@@ -43,7 +47,7 @@ class PointReadout(Panel):
         self._clear.on_click(lambda _button: setattr(self.view, "point", None))
         self.fill([self._text, self._clear])
         self.pump: Pump[SeriesQuery, Series] = Pump(self._work, show=self._show, fail=self._fail)
-        self.watch(self.view, ["point", "date", "filters"], self._wish)
+        self.watch(self.view, ["point", "date", "lapse", "filters", "subtract", "window", "overlap"], self._wish)
         self.watch(self.desk, "scene", self._wish)
         self._wish()
 
@@ -56,9 +60,14 @@ class PointReadout(Panel):
             return
         if scene is None or not scene.is_of(self.view):
             return
-        source = scene.source(self.view)
-        lapse = WHOLE_LAPSE if source.date is None else Lapse(source.date, source.date)
-        self.pump.submit(SeriesQuery(source.index, source.varname, point, lapse, filters=source.filters))
+        source, view = scene.source(self.view), self.view
+        lapse = WHOLE_LAPSE if source.date is None else view.lapse or scene.reach(view)
+        aggregate = view.aggregate if view.lapse is not None else "avg"
+        self.pump.submit(
+            SeriesQuery(
+                source.index, source.varname, point, lapse, None, aggregate, source.filters, subtract=source.subtract
+            )
+        )
 
     def _work(self, query: SeriesQuery, job: Job) -> Series:
         series: Series = self.desk.client.answer(query, job)
@@ -68,10 +77,24 @@ class PointReadout(Panel):
         scene = self.desk.scene
         if scene is None or not isinstance(query.coord, Point):
             return
-        scale = scene.scale(units=series.units)
-        value = float(scale.shown(series.values[-1])) if series.values.size else float("nan")
-        amount = f"{number(value)} {scale.units}".strip() if value == value else "no valid value here"
-        self._say(query.coord, f"<strong>{escape(amount)}</strong>", _cell_text(series))
+        valid = np.flatnonzero(np.isfinite(series.values))
+        if not valid.size:
+            self._say(query.coord, "<strong>no valid value here</strong>", _cell_text(series))
+            return
+        lapse, overlap = self.view.lapse is not None, self.view.overlap
+        aggregate = query.aggregate if lapse else "latest" if overlap == "latest" else "avg"
+        scale = scene.scale(aggregate, series.units)
+        value = float(scale.shown(_ONE_CELL[aggregate](series.values[valid])))
+        facts = [_cell_text(series)]
+        if lapse or (valid.size > 1 and aggregate == "avg"):
+            facts.append(f"{AGGREGATE_WORDS[aggregate].lower()} of {thousands(valid.size)} times")
+        elif query.lapse.first != query.lapse.last:
+            facts.append(Stamp(int(series.labels[valid[-1]]), series.calendar).text)
+        self._say(
+            query.coord,
+            f"<strong>{escape(f'{number(value)} {scale.units}'.strip())}</strong>",
+            " · ".join(filter(None, facts)),
+        )
 
     def _fail(self, query: SeriesQuery, error: Exception) -> None:
         if not isinstance(error, DatavoreError):
@@ -85,6 +108,17 @@ class PointReadout(Panel):
     def release(self) -> None:
         """Cancel what is under way."""
         self.pump.close()
+
+
+_ONE_CELL: dict[str, Callable[[NDArray[np.float64]], Any]] = {
+    "avg": np.mean,
+    "max": np.max,
+    "min": np.min,
+    "std": np.std,
+    "count": np.size,
+    "latest": lambda values: values[-1],
+}
+"""Aggregates of one cell over valid values in the order of time."""
 
 
 def _cell_text(series: Series) -> str:

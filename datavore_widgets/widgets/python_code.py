@@ -19,7 +19,7 @@ __all__ = ["code_of"]
 
 _SHOWN = (
     *("index", "varname", "date", "lapse", "viewport", "bbox", "point", "datelaps", "groupby", "aggregate"),
-    *("filters", "cmap", "vmin", "vmax", "basemap"),
+    *("filters", "subtract", "window", "overlap", "cmap", "vmin", "vmax", "basemap"),
 )
 
 
@@ -36,7 +36,7 @@ def code_of(desk: Desk) -> str:
         "from datavore_widgets import Datalaps, Datavore, explore",
         f"explorer = explore({', '.join(words)})",
     ]
-    filters = f", filters={_literal(view.filters)}" if view.filters else ""
+    filters = _conditions(desk)
     named = f"{view.index!r}, {view.varname!r}"
     box = f", bbox={_literal(view.bbox)}" if view.bbox is not None else ""
     lines.append(f"field = Datavore({spec}).getData({named}, {_literal(view.date)}{box}{filters})")
@@ -47,6 +47,15 @@ def code_of(desk: Desk) -> str:
             f"{_series_words(view)}, aggregate={view.aggregate!r}{filters})"
         )
     return "\n".join([*lines, "explorer", ""])
+
+
+def _conditions(desk: Desk) -> str:
+    """What counts, in the words of the clients, which filter by nothing that they are not told."""
+    scene = desk.scene
+    filters = () if scene is None else scene.filters(desk.view.filters)
+    subtract = "" if scene is None else scene.subtract(desk.view)
+    words = f", filters={_literal(filters)}" if filters else ""
+    return words + (f", subtract={subtract!r}" if subtract else "")
 
 
 def _series_words(view: View) -> str:

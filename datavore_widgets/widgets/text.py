@@ -11,7 +11,18 @@ import math
 
 from datavore_widgets.protocol.geometry import BBox, Point, wrap180
 
-__all__ = ["area", "degrees", "escape", "latitude", "longitude", "number", "place", "thousands", "tick_decimals"]
+__all__ = [
+    "area",
+    "degrees",
+    "duration",
+    "escape",
+    "latitude",
+    "longitude",
+    "number",
+    "place",
+    "thousands",
+    "tick_decimals",
+]
 
 
 def escape(text: object) -> str:
@@ -52,6 +63,21 @@ def number(value: float, digits: int = 4) -> str:
 def thousands(count: int) -> str:
     """A count with thin spaces between its thousands."""
     return f"{count:,}".replace(",", "\u202f")
+
+
+def duration(seconds: float) -> str:
+    """A length of time in its largest whole unit.
+
+    Examples
+    --------
+    >>> duration(86400), duration(10800), duration(90)
+    ('1 day', '3 hours', '90 seconds')
+    """
+    for unit, length in (("day", 86_400), ("hour", 3600), ("minute", 60)):
+        if seconds >= length and seconds % length == 0:
+            count = int(seconds // length)
+            return f"{count} {unit}{'s' if count > 1 else ''}"
+    return f"{number(seconds)} seconds"
 
 
 def degrees(value: float, decimals: int = 2) -> str:

@@ -89,7 +89,7 @@ class TimeseriesChart(Panel):
         self.pump: Pump[tuple[SeriesQuery, ...], list[Series]] = Pump(
             self._work, show=self._show, fail=self._fail, busy=self._busy, progress=self._report, patience=_PATIENCE
         )
-        names = ["bbox", "point", "datelaps", "groupby", "aggregate", "filters"]
+        names = ["bbox", "point", "datelaps", "groupby", "aggregate", "filters", "subtract"]
         self.watch(self.view, names, self._wish)
         self.watch(self.view, ["date", "lapse"], self._hairline)
         self.watch(self.desk, "scene", self._wish)
@@ -107,10 +107,13 @@ class TimeseriesChart(Panel):
             self._live = []
             self._draw()
             return
-        filters = scene.filters(view.filters)
-        index, name = scene.info.index, scene.variable.name
+        what = (scene.info.index, scene.variable.name)
+        filters, subtract = scene.filters(view.filters), scene.subtract(view)
         self.pump.submit(
-            tuple(SeriesQuery(index, name, p, view.datelaps, view.groupby, view.aggregate, filters) for p in places)
+            tuple(
+                SeriesQuery(*what, place, view.datelaps, view.groupby, view.aggregate, filters, subtract)
+                for place in places
+            )
         )
 
     def _work(self, wish: tuple[SeriesQuery, ...], job: Job) -> list[Series]:

@@ -7,13 +7,17 @@ from typing import Any
 import ipywidgets
 
 from datavore_widgets.protocol.answers import MapImage
+from datavore_widgets.protocol.queries import MapQuery
 from datavore_widgets.protocol.times import Date, Stamp
+from datavore_widgets.widgets.condition_text import words_of
 from datavore_widgets.widgets.desk import Picture
 from datavore_widgets.widgets.panel import Panel
-from datavore_widgets.widgets.text import degrees, escape, number, thousands
+from datavore_widgets.widgets.text import degrees, duration, escape, number, thousands
 from datavore_widgets.widgets.view import View
 
 __all__ = ["TruthLine", "facts_of"]
+
+_OVERLAP = {"latest": "newest on top", "mean": "mean of all"}
 
 
 class TruthLine(Panel):
@@ -39,13 +43,17 @@ class TruthLine(Panel):
         if picture is None:
             return
         parts = facts_of(picture, self.view.date)
-        self._html.value = " <span aria-hidden='true'>·</span> ".join(f"<span>{escape(part)}</span>" for part in parts)
+        words = " <span aria-hidden='true'>·</span> ".join(f"<span>{escape(part)}</span>" for part in parts)
+        self._html.value = f"<div class='dv-facts-words' title='{escape(' · '.join(parts))}'>{words}</div>"
 
 
 def facts_of(shown: Picture, asked: Date | None) -> list[str]:
     """What is true of a picture, in a few words each."""
     picture = shown.image
     facts = [shown.when if picture.aggregate is not None else _time(picture, asked)]
+    window = shown.query.window if isinstance(shown.query, MapQuery) else None
+    if window is not None:
+        facts.append(f"window of {duration(window.seconds)}, {_OVERLAP[window.overlap]}")
     if picture.cell is not None:
         lon, lat = (degrees(size, 3) for size in picture.cell)
         facts.append(f"cells of {lon}" if lon == lat else f"cells of {lon} × {lat}")
@@ -55,8 +63,24 @@ def facts_of(shown: Picture, asked: Date | None) -> list[str]:
         f"{name} {number(value, 6) if isinstance(value, int | float) else value}"
         for name, value in picture.dims.items()
     )
+    facts.extend(_conditions(shown))
     note = picture.note or shown.scene.info.note
     return [*facts, note] if note else facts
+
+
+def _conditions(shown: Picture) -> list[str]:
+    """Which samples count, and what was taken off them."""
+    scene, query = shown.scene, shown.query
+    source = query.source if isinstance(query, MapQuery) else query
+    advised = scene.advice
+    facts = [
+        f"only where {c.name} {words_of(c)}" + (" (recommended)" if c in advised else "")
+        for c in source.filters
+        if c.name not in scene.variable.dims
+    ]
+    if advised and not facts:
+        facts.append("samples of every quality")
+    return [*facts, *([f"less {source.subtract}"] if source.subtract else [])]
 
 
 def _time(picture: MapImage, asked: Date | None) -> str:

@@ -12,7 +12,7 @@ from datavore_widgets.protocol.answers import VariableInfo
 
 __all__ = ["LEVELS", "Scale", "pretty", "scale_of"]
 
-LEVELS = ("avg", "min", "max")
+LEVELS = ("avg", "min", "max", "latest")
 """Aggregates that are values of the quantity itself: on its scale, with its limits."""
 
 _WORDS = {

@@ -12,7 +12,7 @@ from datavore_widgets.errors import DatavoreError, InvalidValue, UnknownKeyword,
 from datavore_widgets.protocol.answers import Catalog
 from datavore_widgets.protocol.colormap import check_name
 from datavore_widgets.protocol.geometry import BBox, Point, parse_bbox, parse_coord
-from datavore_widgets.protocol.queries import AGGREGATES, parse_filters
+from datavore_widgets.protocol.queries import AGGREGATES, OVERLAPS, parse_filters
 from datavore_widgets.protocol.times import GROUP_NAMES, WHOLE_LAPSE, Date, Lapse
 from datavore_widgets.widgets.basemaps import BASEMAPS
 from datavore_widgets.widgets.point_picture import Points
@@ -54,15 +54,24 @@ def _point(value: Any) -> Point:
 
 
 def _limit(value: Any) -> float:
-    if isinstance(value, bool):
-        raise InvalidValue(f"a colour limit is a number, not {value!r}")
+    return _number("a colour limit", value)
+
+
+def _number(what: str, value: Any) -> float:
     try:
-        number = float(value)
+        number = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):
-        raise InvalidValue(f"a colour limit is a number, not {value!r}") from None
+        number = math.nan
     if not math.isfinite(number):
-        raise InvalidValue(f"a colour limit is a finite number, not {value!r}")
+        raise InvalidValue(f"{what} is a finite number, not {value!r}")
     return number
+
+
+def _seconds(value: Any) -> float:
+    seconds = _number("a window", value)
+    if seconds < 0:
+        raise InvalidValue(f"a window is a number of seconds from 0 on, not {value!r}")
+    return seconds
 
 
 def _one_of(what: str, allowed: tuple[str, ...]) -> Callable[[Any], str]:
@@ -104,8 +113,17 @@ class View(HasTraits):
         One value of the series for each year, month or day; None: for each time.
     aggregate : {'avg', 'max', 'min', 'count', 'std'}
         What becomes of the values of a box and a group.
-    filters : Filters
-        Further dimensions (`{"depth": 0.5}`) and companion variables.
+    filters : Filters, optional
+        Further dimensions (`{"depth": 0.5}`) and companion variables; None: what the data set advises for the variable,
+        such as good quality; `{}`: none.
+    subtract : str
+        A companion variable that is taken off the values, such as `sses_bias`; where the variable has no such one, and
+        empty: nothing.
+    window : float, optional
+        Seconds up to the date that are on the map together; None: a day for swaths and tracks, else one time; 0: one
+        time.
+    overlap : {'latest', 'mean'}
+        What is shown where samples of a window lie over one another.
     cmap : str, optional
         Colour map; None: the variable's own.
     vmin, vmax : float, optional
@@ -141,7 +159,10 @@ class View(HasTraits):
     datelaps = Parsed(Lapse.parse, WHOLE_LAPSE)
     groupby = Parsed(_one_of("groupby", GROUP_NAMES))
     aggregate = Parsed(_one_of("aggregate", AGGREGATES), "avg")
-    filters = Parsed(parse_filters, ())
+    filters = Parsed(parse_filters)
+    subtract = Unicode()
+    window = Parsed(_seconds)
+    overlap = Parsed(_one_of("overlap", OVERLAPS), "latest")
     cmap = Parsed(_colormap)
     vmin = Parsed(_limit)
     vmax = Parsed(_limit)
