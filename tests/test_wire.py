@@ -39,6 +39,7 @@ from datavore_widgets.protocol.queries import (
     OVERLAPS,
     PROJECTIONS,
     REDUCERS,
+    SCALES,
     AcquisitionsQuery,
     Canvas,
     CatalogQuery,
@@ -121,7 +122,13 @@ canvases = st.builds(
     st.sampled_from(REDUCERS),
     st.none() | positive,
 )
-styles = st.builds(Style, st.none() | st.just("viridis_r"), st.none() | st.floats(-9, 0), st.none() | st.floats(1, 9))
+styles = st.builds(
+    Style,
+    st.none() | st.just("viridis_r"),
+    st.none() | st.floats(-9, 0),
+    st.none() | st.floats(1, 9),
+    st.none() | st.sampled_from(SCALES),
+)
 aggregates, groups = st.sampled_from(AGGREGATES), st.none() | st.sampled_from(GROUP_NAMES)
 windows = st.builds(Window, positive, st.sampled_from(OVERLAPS))
 queries = st.one_of(

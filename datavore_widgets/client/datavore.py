@@ -86,6 +86,7 @@ class Datavore:
         filters: Any = {},
         paramsPlot: Any = "default",
         *,
+        scale: str | None = None,
         subtract: str | None = None,
         window: float | None = None,
         overlap: str = "latest",
@@ -118,6 +119,8 @@ class Datavore:
             `projection` (`"pc_world"` or `"mercator"`), `resample` (True: bilinear), `reduce` (`"mean"` or
             `"stride"`: what becomes of several cells in a pixel); for swaths `radius` (metres that a sample reaches at
             most) and `plot_method` (`"pcolormesh"`: cells, `"scatter"`: discs).
+        scale : str
+            `"linear"` or `"log"`; by default logarithmic for what spreads over orders of magnitude: chlorophyll.
         subtract : str
             A companion variable that is taken off the values, such as `"sses_bias"`.
         window : float
@@ -146,6 +149,7 @@ class Datavore:
                 None if cmap is None or cmap == "default" else cmap,
                 number_option("vMin", vMin),
                 number_option("vMax", vMax),
+                scale,
             ),
             None if seconds is None else Window(seconds, overlap),
         )

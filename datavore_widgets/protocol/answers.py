@@ -71,6 +71,8 @@ class MapImage:
         Of the values.
     cmap, vmin, vmax
         The colours really used.
+    scale : str
+        How they follow the values: `linear` or `log`.
     valid, total : int, optional
         Cells with a value, and all cells, that touch the box.
     steps : int, optional
@@ -104,6 +106,7 @@ class MapImage:
     aggregate: str | None = None
     dims: Mapping[str, float | str] = field(default_factory=dict)
     note: str = ""
+    scale: str = "linear"
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,7 +231,9 @@ class VariableInfo:
     kind : {'continuous', 'anomaly', 'flags', 'direction'}
         Decides how it is coloured and averaged.
     flags : mapping of int to str
-        Meanings, for `kind='flags'`.
+        Meanings, for `kind='flags'`; of bits that do not exclude one another every combination, if they are few.
+    masks : mapping of str to (int, int)
+        Of flags that share bits: by meaning, the bits and what they are then. A filter may name them.
     geometry : {'grid', 'swath', 'track', 'station', 'none'}
         Where its values lie: in the cells of a grid; in the samples of an instrument, elsewhere at each time; in
         samples with a time each (trajectories, profiles); at places that stay; or nowhere, which has no map.
@@ -256,6 +261,7 @@ class VariableInfo:
     scale: str = "linear"
     start_filters: Mapping[str, Any] = field(default_factory=dict)
     corrections: tuple[str, ...] = ()
+    masks: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     derived: str = ""
 
     @property

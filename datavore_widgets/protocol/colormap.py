@@ -25,6 +25,7 @@ __all__ = [
     "GROUPS",
     "LEVELS",
     "Categories",
+    "LogNorm",
     "Norm",
     "as_floating",
     "check_name",
@@ -246,6 +247,46 @@ class Norm:
 _BLOCK = 1 << 16
 
 
+@dataclass(frozen=True, slots=True)
+class LogNorm(Norm):
+    """Logarithmic scale of a quantity that spreads over orders of magnitude: levels of equal ratio.
+
+    Values of 0 and below are beyond the lower limit: they take the first level.
+
+    Raises
+    ------
+    InvalidValue
+        As `Norm`, and when the limits are not above 0.
+    """
+
+    def __post_init__(self) -> None:
+        if not self.vmin > 0:
+            raise InvalidValue(f"a logarithmic scale begins above 0, not at {self.vmin:g}; give a vmin above 0")
+        # Not `super()`: a dataclass with slots is made anew, and the old one is no base of it.
+        Norm.__post_init__(self)
+        self._of_logarithms()
+
+    def _of_logarithms(self) -> Norm:
+        return Norm(math.log(self.vmin), math.log(self.vmax), self.levels)
+
+    @property
+    def edges(self) -> NDArray[np.float64]:
+        """Values between the levels, shape (levels + 1,): vmin … vmax."""
+        return np.geomspace(self.vmin, self.vmax, self.levels + 1)
+
+    @property
+    def centers(self) -> NDArray[np.float64]:
+        """Geometric middle of each level, shape (levels,)."""
+        edges = self.edges
+        return np.asarray(np.sqrt(edges[:-1] * edges[1:]))
+
+    def indices(self, values: ArrayLike) -> UInt8Array:
+        """Places in the palette; see `Norm.indices`."""
+        array = as_floating(values)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self._of_logarithms().indices(np.log(np.maximum(array, array.dtype.type(0))))
+
+
 def as_floating(values: ArrayLike) -> NDArray[np.floating[Any]]:
     """float32 or float64 that holds the values exactly, missing as NaN."""
     array = values if isinstance(values, np.ndarray) else np.asarray(values)
@@ -294,7 +335,7 @@ class Categories:
         return np.where(found, place + 1, 0).astype(np.uint8)
 
 
-def scale(kind: str, vmin: float, vmax: float, flags: Iterable[int] = ()) -> Norm | Categories:
+def scale(kind: str, vmin: float, vmax: float, flags: Iterable[int] = (), how: str = "linear") -> Norm | Categories:
     """The scale of a variable, for its pixels and for its colour bar.
 
     Parameters
@@ -305,11 +346,13 @@ def scale(kind: str, vmin: float, vmax: float, flags: Iterable[int] = ()) -> Nor
         Limits; flags do not heed them.
     flags : iterable of int
         Values of the flags, in any order. More than 254 of them, or none, are coloured as a continuous quantity.
+    how : {'linear', 'log'}
+        How colours follow the values (see `Style.scale` and `MapImage.scale`); flags do not heed it.
     """
     values = tuple(sorted({int(value) for value in flags}))
     if kind == "flags" and 1 <= len(values) < LEVELS:
         return Categories(values)
-    return Norm(vmin, vmax)
+    return LogNorm(vmin, vmax) if how == "log" else Norm(vmin, vmax)
 
 
 @lru_cache(maxsize=128)

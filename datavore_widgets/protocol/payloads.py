@@ -196,6 +196,7 @@ def _picture_facts(image: MapImage) -> dict[str, Any]:
         "cmap": image.cmap,
         "vmin": image.vmin,
         "vmax": image.vmax,
+        "scale": image.scale,
         "valid": image.valid,
         "total": image.total,
         "steps": image.steps,
@@ -286,6 +287,7 @@ def _variable_config(variable: VariableInfo) -> dict[str, Any]:
         "scale": variable.scale,
         "start_filters": variable.start_filters,
         "corrections": variable.corrections,
+        "masks": variable.masks,
         "derived": variable.derived,
     }
 
@@ -395,6 +397,7 @@ def _decode_picture(query: Any, headers: Mapping[str, str], body: bytes) -> MapI
         aggregate=checks.maybe(lambda value, what: checks.typed(value, str, what), told, "aggregate"),
         dims=checks.dims(told),
         note=checks.text(told, "note"),
+        scale=checks.text(told, "scale") or "linear",
     )
 
 
@@ -563,6 +566,12 @@ def _names(value: Any) -> list[str]:
     return [name for name in value if isinstance(name, str)] if isinstance(value, list) else []
 
 
+def _masks(value: Any) -> dict[str, tuple[int, int]]:
+    told = value if isinstance(value, dict) else {}
+    pairs = {name: checks.pair(bits, "masks") for name, bits in told.items()}
+    return {name: (int(mask), int(wanted)) for name, (mask, wanted) in pairs.items()}
+
+
 def _variable_info(name: str, config: Any) -> VariableInfo:
     told = config if isinstance(config, dict) else {}
     dims = told.get("dims")
@@ -582,6 +591,7 @@ def _variable_info(name: str, config: Any) -> VariableInfo:
         scale=checks.text(told, "scale") or "linear",
         start_filters=start if isinstance(start, dict) else {},
         corrections=tuple(_names(corrections)),
+        masks=_masks(told.get("masks")),
         derived=checks.text(told, "derived"),
     )
 

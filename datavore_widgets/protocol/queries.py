@@ -18,6 +18,7 @@ __all__ = [
     "PLOT_METHODS",
     "PROJECTIONS",
     "REDUCERS",
+    "SCALES",
     "AcquisitionsQuery",
     "Canvas",
     "CatalogQuery",
@@ -43,6 +44,7 @@ __all__ = [
 AGGREGATES = ("avg", "max", "min", "count", "std")
 PROJECTIONS = ("pc_world", "mercator")
 OVERLAPS = ("latest", "mean")
+SCALES = ("linear", "log")
 REDUCERS = ("mean", "stride")
 PLOT_METHODS = ("pcolormesh", "scatter")
 
@@ -222,13 +224,19 @@ class Canvas:
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """What decides the colours; None is the index's own choice for the variable."""
+    """What decides the colours; None is the index's own choice for the variable.
+
+    `scale` is `linear` or `log`: how colours follow the values.
+    """
 
     cmap: str | None = None
     vmin: float | None = None
     vmax: float | None = None
+    scale: str | None = None
 
     def __post_init__(self) -> None:
+        if self.scale is not None:
+            _one_of("scale", self.scale, SCALES)
         for name in ("vmin", "vmax"):
             limit = getattr(self, name)
             if limit is not None and not math.isfinite(limit):

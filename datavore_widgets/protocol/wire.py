@@ -109,7 +109,7 @@ def write(query: Query, *, plain: bool = False) -> Request:
     """
     match query:
         case MapQuery(source, canvas, style, window):
-            options = _source_options(source, plain) + _style_options(style) + _canvas_options(canvas, plain)
+            options = _source_options(source, plain) + _style_options(style, plain) + _canvas_options(canvas, plain)
             options += _window_options(window, plain)
             return Request(_source_path(source, canvas.bbox, "map"), options)
         case DataQuery(source, bbox, resolution, as_list):
@@ -121,7 +121,7 @@ def write(query: Query, *, plain: bool = False) -> Request:
             options = (("sm", aggregate), ("mapper_id", "DVORTSMAPS"), *_added_filters(filters, plain))
             options += _subtract_option(query.subtract, plain)
             if not plain:
-                options += _style_options(style) + _canvas_options(canvas, plain)
+                options += _style_options(style, plain) + _canvas_options(canvas, plain)
             return Request(
                 _path(*index.split("/"), varname, canvas.bbox.to_text(), lapse.to_text(), "map", ""), options
             )
@@ -201,8 +201,13 @@ def _window_options(window: Window | None, plain: bool) -> tuple[tuple[str, str]
     return _given(("window", window.seconds), ("overlap", window.overlap))
 
 
-def _style_options(style: Style) -> tuple[tuple[str, str], ...]:
-    named = (("vMin", style.vmin), ("vMax", style.vmax), ("cmap", style.cmap))
+def _style_options(style: Style, plain: bool) -> tuple[tuple[str, str], ...]:
+    named = (
+        ("vMin", style.vmin),
+        ("vMax", style.vmax),
+        ("cmap", style.cmap),
+        ("scale", None if plain else style.scale),
+    )
     return _given(*((name, value) for name, value in named if value is not None))
 
 
@@ -350,7 +355,7 @@ _PLOT_OPTIONS: dict[str, Callable[[str, Any], Any]] = {
 }
 
 _SOURCE = ("nearest", "filters", "offset", "subtract")
-_STYLE = ("vMin", "vMax", "cmap")
+_STYLE = ("vMin", "vMax", "cmap", "scale")
 _CANVAS = ("resolution", "paramsPlot")
 
 
@@ -408,7 +413,7 @@ def _source(index: str, varname: str, date: str, options: _Options) -> Source:
 
 
 def _style(options: _Options) -> Style:
-    return Style(options.text("cmap"), options.number("vMin"), options.number("vMax"))
+    return Style(options.text("cmap"), options.number("vMin"), options.number("vMax"), options.text("scale"))
 
 
 def _canvas(bbox: str, options: _Options) -> Canvas:

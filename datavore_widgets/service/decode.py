@@ -23,7 +23,7 @@ from datavore_widgets.protocol.times import (
     label_from_parts,
 )
 
-__all__ = ["Packing", "flag_meanings", "is_time_unit", "labels_from_times", "millis_of_unit"]
+__all__ = ["Packing", "combined", "flag_masks", "flag_meanings", "is_time_unit", "labels_from_times", "millis_of_unit"]
 
 _MILLIS = {"milli": 1, "second": 1000, "minute": 60_000, "hour": 3_600_000, "day": 86_400_000, "week": 604_800_000}
 _UNIT_NAMES = {
@@ -42,6 +42,8 @@ _START = re.compile(
     re.IGNORECASE,
 )
 _DAY = 86_400_000
+_MOST_BITS = 4
+"""Bits of flags whose combinations are categories: 16 of them."""
 # From this day on the standard calendar is the proleptic Gregorian one, in which numpy counts.
 _GREGORIAN_START = int(np.datetime64("1582-10-15", "ms").astype(np.int64))
 # Milliseconds of float64 times are whole numbers up to here (2**53, the year 287396).
@@ -239,6 +241,29 @@ def flag_meanings(attrs: Mapping[str, Any]) -> dict[int, str]:
     if values.dtype.kind not in "iuf" or values.size == 0 or values.size != len(words):
         return {}
     return {int(value): word for value, word in zip(values, words, strict=True)}
+
+
+def flag_masks(attrs: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
+    """Bits and what they are then by meaning, of `flag_masks`, and of `flag_values` if given too (CF 3.5)."""
+    masks, values = np.atleast_1d(attrs.get("flag_masks", ())), np.atleast_1d(attrs.get("flag_values", ()))
+    words = str(attrs.get("flag_meanings", "")).replace(",", " ").split()
+    if masks.dtype.kind not in "iu" or masks.size == 0 or masks.size != len(words):
+        return {}
+    wanted = values if values.size == masks.size and values.dtype.kind in "iu" else masks
+    return {word: (int(mask), int(value)) for word, mask, value in zip(words, masks, wanted, strict=True)}
+
+
+def combined(masks: Mapping[str, tuple[int, int]]) -> dict[int, str]:
+    """The meaning of every value that some flags can make together, if they are few enough to be told apart."""
+    bits = 0
+    for mask, _ in masks.values():
+        bits |= mask
+    if not 0 < bits.bit_count() <= _MOST_BITS:
+        return {}
+    places = [1 << place for place in range(64) if bits >> place & 1]
+    sums = (sum(bit for k, bit in enumerate(places) if number >> k & 1) for number in range(1 << len(places)))
+    told = {value: [word for word, (mask, wanted) in masks.items() if value & mask == wanted] for value in sums}
+    return {value: " + ".join(words) if words else "none" for value, words in told.items()}
 
 
 def millis_of_unit(units: Any) -> float:

@@ -49,6 +49,8 @@ def default_limits(selection: Selection, job: Job | None = None) -> tuple[float,
 def limits_of(values: NDArray[np.float64], info: VariableInfo) -> tuple[float, float]:
     """Limits for valid values, vmin below vmax whatever they are."""
     finite = values[np.isfinite(values)]
+    if info.scale == "log" and (finite > 0).any():
+        finite = finite[finite > 0]
     if finite.size == 0:
         return 0.0, 1.0
     low, high = (float(end) for end in np.percentile(finite, PERCENTILES))

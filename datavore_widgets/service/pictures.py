@@ -148,7 +148,7 @@ def _composed(
 
     values = pooled(parts(), aggregate, selection.variable.info) if aggregate != "latest" else np.zeros(0)
     style = _completed(info, query.style, lambda: limits(values[np.isfinite(values)], job))
-    levels_of = scale(info.kind, *_ends(style), info.flags)
+    levels_of = scale(info.kind, *_ends(style), info.flags, style.scale or "linear")
     if aggregate == "latest":
         levels = laid_over(parts(), levels_of, info.kind)
     else:
@@ -202,7 +202,9 @@ def _completed(info: VariableInfo, style: Style, limits: Callable[[], tuple[floa
                 f"vmin ({vmin:g}) must be below vmax ({vmax:g}); the default limits of {info.name!r} are {low:g} and "
                 f"{high:g}: give both"
             )
-    return Style(style.cmap or default_cmap(info), vmin, vmax)
+    # The variable's own scale where the limits allow it; what was asked for is refused if they do not.
+    how = style.scale or (info.scale if vmin > 0 else "linear")
+    return Style(style.cmap or default_cmap(info), vmin, vmax, how)
 
 
 def _drawn(
@@ -254,6 +256,7 @@ def _told(
         cell=grid.cell_size,
         dims=selection.dims,
         note=note,
+        scale=style.scale or "linear",
     )
 
 

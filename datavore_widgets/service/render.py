@@ -80,7 +80,7 @@ def render(
         raise InvalidValue(f"a picture needs a colour map and both limits, not {style}")
     if values.shape != grid.shape:
         raise InvalidValue(f"values of shape {values.shape} do not fit a grid of {grid.shape} (rows, columns)")
-    levels_of = scale(kind, style.vmin, style.vmax, flags)
+    levels_of = scale(kind, style.vmin, style.vmax, flags, style.scale or "linear")
     how = plan(grid, canvas, kind)
     return painted(levels_of_pixels(how, values, levels_of, kind), how.bbox, canvas, style.cmap, levels_of)
 

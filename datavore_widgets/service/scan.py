@@ -16,7 +16,14 @@ from datavore_widgets.protocol.times import iso
 from datavore_widgets.service import advice
 from datavore_widgets.service.axes import FEATURES, Horizontal, coordinate_names, horizontal, is_swath, kind_of
 from datavore_widgets.service.curvilinear import CurvilinearGrid
-from datavore_widgets.service.decode import Packing, flag_meanings, is_time_unit, labels_from_times
+from datavore_widgets.service.decode import (
+    Packing,
+    combined,
+    flag_masks,
+    flag_meanings,
+    is_time_unit,
+    labels_from_times,
+)
 from datavore_widgets.service.files import Contents, Source, read_variable
 from datavore_widgets.service.frames import grid_of_frame
 from datavore_widgets.service.geolocation import Geolocation
@@ -434,7 +441,10 @@ def _geometry(where: Horizontal, *, is_swath: bool, is_track: bool) -> str:
 
 def _info(name: str, variable: xr.Variable, dtype: np.dtype[Any], dims: tuple[Dim, ...]) -> VariableInfo:
     attrs = variable.attrs
-    flags = flag_meanings(attrs) if dtype.kind in "iu" else {}
+    masks = flag_masks(attrs) if dtype.kind in "iu" else {}
+    flags = combined(masks) if masks else flag_meanings(attrs) if dtype.kind in "iu" else {}
+    if dtype.kind == "b" or variable.encoding.get("dtype") == "bool" or attrs.get("dtype") == "bool":
+        flags = {0: "false", 1: "true"}
     return VariableInfo(
         name=name,
         long_name=short_text(attrs.get("long_name")),
@@ -447,7 +457,8 @@ def _info(name: str, variable: xr.Variable, dtype: np.dtype[Any], dims: tuple[Di
         },
         kind="flags" if flags else _kind(name, attrs),
         flags=flags,
-        scale="linear" if flags else advice.scale_of(name, variable),
+        masks=masks,
+        scale="linear" if flags or masks else advice.scale_of(name, variable),
     )
 
 

@@ -62,12 +62,16 @@ class _Mask(_Companion):
     """A condition on a companion variable, with words turned into its flags."""
 
     condition: Condition
+    bits: tuple[tuple[int, int], ...] = ()
 
     def excludes(self, steps: slice | int | None, cells: Cells, job: Job | None) -> NDArray[np.bool_]:
         """Which values are not to be counted; where the companion is missing, none is."""
         values = self.read(steps, cells, job)
         missing = missing_of(values)
-        allowed = _allows(self.condition, np.ma.getdata(values))
+        only_bits = self.bits and not self.condition.values
+        allowed = np.zeros(missing.shape, dtype=bool) if only_bits else _allows(self.condition, np.ma.getdata(values))
+        for mask, wanted in self.bits:
+            allowed |= (np.ma.getdata(values) & mask) == wanted
         return np.asarray(missing | ~allowed)
 
 
@@ -98,7 +102,7 @@ class Selection:
     @property
     def key(self) -> Hashable:
         """What decides the numbers, apart from time and cells."""
-        masks = tuple((mask.variable.name, mask.at, mask.condition) for mask in self.masks)
+        masks = tuple((mask.variable.name, mask.at, mask.condition, mask.bits) for mask in self.masks)
         less = self.subtracted and (self.subtracted.variable.name, self.subtracted.at)
         return self.index.id, self.variable.name, self.at, masks, less
 
@@ -309,9 +313,9 @@ def aggregate_info(info: VariableInfo, aggregate: str) -> VariableInfo:
     A count or a deviation is neither a level nor an anomaly: the catalogue's colours and limits do not fit it.
     """
     if aggregate == "count":
-        return replace(info, units="1", kind="continuous", standard_name="", cmap=DEFAULT, limits=None)
+        return replace(info, units="1", kind="continuous", standard_name="", cmap=DEFAULT, limits=None, scale="linear")
     if aggregate == "std":
-        return replace(info, kind="continuous", cmap=DEFAULT, limits=None)
+        return replace(info, kind="continuous", cmap=DEFAULT, limits=None, scale="linear")
     if aggregate == "avg" and info.kind == "flags":
         return replace(info, kind="continuous")
     return info
@@ -373,11 +377,15 @@ def _mask(index: Index, variable: Variable, dims: Mapping[str, float | str], con
     companion = found.variable
     numbers = {meaning: float(number) for number, meaning in companion.info.flags.items()}
     for value in condition.values:
-        if isinstance(value, str) and value not in numbers:
-            message, near = did_you_mean(f"value of {condition.name!r}:", value, numbers)
+        if isinstance(value, str) and value not in numbers and value not in companion.info.masks:
+            message, near = did_you_mean(f"value of {condition.name!r}:", value, {**numbers, **companion.info.masks})
             raise InvalidValue(message, suggestions=near)
-    values = tuple(numbers[value] if isinstance(value, str) else value for value in condition.values)
-    return _Mask(companion, found.at, replace(condition, values=values))
+    # A word that means bits holds whatever the other bits are.
+    masks = companion.info.masks
+    bits = tuple(masks[value] for value in condition.values if isinstance(value, str) and value in masks)
+    others = [value for value in condition.values if value not in masks]
+    values = tuple(numbers[value] if isinstance(value, str) else value for value in others)
+    return _Mask(companion, found.at, replace(condition, values=values), bits)
 
 
 def _allows(condition: Condition, values: NDArray[Any]) -> NDArray[np.bool_]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import ipywidgets
 
-from datavore_widgets.protocol.colormap import Categories, Norm, default_cmap, palette, scale
+from datavore_widgets.protocol.colormap import Categories, LogNorm, Norm, default_cmap, palette, scale
 from datavore_widgets.widgets.desk import Scene
 from datavore_widgets.widgets.panel import Panel
 from datavore_widgets.widgets.text import escape, number
-from datavore_widgets.widgets.ticks import ticks
+from datavore_widgets.widgets.ticks import log_ticks, ticks
 from datavore_widgets.widgets.units import Scale
 from datavore_widgets.widgets.view import View
 
@@ -41,21 +42,26 @@ class ColorBar(Panel):
         if picture is not None:
             # What the pixels were really drawn with.
             image = picture.image
-            self._html.value = _markup(picture.scene, picture.name, picture.scale, image.cmap, image.vmin, image.vmax)
+            self._html.value = _markup(
+                picture.scene, picture.name, picture.scale, image.cmap, image.vmin, image.vmax, image.scale
+            )
         elif scene is not None:
             view, own = self.view, scene.variable.limits or (None, None)
             low, high = (
                 mine if mine is not None else its for mine, its in zip((view.vmin, view.vmax), own, strict=True)
             )
             cmap = view.cmap or default_cmap(scene.variable)
-            self._html.value = _markup(scene, scene.variable.label, scene.scale(), cmap, low, high)
+            how = scene.variable.scale if low is not None and low > 0 else "linear"
+            self._html.value = _markup(scene, scene.variable.label, scene.scale(), cmap, low, high, how)
 
 
-def _markup(scene: Scene, name: str, to: Scale, cmap: str | None, vmin: float | None, vmax: float | None) -> str:
+def _markup(
+    scene: Scene, name: str, to: Scale, cmap: str | None, vmin: float | None, vmax: float | None, how: str
+) -> str:
     title = f"{escape(name)}{f' ({escape(to.units)})' if to.units else ''}"
     drawn = ""
     if cmap is not None and vmin is not None and vmax is not None and vmin < vmax:
-        levels = scale(scene.variable.kind, vmin, vmax, scene.variable.flags)
+        levels = scale(scene.variable.kind, vmin, vmax, scene.variable.flags, how)
         drawn = _flags(scene, levels, cmap) if isinstance(levels, Categories) else bar(levels, to, cmap)
     return f"<figure class='dv-bar-figure'><figcaption>{title}</figcaption>{drawn}</figure>"
 
@@ -85,6 +91,9 @@ def shades(norm: Norm, cmap: str) -> list[str]:
 def bar_ticks(norm: Norm, to: Scale, most: int = 8) -> list[tuple[float, str]]:
     """Up to so many round values of a scale: the part of the bar that each is at, and how it is written."""
     low, high = (float(v) for v in to.shown([norm.vmin, norm.vmax]))
+    if isinstance(norm, LogNorm) and low > 0:
+        span = math.log(high / low)
+        return [(math.log(value / low) / span, f"{value:g}") for value in log_ticks(low, high, most)]
     values, decimals = ticks(low, high, most)
     return [((value - low) / (high - low), _tick(value, decimals)) for value in values]
 

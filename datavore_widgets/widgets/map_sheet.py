@@ -82,7 +82,7 @@ def _colors(drawn: Picture) -> dict[str, Any]:
     image, variable = drawn.image, drawn.scene.variable
     if image.cmap is None or image.vmin is None or image.vmax is None:
         return {}
-    levels = scale(variable.kind, image.vmin, image.vmax, variable.flags)
+    levels = scale(variable.kind, image.vmin, image.vmax, variable.flags, image.scale)
     if isinstance(levels, Categories):
         return {"flags": flag_colors(drawn.scene, levels, image.cmap)}
     return {"colors": shades(levels, image.cmap), "ticks": bar_ticks(levels, drawn.scale, 12)}

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from datavore_widgets.widgets.text import tick_decimals
 
-__all__ = ["ticks", "time_ticks"]
+__all__ = ["log_ticks", "ticks", "time_ticks"]
 
 _HOUR = 3_600_000
 _DAY = 24 * _HOUR
@@ -34,6 +34,26 @@ def ticks(low: float, high: float, most: int = 8) -> tuple[list[float], int]:
     step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough * (1 - 1e-9))
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [n * step for n in range(first, last + 1)], tick_decimals(step)
+
+
+def log_ticks(low: float, high: float, most: int = 8) -> list[float]:
+    """Round values between two limits above 0, for a logarithmic scale.
+
+    Powers of ten, with 2 and 5 times them, or with 3 times them, where there is room.
+
+    Examples
+    --------
+    >>> log_ticks(0.03, 20)
+    [0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0]
+    """
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    found: list[float] = []
+    for factors in ((1, 2, 5), (1, 3), (1,)):
+        found = [float(f"{factor}e{power}") for power in decades for factor in factors]
+        found = [value for value in found if low * (1 - 1e-9) <= value <= high * (1 + 1e-9)]
+        if len(found) <= most + 1:
+            return found
+    return found[:: -(-len(found) // most)]
 
 
 def time_ticks(first: int, last: int, most: int = 11) -> tuple[NDArray[np.datetime64], str]:
