@@ -10,6 +10,7 @@ from typing import Any
 import fields
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -21,7 +22,7 @@ with warnings.catch_warnings():
 
 from datavore_widgets import Datavore, explore
 from datavore_widgets.connect import OPENED
-from datavore_widgets.errors import InvalidValue, UnknownName
+from datavore_widgets.errors import InvalidValue, NotSupported, UnknownName
 from datavore_widgets.protocol.colormap import Norm, palette
 from datavore_widgets.protocol.geometry import BBox
 from datavore_widgets.protocol.queries import LapseMapQuery, MapQuery
@@ -32,6 +33,7 @@ from datavore_widgets.widgets.link import query_of, traits_of
 from datavore_widgets.widgets.map import DatavoreMap
 from datavore_widgets.widgets.map_sheet import sheet_of
 from datavore_widgets.widgets.python_code import code_of
+from datavore_widgets.widgets.saving import map_file
 from datavore_widgets.widgets.timeseries_chart import TimeseriesChart
 from datavore_widgets.widgets.view import View
 
@@ -270,3 +272,18 @@ def test_without_times_there_is_no_lapse() -> None:
     assert isinstance(shown.desk.picture.query, MapQuery)
     with pytest.raises(UnknownName):
         shown.desk.turn_to({"index": "nowhere"})
+
+
+def test_the_cells_in_view_are_saved_as_they_are() -> None:
+    view = View(index="sea", date="2012-03")
+    shown = DatavoreMap(sea(), view)
+    view.viewport = BBox(20, 10, 80, 60)
+    name, content = map_file(shown.desk)
+    assert name.endswith("_sst_2012-03-15T000000Z.nc")
+    read = xr.open_dataset(io.BytesIO(content), engine="scipy")
+    wanted = fields.field(times=40)["sst"].sel(lon=slice(20, 80), lat=slice(10, 60))[2]
+    np.testing.assert_array_equal(read["sst"].values, wanted.values)
+    assert read.attrs["datavore_cells_total"] == wanted.size
+    view.lapse = "2012,2013"
+    with pytest.raises(NotSupported, match="one time"):
+        map_file(shown.desk)

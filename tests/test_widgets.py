@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import csv
 import io
 import math
 import re
 import threading
 import time
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -42,13 +44,14 @@ from datavore_widgets.service.local import LocalService
 from datavore_widgets.widgets.area_fields import AreaFields
 from datavore_widgets.widgets.color_bar import ColorBar
 from datavore_widgets.widgets.colormap_picker import ColormapPicker
-from datavore_widgets.widgets.curves import curve_of, merge
+from datavore_widgets.widgets.curves import curve_of
 from datavore_widgets.widgets.date_slider import DateSlider
 from datavore_widgets.widgets.explorer import Explorer
 from datavore_widgets.widgets.index_picker import IndexPicker
 from datavore_widgets.widgets.map import DatavoreMap
 from datavore_widgets.widgets.panel import Panel
 from datavore_widgets.widgets.point_readout import PointReadout
+from datavore_widgets.widgets.saving import series_csv, series_netcdf
 from datavore_widgets.widgets.series_picker import SeriesPicker
 from datavore_widgets.widgets.text import longitude, number
 from datavore_widgets.widgets.ticks import ticks, time_ticks
@@ -584,14 +587,19 @@ def test_kept_series_stay_and_are_saved_together(sea: Watched) -> None:
     chart.keep()
     view.bbox = [100, 10, 160, 60]
     assert len(chart.lines) == 2
-    name, data = chart.csv()
-    rows = data.decode().splitlines()
-    assert name.endswith("_sst.csv")
-    assert rows[0].startswith("time,")
-    assert len(rows) == 41
-    time_text, first, _ = rows[1].split(",")
-    assert time_text == "2012-01-15T00:00:00Z"
-    assert float(first) == chart.lines[0].values[0]
+    name, data = series_csv(chart.told())
+    rows = list(csv.DictReader(io.StringIO(data.decode())))
+    assert re.fullmatch(r"dataset_sst_series_2012-01-15_2015-04-15\.csv", name)
+    assert len(rows) == 80
+    assert rows[0]["time"] == "2012-01-15T00:00:00Z"
+    assert float(rows[0]["sst"]) == chart.lines[0].values[0]
+    assert [rows[i]["bbox_asked"] for i in (0, 40)] == ["100,10,160,60", "20,10,80,60"]
+    assert {row["units"] for row in rows} == {"degree_Celsius"}
+    name, data = series_netcdf(chart.told())
+    assert name.endswith(".zip")
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        read = [xr.open_dataset(io.BytesIO(archive.read(one)), engine="scipy") for one in archive.namelist()]
+    assert [one["sst"].values.tolist() for one in read] == [one.values.tolist() for one in chart.lines]
     chart.forget()
     assert len(chart.lines) == 1
 
@@ -660,14 +668,6 @@ def test_a_long_series_is_thinned_but_keeps_extremes_and_gaps() -> None:
     assert (np.diff(curve.labels) > 0).all()
     gaps = curve.labels[np.isnan(curve.values)] // 10**9
     assert gaps.tolist() == [int(text[10_000]), int(text[30_000])]
-
-
-def test_merging_puts_series_on_all_times() -> None:
-    one, two = series([1, 2], [1, 3]), series([5, 6], [2, 3])
-    labels, (a, b) = merge([one, two])
-    assert labels.tolist() == [1, 2, 3]
-    assert np.array_equal(a, [1, np.nan, 2], equal_nan=True)
-    assert np.array_equal(b, [np.nan, 5, 6], equal_nan=True)
 
 
 def test_cancel_lets_go_of_a_long_series(sea: Watched) -> None:

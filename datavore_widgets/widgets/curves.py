@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from datavore_widgets.protocol.answers import Series
 from datavore_widgets.protocol.times import millis_from_label, parts_from_label
 
-__all__ = ["MOST_POINTS", "Curve", "curve_of", "merge"]
+__all__ = ["MOST_POINTS", "Curve", "curve_of"]
 
 MOST_POINTS = 2000
 """What a chart of a screen's width can tell apart; bqplot takes a second for 100,000."""
@@ -104,14 +104,3 @@ def _decimated(millis: IntArray, values: FloatArray, most: int) -> IntArray:
     holes = np.flatnonzero(~np.isfinite(values))
     marks = holes[np.searchsorted(holes, valid[:-1][gap])] if holes.size else np.zeros(0, np.int64)
     return np.asarray(np.sort(np.r_[valid, marks]), dtype=np.int64)
-
-
-def merge(series: list[Series]) -> tuple[IntArray, list[FloatArray]]:
-    """Series put on all the times that any of them has; (labels, values of each), missing as NaN."""
-    labels = np.unique(np.concatenate([s.labels for s in series])) if series else np.zeros(0, np.int64)
-    columns = []
-    for one in series:
-        column = np.full(labels.size, np.nan)
-        column[np.searchsorted(labels, one.labels)] = one.values
-        columns.append(column)
-    return labels, columns

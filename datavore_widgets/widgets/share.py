@@ -12,6 +12,7 @@ from datavore_widgets.widgets.link import query_of
 from datavore_widgets.widgets.map_sheet import sheet_of
 from datavore_widgets.widgets.panel import Panel
 from datavore_widgets.widgets.python_code import code_of
+from datavore_widgets.widgets.saving import map_file, series_csv, series_netcdf
 from datavore_widgets.widgets.timeseries_chart import TimeseriesChart
 from datavore_widgets.widgets.view import View
 
@@ -38,10 +39,19 @@ class ShareRow(Panel):
         picture = PictureButton(
             "PNG", "Save the map as a picture, with its colour bar and a caption", lambda: sheet_of(self.desk)
         )
-        saving: list[ipywidgets.DOMWidget] = [picture]
+        cells = DownloadButton(
+            "NetCDF", "Save the cells in view, in the units of the data", lambda: map_file(self.desk)
+        )
+        rows = [_row("Copy", link, code), _row("Map", picture, cells)]
         if chart is not None:
-            saving.append(DownloadButton("CSV", "Save the series on the chart, in the units of the data", chart.csv))
-        self.fill([_row("Copy", link, code), _row("Save", *saving)])
+            table = DownloadButton(
+                "CSV", "Save the series on the chart, in the units of the data", lambda: series_csv(chart.told())
+            )
+            files = DownloadButton(
+                "NetCDF", "Save the series on the chart, in the units of the data", lambda: series_netcdf(chart.told())
+            )
+            rows.append(_row("Series", table, files))
+        self.fill(rows)
 
 
 def _row(word: str, *buttons: ipywidgets.DOMWidget) -> ipywidgets.HBox:

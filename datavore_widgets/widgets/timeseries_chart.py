@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import logging
 from dataclasses import dataclass
 from typing import Any, TypeGuard
@@ -16,12 +14,13 @@ from datavore_widgets.protocol.answers import Series
 from datavore_widgets.protocol.geometry import BBox
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.queries import SeriesQuery
-from datavore_widgets.protocol.times import GROUP_DIGITS, Date, Lapse, iso
-from datavore_widgets.widgets.curves import Curve, curve_of, merge
+from datavore_widgets.protocol.times import GROUP_DIGITS, Date, Lapse
+from datavore_widgets.widgets.curves import Curve, curve_of
 from datavore_widgets.widgets.desk import Scene, sentence
 from datavore_widgets.widgets.panel import Panel
 from datavore_widgets.widgets.plot import COLORS, MOST_LINES, TimePlot
 from datavore_widgets.widgets.pump import Pump
+from datavore_widgets.widgets.saving import Told
 from datavore_widgets.widgets.text import area, escape, place, thousands
 from datavore_widgets.widgets.units import Scale
 from datavore_widgets.widgets.view import View
@@ -241,19 +240,13 @@ class TimeseriesChart(Panel):
 
     # What is taken away
 
-    def csv(self) -> tuple[str, bytes]:
-        """(file name, UTF-8 text) of the series on the chart: a row a time, in the units of the data."""
-        lines = self._lines
-        labels, columns = merge([line.series for line in lines])
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(["time", *(_column(line) for line in lines)])
-        for row, label in enumerate(labels):
-            values = ("" if np.isnan(column[row]) else repr(float(column[row])) for column in columns)
-            writer.writerow([iso(int(label)), *values])
-        stem = f"{lines[0].query.index}_{lines[0].query.varname}" if lines else "series"
-        safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in stem)
-        return f"{safe}.csv", out.getvalue().encode("utf-8")
+    def told(self) -> list[Told]:
+        """The series on the chart, each with its question and its variable."""
+        indexes = self.desk.catalog
+        return [
+            (line.query, line.series, indexes.index(line.query.index).variable(line.query.varname))
+            for line in self._lines
+        ]
 
     def release(self) -> None:
         """Cancel what is under way."""
@@ -277,12 +270,6 @@ def _title(scene: Scene, query: SeriesQuery) -> str:
         if isinstance(query.coord, BBox)
         else f"{scene.variable.label} at {where}"
     )
-
-
-def _column(line: _Line) -> str:
-    coord = line.query.coord.to_text().replace(",", " ")
-    units = f" [{line.series.units}]" if line.series.units else ""
-    return f"{line.query.index}_{line.query.varname} {line.query.aggregate} ({coord}){units}"
 
 
 def _axis_label(lines: Any) -> str:

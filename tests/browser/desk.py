@@ -134,15 +134,15 @@ class ExplorerDesk:
         image = Image.open(io.BytesIO(base64.b64decode(url.split(",", 1)[1])))
         return np.asarray(image.convert("RGBA")), url
 
-    def csv(self, folder: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
-        """What the CSV button saves: header, times, values (rows, series)."""
+    def csv(self, folder: Path) -> tuple[list[dict[str, str]], np.ndarray, np.ndarray]:
+        """What the CSV button saves of one series: its rows, times and values."""
         with self.page.expect_download() as saving:
             self.page.get_by_role("button", name="CSV").click()
         path = folder / "series.csv"
         saving.value.save_as(path)
-        header, *rows = list(csv.reader(path.read_text().splitlines()))
-        times = np.array([row[0].rstrip("Z") for row in rows], dtype="M8[s]")
-        return header, times, np.array([[float(v or "nan") for v in row[1:]] for row in rows])
+        rows = list(csv.DictReader(path.read_text().splitlines()))
+        times = np.array([row["time"].rstrip("Z") for row in rows], dtype="M8[s]")
+        return rows, times, np.array([float(row[rows[0]["variable"]] or "nan") for row in rows])
 
     def sees(self, x: float, y: float, margin: float = 8.0) -> bool:
         """Whether the map itself is at a page pixel: inside it, and nothing lies over it there."""
