@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from traitlets import Bool, HasTraits, Instance, Unicode
+from traitlets import Bool, Float, HasTraits, Instance, Tuple, Unicode
 
 from datavore_widgets.errors import DatavoreError, InvalidValue
 from datavore_widgets.protocol.answers import Catalog, IndexInfo, MapImage, Times, VariableInfo
@@ -71,13 +71,15 @@ class Scene:
         axis = self.times.axis
         return Stamp(int(axis.labels[position]), axis.calendar)
 
-    def source(self, view: View) -> Source:
-        """What decides the numbers of the view's picture."""
+    def source(self, view: View, *, conditions: bool = True) -> Source:
+        """What decides the numbers of the view's picture; without conditions, only where and when they are."""
         position = self.position(view.date)
         date = None if position is None else self.stamp(position).date
         nearest = None if date is None or self.times.exact else _ANY_DISTANCE
         return Source(
-            self.info.index, self.variable.name, date, nearest, self.filters(view.filters), subtract=self.subtract(view)
+            *(self.info.index, self.variable.name, date, nearest),
+            self.filters(view.filters) if conditions else (),
+            subtract=self.subtract(view) if conditions else "",
         )
 
     def map_query(self, view: View, canvas: Canvas) -> MapQuery | LapseMapQuery:
@@ -199,6 +201,8 @@ class Desk(HasTraits):
         The picture on the map.
     settled : Date, optional
         The date of the last request that the map has finished, shown or failed: what play waits for.
+    cell : (float, float), optional
+        Centre (lon, lat) of the cell whose value is told of the point.
     has_map : bool
         Whether a map takes part.
     notice : str
@@ -212,6 +216,7 @@ class Desk(HasTraits):
     scene = Instance(Scene, allow_none=True)
     picture = Instance(Picture, allow_none=True)
     settled = Instance(Date, allow_none=True)
+    cell: Any = Tuple(Float(), Float(), allow_none=True, default_value=None)
     has_map = Bool(False)
     notice = Unicode()
     problem = Unicode()

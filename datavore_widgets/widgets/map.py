@@ -18,6 +18,7 @@ from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.queries import Canvas, LapseMapQuery, MapQuery
 from datavore_widgets.widgets.basemaps import BASEMAPS
 from datavore_widgets.widgets.box_tool import BoxTool
+from datavore_widgets.widgets.cell_outlines import CELLS_PANE, CellOutlines
 from datavore_widgets.widgets.closing import close_whole
 from datavore_widgets.widgets.coast import COAST_PANE, LAND_PANE, coast_layer, land_layer
 from datavore_widgets.widgets.desk import Picture, Scene, sentence
@@ -38,6 +39,7 @@ _PANES = {
     LAND_PANE: {"zIndex": 150, "pointerEvents": "none"},  # below the tiles (200) and the picture (400)
     COAST_PANE: {"zIndex": 420, "pointerEvents": "none"},
     **POINTS_PANE,
+    **CELLS_PANE,
     _MARK_PANE: {"zIndex": 440, "pointerEvents": "none"},
 }
 _NOTHING = (
@@ -120,6 +122,7 @@ class DatavoreMap(Panel):
         self._progress = ipywidgets.HTML("<div role='progressbar' aria-label='Picture under way'></div>")
         self._progress.add_class("dv-busy")
         self.points = PointsLayer(self.map, self.view)
+        self.cells = CellOutlines(self.map, self.desk)
         self.caption = ipywidgets.VBox([self._title, self._back, self._readout, self.points.legend])
         self.caption.add_class("dv-map-caption")
         self.corner = ipywidgets.Box()
@@ -236,6 +239,7 @@ class DatavoreMap(Panel):
                 return
         self.view.viewport = frame.box
         self.points.look(frame)
+        self.cells.look(frame)
         self._place_marks()
         self._wish()
 
@@ -336,6 +340,7 @@ class DatavoreMap(Panel):
         """Cancel what is under way."""
         self.pump.close()
         self.points.close()
+        self.cells.close()
         self._readout.close()
         close_whole(self._land)
         self.desk.has_map = False

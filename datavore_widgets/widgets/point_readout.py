@@ -57,6 +57,7 @@ class PointReadout(Panel):
         if point is None:
             self.pump.cancel()
             self._text.value = ""
+            self.desk.cell = None
             return
         if scene is None or not scene.is_of(self.view):
             return
@@ -77,6 +78,7 @@ class PointReadout(Panel):
         scene = self.desk.scene
         if scene is None or not isinstance(query.coord, Point):
             return
+        self.desk.cell = series.cell
         valid = np.flatnonzero(np.isfinite(series.values))
         if not valid.size:
             self._say(query.coord, "<strong>no valid value here</strong>", _cell_text(series))
@@ -99,6 +101,7 @@ class PointReadout(Panel):
     def _fail(self, query: SeriesQuery, error: Exception) -> None:
         if not isinstance(error, DatavoreError):
             log.error("%r could not be answered", query, exc_info=error)
+        self.desk.cell = None
         if isinstance(query.coord, Point):
             self._say(query.coord, escape(sentence(error)), "")
 
