@@ -152,3 +152,20 @@ def test_a_large_field_is_read_in_bands_from_pole_to_pole(monkeypatch: pytest.Mo
     assert min(rows)[0] == 0
     assert max(rows)[1] == 180
     assert (low, high) == pytest.approx(exact, abs=0.1 * (exact[1] - exact[0]))
+
+
+def test_samples_of_bad_quality_set_no_colours() -> None:
+    dataset = fields.field(times=1)
+    sst = dataset["sst"].values.copy()
+    quality = np.full(sst.shape, 5, dtype=np.int8)
+    sst[..., ::3], quality[..., ::3] = 400.0, 1
+    dataset = dataset.assign(
+        sst=dataset["sst"].copy(data=sst).assign_attrs(standard_name="sea_surface_temperature"),
+        quality_level=(dataset["sst"].dims, quality),
+    ).assign_attrs(gds_version_id="2.0", processing_level="L3C")
+    expected = tuple(np.nanpercentile(np.where(quality >= 4, sst, np.nan).astype(np.float64), [2, 98]))
+    assert default_limits(selection_of(dataset)) == pytest.approx(expected, rel=1e-6)
+    # Whatever is asked, the colours are the same; and where nothing is good, all there is sets them.
+    assert default_limits(selection_of(dataset, quality_level=1)) == pytest.approx(expected, rel=1e-6)
+    bad = dataset.assign(quality_level=dataset["quality_level"] * 0)
+    assert default_limits(selection_of(bad))[1] == pytest.approx(400.0)

@@ -12,7 +12,7 @@ from datavore_widgets.protocol.answers import VariableInfo
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.times import TimeAxis, parts_from_label
 from datavore_widgets.service.cells import Cells
-from datavore_widgets.service.select import Selection, chunk_steps
+from datavore_widgets.service.select import Selection, advised, chunk_steps
 from datavore_widgets.service.series import missing_of
 from datavore_widgets.service.track import Track
 
@@ -36,7 +36,7 @@ def default_limits(selection: Selection, job: Job | None = None) -> tuple[float,
     """Colour limits of a variable at one position of its further dimensions.
 
     The 2nd to 98th percentile over at most 16 times, spread over the seasons and over the whole span, and 100,000
-    cells; symmetric about zero for anomalies; all values for flags.
+    cells, of good quality where the files say what that is; symmetric about zero for anomalies; all values for flags.
     """
     info = selection.variable.info
     if info.kind == "flags" and info.flags:
@@ -63,9 +63,16 @@ def limits_of(values: NDArray[np.float64], info: VariableInfo) -> tuple[float, f
 
 
 def sample(selection: Selection, job: Job | None = None) -> NDArray[np.float64]:
-    """The valid values of a small sample, shape (n,): always the same one, n at most 100,000."""
-    # Conditions and corrections are left out: a stricter one must not change the colours.
-    everything = replace(selection, masks=(), subtracted=None)
+    """The valid values of a small sample, shape (n,): always the same one, n at most 100,000.
+
+    Conditions and corrections that are asked for are left out: a stricter one must not change the colours. Those that
+    the variable's makers advise are kept, where they leave anything: values known to be wrong have no colours to set.
+    """
+    good = _sampled(advised(selection), job)
+    return good if good.size else _sampled(replace(selection, masks=(), subtracted=None), job)
+
+
+def _sampled(selection: Selection, job: Job | None) -> NDArray[np.float64]:
     variable = selection.variable
     steps: list[int | None] = [None]
     if variable.has_time and not isinstance(variable, Track):
@@ -79,7 +86,7 @@ def sample(selection: Selection, job: Job | None = None) -> NDArray[np.float64]:
         every = math.ceil(math.sqrt(len(steps) * sum(band.stop - band.start for band in bands) * columns / CELLS))
         for band in bands:
             cells = Cells(band, np.arange(columns), every, every)
-            values = everything.read(step, cells, job)
+            values = selection.read(step, cells, job)
             found.append(np.ma.getdata(values)[~missing_of(values)].astype(np.float64))
     return np.concatenate(found)
 

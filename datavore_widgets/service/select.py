@@ -15,7 +15,7 @@ from datavore_widgets.protocol.answers import VariableInfo
 from datavore_widgets.protocol.colormap import DEFAULT
 from datavore_widgets.protocol.geometry import GLOBAL, BBox, Point
 from datavore_widgets.protocol.job import Job
-from datavore_widgets.protocol.queries import Condition, Filters
+from datavore_widgets.protocol.queries import Condition, Filters, parse_filters
 from datavore_widgets.protocol.times import Date, Lapse, Stamp, display
 from datavore_widgets.service.catalog import Dim, Index, Library, Variable
 from datavore_widgets.service.cells import Cells
@@ -27,6 +27,7 @@ from datavore_widgets.service.track import Track
 
 __all__ = [
     "Selection",
+    "advised",
     "aggregate_info",
     "cell_at",
     "cells_inside",
@@ -182,6 +183,13 @@ def select(library: Library, index: str, varname: str, filters: Filters, subtrac
     dims = {dim.name: _plain(dim.values[place]) for dim, place in zip(variable.dims, at, strict=True)}
     masks = tuple(_mask(found, variable, dims, condition) for condition in by_name.values())
     return Selection(found, variable, at, dims, masks, _less(found, variable, dims, subtract) if subtract else None)
+
+
+def advised(selection: Selection) -> Selection:
+    """The same variable under the conditions that its files advise, instead of those asked for; nothing subtracted."""
+    conditions = parse_filters(selection.variable.info.start_filters)
+    masks = tuple(_mask(selection.index, selection.variable, selection.dims, c) for c in conditions)
+    return replace(selection, masks=masks, subtracted=None)
 
 
 def step_of(variable: Variable, date: Date | None, nearest: float | None) -> int | None:
