@@ -128,7 +128,9 @@ FILES: dict[str, Shown | Listed | str] = {
     "dsg_trajectory_example.nc": _listed(
         "fCO2_recommended Temperature_equi", "track", "137.1 34.4 -124 73.8",
         "2015-06-23T13:10:00Z 2015-11-07T08:00:00Z 1326"),
-    "eraint_uvz.nc": _shown("z u v", "rectilinear", "-180 -90 180 90", "", "standard", "u", "longitude", "latitude"),
+    "eraint_uvz.nc": _shown(
+        "z u v speed_of_u_v direction_of_u_v", "rectilinear", "-180 -90 180 90", "", "standard", "u",
+        "longitude", "latitude"),
     "etopo60.cdf": _shown(
         "ROSE", "rectilinear", "-180 -90 180 90", "", "standard", "ROSE", "ETOPO60X", "ETOPO60Y"),
     "mesh_C4_synthetic_float.nc": _listed("synthetic", "grid", "-180 -90 180 90", ""),

@@ -39,6 +39,7 @@ from datavore_widgets.service.index import Index, Piece, Variable
 from datavore_widgets.service.scan import Dim, Granule, scan, short_text
 from datavore_widgets.service.sphere import around_all
 from datavore_widgets.service.track import Track
+from datavore_widgets.service.vectors import with_derived
 
 __all__ = ["Dim", "Index", "Library", "Variable", "open_catalog"]
 
@@ -246,7 +247,7 @@ class _Opening:
                     self._problem(source, f"{key!r} of {source!r} lies on other cells than in the rest of {name!r}")
                 else:
                     variables[key] = self._joined(key, group)
-        variables = _as_told(name, variables, entry.told)
+        variables = _as_told(name, with_derived(variables), entry.told)
         granules = [granule for group in entry.groups for granule in group]
         refused = {key: why for granule in granules for key, why in granule.refused.items() if key not in variables}
         placed = [variable.bbox for variable in variables.values() if variable.info.geometry != "none"]

@@ -20,7 +20,7 @@ from datavore_widgets.service.select import Selection
 from datavore_widgets.service.series import Moments, missing_of
 from datavore_widgets.service.store import Store
 
-__all__ = ["Part", "laid_over", "latest", "levels_of_values", "pooled"]
+__all__ = ["Part", "is_round", "laid_over", "latest", "levels_of_values", "pooled"]
 
 FloatArray = NDArray[np.float64]
 
@@ -70,6 +70,21 @@ def laid_over(parts: Iterator[Part], levels_of: Norm | Categories, kind: str) ->
     return levels
 
 
+def is_round(info: VariableInfo, aggregate: str) -> bool:
+    """Whether an aggregate is the mean of directions, which is that of their unit vectors.
+
+    Raises
+    ------
+    NotSupported
+        When it is one that directions do not have.
+    """
+    if info.kind != "direction" or aggregate == "count":
+        return False
+    if aggregate != "avg":
+        raise NotSupported(f"directions have no {aggregate}: they go round; ask for their avg")
+    return True
+
+
 def pooled(parts: Iterator[Part], aggregate: str, info: VariableInfo) -> FloatArray:
     """An aggregate of all the samples that each pixel shows or stands for; shape (height, width), NaN for none.
 
@@ -78,15 +93,13 @@ def pooled(parts: Iterator[Part], aggregate: str, info: VariableInfo) -> FloatAr
     Raises
     ------
     NotSupported
-        When samples of that kind have no such aggregate.
+        When samples of that kind have no such aggregate; see `is_round`.
     """
     if aggregate not in _POOLED:
         raise NotSupported(
             f"cells that lie elsewhere at each time have no {aggregate}; choose one of {', '.join(_POOLED)}"
         )
-    around = info.kind == "direction" and aggregate != "count"
-    if around and aggregate != "avg":
-        raise NotSupported(f"directions have no {aggregate}: they go round; ask for their avg")
+    around = is_round(info, aggregate)
     sums: list[Moments] = []
     shape = (0, 0)
     for how, values in parts:

@@ -116,6 +116,11 @@ class Variable:
         return any(piece.found.place.key != self.pieces[0].found.place.key for piece in self.pieces[1:])
 
     @property
+    def cells_key(self) -> Hashable:
+        """Equal for variables on the same cells, at all times."""
+        return tuple(piece.found.place.key for piece in (self.pieces if self.moves else self.pieces[:1]))
+
+    @property
     def bbox(self) -> BBox:
         """The box around its cells at all times."""
         return around_all([piece.found.place.bbox for piece in (self.pieces if self.moves else self.pieces[:1])])

@@ -17,7 +17,7 @@ from datavore_widgets.protocol.colormap import check_name, default_cmap, scale
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.queries import Canvas, LapseMapQuery, MapQuery, Style
 from datavore_widgets.service.cells import Cells
-from datavore_widgets.service.composite import Part, laid_over, latest, levels_of_values, pooled
+from datavore_widgets.service.composite import Part, is_round, laid_over, latest, levels_of_values, pooled
 from datavore_widgets.service.grid import Grid
 from datavore_widgets.service.limits import limits_of
 from datavore_widgets.service.render import Picture, painted, render
@@ -93,6 +93,8 @@ def _over_time(
         else:
             if aggregate == "latest":
                 values = latest(store, selection, steps, cells, job)
+            elif is_round(variable.info, aggregate):
+                values = store.mean_direction(selection, steps, cells, job)
             else:
                 values = store.per_cell(selection, steps, cells, job).aggregate(aggregate)
             values = values if aggregate in ("count", "std") else shifted(values, offset)

@@ -23,7 +23,6 @@ from datavore_widgets.service.grid import Grid
 from datavore_widgets.service.points import Nowhere, Points
 from datavore_widgets.service.series import missing_of
 from datavore_widgets.service.sphere import distance
-from datavore_widgets.service.track import Track
 
 __all__ = [
     "Selection",
@@ -304,10 +303,7 @@ def stamp_of(variable: Variable, step: int) -> Stamp:
 
 def same_cells(one: Variable, other: Variable) -> bool:
     """Whether two variables lie on the same grid."""
-    if isinstance(one, Track) or isinstance(other, Track):
-        return type(one) is type(other) and one.grid.key == other.grid.key
-    keys = [[piece.found.place.key for piece in variable.pieces] for variable in (one, other)]
-    return keys[0] == keys[1] if one.moves or other.moves else keys[0][0] == keys[1][0]
+    return one.cells_key == other.cells_key
 
 
 def shifted(values: NDArray[Any], offset: float) -> NDArray[Any]:

@@ -87,6 +87,11 @@ class Track(Variable):
         return False
 
     @property
+    def cells_key(self) -> Hashable:
+        """Equal for variables of the same samples."""
+        return self.points.key
+
+    @property
     def bbox(self) -> BBox:
         """The box around all its samples."""
         return self.points.bbox

@@ -47,7 +47,7 @@ def digest(*parts: Hashable) -> str:
 
 def is_preparable(variable: Variable) -> bool:
     """Whether it has times, rows and columns that stay where they are, and lies in files, which tell of changes."""
-    on_disk = all(piece.source.name for piece in variable.pieces)
+    on_disk = all(piece.source.name for piece in variable.pieces) and not variable.info.derived
     return on_disk and variable.has_time and not variable.moves and isinstance(variable.grid, RectilinearGrid)
 
 
