@@ -240,3 +240,13 @@ def test_the_explorer_shows_it_all(service: LocalService) -> None:
     explorer.view.index = "deep"
     assert "dv-hidden" in explorer.conditions._dom_classes  # it has no companion
     explorer.close()
+
+
+def test_points_are_told_as_samples_which_have_no_size(shared_data: Path) -> None:
+    with LocalService(shared_data / "dsg_trajectory_example.nc") as track:
+        view = View()
+        shown, truth = DatavoreMap(track, view), TruthLine(None, view)
+        assert shown.desk.picture is not None
+        words = plain(truth._html)
+        assert "9 of 10 samples in the picture have a value" in words
+        assert "cells" not in words

@@ -54,11 +54,13 @@ def facts_of(shown: Picture, asked: Date | None) -> list[str]:
     window = shown.query.window if isinstance(shown.query, MapQuery) else None
     if window is not None:
         facts.append(f"window of {duration(window.seconds)}, {_OVERLAP[window.overlap]}")
-    if picture.cell is not None:
+    are_points = picture.cell == (0.0, 0.0)
+    if picture.cell is not None and not are_points:
         lon, lat = (degrees(size, 3) for size in picture.cell)
         facts.append(f"cells of {lon}" if lon == lat else f"cells of {lon} × {lat}")
     if picture.valid is not None and picture.total is not None:
-        facts.append(f"{thousands(picture.valid)} of {thousands(picture.total)} cells in the picture have a value")
+        what = "samples" if are_points else "cells"
+        facts.append(f"{thousands(picture.valid)} of {thousands(picture.total)} {what} in the picture have a value")
     facts.extend(
         f"{name} {number(value, 6) if isinstance(value, int | float) else value}"
         for name, value in picture.dims.items()
