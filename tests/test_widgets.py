@@ -869,3 +869,32 @@ def test_a_closed_explorer_shows_no_late_picture(sea: Watched) -> None:
         assert explorer.desk.picture is shown
 
     asyncio.run(late())
+
+
+def test_a_logarithmic_scale_is_chosen_and_taken_back() -> None:
+    data = fields.field()
+    data["chl"] = (10.0 ** (data["sst"] / 10 - 2)).assign_attrs(long_name="chlorophyll concentration", units="mg m-3")
+    view = View(varname="chl")
+    shown, picker = DatavoreMap(LocalService(data), view), ColormapPicker(None, view)
+    assert shown.desk.picture.image.scale == "log"
+    assert picker.logarithmic.value
+    assert 0 < picker.low.value < picker.high.value
+    assert view.scale is None
+    picker.logarithmic.value = False
+    assert shown.desk.picture.image.scale == view.scale == "linear"
+    picker.logarithmic.value = True
+    picker.auto.click()
+    assert 0 < view.vmin < view.vmax
+    view.varname = "sst"
+    assert (view.scale, view.vmin, shown.desk.picture.image.scale) == (None, None, "linear")
+
+
+def test_limits_of_a_deviation_are_no_temperatures() -> None:
+    kelvin = fields.field(times=12)
+    kelvin["sst"] = (kelvin["sst"] + 273.15).assign_attrs(fields.field()["sst"].attrs, units="K")
+    view = View()
+    DatavoreMap(LocalService(kelvin), view)
+    picker = ColormapPicker(None, view)
+    view.set(lapse="2012,2012", aggregate="std")
+    assert 0 <= picker.low.value < picker.high.value < 10
+    assert picker.auto.disabled

@@ -93,13 +93,18 @@ class ColormapPicker(Panel):
         self.lock = ipywidgets.ToggleButton(
             description="Lock", icon="unlock", tooltip="Keep colours and limits when date, variable or data change"
         )
+        self.logarithmic = ipywidgets.ToggleButton(
+            description="Log",
+            tooltip="Colours follow the logarithm of the values: for what spreads over orders of magnitude",
+        )
+        self.logarithmic.add_class("dv-log")
         self.auto.add_class("dv-auto")
         self.lock.add_class("dv-lock")
         self.strip = ipywidgets.HTML()
         self.strip.add_class("dv-hint")
         limits = ipywidgets.HBox([self.low, self.high])
         limits.add_class("dv-limits")
-        buttons = ipywidgets.HBox([self.auto, self.own, self.lock])
+        buttons = ipywidgets.HBox([self.auto, self.own, self.logarithmic, self.lock])
         buttons.add_class("dv-buttons")
         self.fill([self.swatches, limits, buttons, self.strip])
 
@@ -110,14 +115,17 @@ class ColormapPicker(Panel):
         self.watch(self.swatches, "chosen", self._chose)
         self.watch(self.low, "value", self._typed)
         self.watch(self.high, "value", self._typed)
+        self.watch(self.logarithmic, "value", self._chose_scale)
         self.watch(self.lock, "value", lambda change: setattr(self.view, "locked", change["new"]))
-        self.watch(self.view, ["cmap", "vmin", "vmax", "locked"], self._refresh)
+        self.watch(self.view, ["cmap", "vmin", "vmax", "scale", "lapse", "locked"], self._refresh)
         self.watch(self.desk, ["scene", "picture"], self._refresh)
         self._refresh()
 
     def _scale(self) -> Scale:
-        scene = self.desk.scene
-        return Scale("") if scene is None else scene.scale()
+        picture, scene = self.desk.picture, self.desk.scene
+        if scene is None:
+            return Scale("")
+        return picture.scale if picture is not None and picture.scene is scene else scene.scale()
 
     def _refresh(self, _change: Any = None) -> None:
         """Show the view, without taking what is shown for a choice."""
@@ -131,18 +139,22 @@ class ColormapPicker(Panel):
             self.swatches.chosen = view.cmap or used or self.swatches.advice or self.swatches.chosen
             low = view.vmin if view.vmin is not None else drawn.vmin if drawn is not None else None
             high = view.vmax if view.vmax is not None else drawn.vmax if drawn is not None else None
+            how = view.scale or (drawn.scale if drawn is not None else "linear")
             if low is not None and high is not None:
-                self._show_limits(low, high)
+                self._show_limits(low, high, how)
+            self.logarithmic.value = how == "log"
+            self.logarithmic.disabled = scene is not None and scene.variable.kind in ("flags", "direction")
+            self.auto.disabled = view.lapse is not None  # it looks at the values of one time
             self.lock.value = view.locked
             self.lock.icon = "lock" if view.locked else "unlock"
         finally:
             self._quiet = False
 
-    def _show_limits(self, low: float, high: float) -> None:
+    def _show_limits(self, low: float, high: float, how: str) -> None:
         shown = self._scale().shown([low, high])
         decimals = tick_decimals((high - low) / 100) if high > low else 6
         for field, value in zip((self.low, self.high), shown, strict=True):
-            field.value = round(float(value), decimals)
+            field.value = float(f"{value:.3g}") if how == "log" else round(float(value), decimals)
 
     def _chose(self, change: Any) -> None:
         if not self._quiet:
@@ -158,9 +170,17 @@ class ColormapPicker(Panel):
         self._say("")
         self.view.set(vmin=low, vmax=high)
 
+    def _chose_scale(self, change: Any) -> None:
+        if self._quiet:
+            return
+        wanted = "log" if change["new"] else "linear"
+        # Limits that are right for the one may be none for the other, which begins above 0.
+        limits = {} if self.view.vmin is not None and self.view.vmin > 0 else {"vmin": None, "vmax": None}
+        self.view.set(scale=wanted, **limits)
+
     def _default(self, _button: Any) -> None:
         self._say("")
-        self.view.set(cmap=None, vmin=None, vmax=None)
+        self.view.set(cmap=None, vmin=None, vmax=None, scale=None)
 
     def _auto(self, _button: Any) -> None:
         scene = self.desk.scene
@@ -177,6 +197,8 @@ class ColormapPicker(Panel):
     def _found(self, _query: DataQuery, field: Field) -> None:
         values = np.ma.filled(np.ma.asarray(field.data, dtype=np.float64), np.nan)
         valid = values[np.isfinite(values)]
+        if self.logarithmic.value:
+            valid = valid[valid > 0]
         if not valid.size:
             self._say("No valid value is in view.")
             return
@@ -185,6 +207,9 @@ class ColormapPicker(Panel):
             self._say("All values in view are equal.")
             return
         self._say("")
+        if self.logarithmic.value:
+            self.view.set(vmin=float(f"{low:.2g}"), vmax=float(f"{high:.2g}"))
+            return
         step = 10.0 ** math.floor(math.log10((high - low) / 100))
         self.view.set(vmin=math.floor(low / step) * step, vmax=math.ceil(high / step) * step)
 
@@ -194,7 +219,7 @@ class ColormapPicker(Panel):
         self._say(sentence(error))
 
     def _busy(self, on: bool) -> None:
-        self.auto.disabled = on
+        self.auto.disabled = on or self.view.lapse is not None
 
     def _say(self, text: str) -> None:
         self.strip.value = f"<div role='alert'>{escape(text)}</div>" if text else ""

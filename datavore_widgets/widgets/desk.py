@@ -84,7 +84,7 @@ class Scene:
 
     def map_query(self, view: View, canvas: Canvas) -> MapQuery | LapseMapQuery:
         """What the view's picture is: of one time, or of the aggregate over its lapse."""
-        style = Style(view.cmap, view.vmin, view.vmax)
+        style = Style(view.cmap, view.vmin, view.vmax, view.scale)
         source = self.source(view)
         if view.lapse is None or source.date is None:
             return MapQuery(source, canvas, style, self.window(view))
@@ -325,7 +325,7 @@ class Desk(HasTraits):
         self.notice = self._settle_date(scene)
         self.problem = ""
         if before is not None and before.variable != scene.variable and not view.locked:
-            view.set(cmap=None, vmin=None, vmax=None)
+            view.set(cmap=None, vmin=None, vmax=None, scale=None)
         if not len(times.axis):
             view.lapse = None
         if view.filters is not None:
@@ -356,7 +356,7 @@ class Desk(HasTraits):
         view = self.view
         quantity = view.aggregate if view.lapse is not None and view.aggregate not in LEVELS else ""
         if quantity != self._quantity and not view.locked:
-            view.set(cmap=None, vmin=None, vmax=None)
+            view.set(cmap=None, vmin=None, vmax=None, scale=None)
         self._quantity = quantity
 
     def _failed(self, query: TimesQuery, error: Exception) -> None:

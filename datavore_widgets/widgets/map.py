@@ -47,7 +47,18 @@ _NOTHING = (
 )
 _DIMMED = 0.45
 _DEEPEST = 12  # levels of zoom
-_PICTURED = ["date", "lapse", "filters", "subtract", "window", "overlap", "cmap", "vmin", "vmax"]  # traits of a picture
+_PICTURED = [
+    "date",
+    "lapse",
+    "filters",
+    "subtract",
+    "window",
+    "overlap",
+    "cmap",
+    "vmin",
+    "vmax",
+    "scale",
+]  # of a picture
 _EXACTLY = -0.02  # levels of zoom: a view that was rounded on its way is the same view
 _UNSEEN = 768  # pixels of the first picture, asked before the browser has told the map's size
 

@@ -12,7 +12,7 @@ from datavore_widgets.errors import DatavoreError, InvalidValue, UnknownKeyword,
 from datavore_widgets.protocol.answers import Catalog
 from datavore_widgets.protocol.colormap import check_name
 from datavore_widgets.protocol.geometry import BBox, Point, parse_bbox, parse_coord
-from datavore_widgets.protocol.queries import AGGREGATES, OVERLAPS, parse_filters
+from datavore_widgets.protocol.queries import AGGREGATES, OVERLAPS, SCALES, parse_filters
 from datavore_widgets.protocol.times import GROUP_NAMES, WHOLE_LAPSE, Date, Lapse
 from datavore_widgets.widgets.basemaps import BASEMAPS
 from datavore_widgets.widgets.point_picture import Points
@@ -128,6 +128,8 @@ class View(HasTraits):
         Colour map; None: the variable's own.
     vmin, vmax : float, optional
         Colour limits in the units of the data; None: the variable's own.
+    scale : {'linear', 'log'}, optional
+        How colours follow the values; None: as suits the variable.
     locked : bool
         Whether colours and limits are kept when the variable changes.
     basemap : str
@@ -166,6 +168,7 @@ class View(HasTraits):
     cmap = Parsed(_colormap)
     vmin = Parsed(_limit)
     vmax = Parsed(_limit)
+    scale = Parsed(_one_of("scale", SCALES))
     locked = Bool(False)
     basemap = Parsed(_one_of("base map", tuple(BASEMAPS)), "coast")
     viewport = Parsed(_area)
