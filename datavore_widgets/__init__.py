@@ -25,6 +25,7 @@ _HOMES = {
     "Explorer": "datavore_widgets.widgets.explorer",
     "HiveConsole": "datavore_widgets.widgets.hive_console",
     "IndexPicker": "datavore_widgets.widgets.index_picker",
+    "Sentinel1Viewer": "datavore_widgets.widgets.sentinel1",
     "TimeseriesChart": "datavore_widgets.widgets.timeseries_chart",
     "View": "datavore_widgets.widgets.view",
     "explore": "datavore_widgets.widgets.explorer",
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from datavore_widgets.widgets.hive_console import HiveConsole as HiveConsole
     from datavore_widgets.widgets.index_picker import IndexPicker as IndexPicker
     from datavore_widgets.widgets.map import DatavoreMap as DatavoreMap
+    from datavore_widgets.widgets.sentinel1 import Sentinel1Viewer as Sentinel1Viewer
     from datavore_widgets.widgets.timeseries_chart import TimeseriesChart as TimeseriesChart
     from datavore_widgets.widgets.view import View as View
 

@@ -324,6 +324,16 @@ class Catalog:
 
     indexes: Mapping[str, IndexInfo]
 
+    @property
+    def grids(self) -> list[IndexInfo]:
+        """Those with variables that a map can show."""
+        return [info for info in self.indexes.values() if info.kind == "grid" and info.variables]
+
+    @property
+    def waves(self) -> list[IndexInfo]:
+        """Those with the acquisitions of a wave mode."""
+        return [info for info in self.indexes.values() if info.kind == "wave"]
+
     def index(self, index: str) -> IndexInfo:
         """The index of that id; `/` and `>` are equal in ids.
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from datavore_widgets.widgets.explorer import Explorer
+    from datavore_widgets.widgets.sentinel1 import Sentinel1Viewer
 
 __all__ = ["visit"]
 
 
-def visit(explorer: Explorer) -> None:
+def visit(explorer: Explorer | Sentinel1Viewer) -> None:
     """Follow the link by which the page was opened.
 
     A kernel that stands by has drawn the explorer already, and waits here until somebody comes.

@@ -14,10 +14,10 @@ from datavore_widgets.widgets.panel import Panel
 from datavore_widgets.widgets.style import STATIC
 from datavore_widgets.widgets.view import View
 
-__all__ = ["DateSlider"]
+__all__ = ["DateSlider", "TimeBar"]
 
 
-class _Bar(anywidget.AnyWidget):
+class TimeBar(anywidget.AnyWidget):
     """The front end: draws the bar, plays, and tells the position. Every other trait is Python's alone."""
 
     _esm = STATIC / "date_slider.js"
@@ -54,7 +54,7 @@ class DateSlider(Panel):
 
     def __init__(self, client: Any = None, view: View | None = None) -> None:
         super().__init__(client, view)
-        self.bar = _Bar()
+        self.bar = TimeBar()
         self.bar.layout.flex = "1 1 auto"
         self.fill([self.bar])
         self.watch(self.bar, "position", self._dragged)

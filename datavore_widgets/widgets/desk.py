@@ -37,7 +37,7 @@ from datavore_widgets.widgets.units import LEVELS, Scale, scale_of
 from datavore_widgets.widgets.view import View
 from datavore_widgets.widgets.words import PICTURE_WORDS
 
-__all__ = ["Desk", "Picture", "Scene", "sentence"]
+__all__ = ["Desk", "NothingOnGrid", "Picture", "Scene", "client_of", "sentence"]
 
 log = logging.getLogger(__name__)
 
@@ -177,7 +177,12 @@ class Picture:
         return f"{PICTURE_WORDS[image.aggregate]} of {thousands(image.steps or 0)} times, {first} to {image.time.text}"
 
 
-def _client_of(spec: Any) -> Any:
+class NothingOnGrid(InvalidValue):
+    """A catalogue without a variable that a map can show."""
+
+
+def client_of(spec: Any) -> Any:
+    """Whoever has `answer`, or the service that something names."""
     if hasattr(spec, "answer"):
         return spec
     from datavore_widgets.connect import connect  # only who names a place needs what opens it
@@ -224,7 +229,7 @@ class Desk(HasTraits):
 
     def __init__(self, client: Any, view: View) -> None:
         super().__init__()
-        self.client = _client_of(client)
+        self.client = client_of(client)
         self.spec = client
         self.view = view
         self.sheet = style.element()
@@ -232,8 +237,8 @@ class Desk(HasTraits):
         self._known: dict[tuple[str, str], Times] = {}
         self._pump: Pump[TimesQuery, Times] = Pump(self._ask_times, show=self._arrived, fail=self._failed)
         self.catalog: Catalog = self.client.answer(CatalogQuery())
-        if not any(info.variables for info in self.catalog.indexes.values()):
-            raise InvalidValue("there is nothing to show: the catalogue has no index with a variable on a grid")
+        if not self.catalog.grids:
+            raise NothingOnGrid("there is nothing to show: the catalogue has no index with a variable on a grid")
         self._open()
         view.observe(self._follow, ["index", "varname"])
         view.observe(self._requantify, ["lapse", "aggregate"])
@@ -258,17 +263,14 @@ class Desk(HasTraits):
         desk: Desk | None = view.desk
         if desk is None:
             desk = view.desk = cls(client, view)
-        elif client is not None and _client_of(client) is not desk.client:
+        elif client is not None and client_of(client) is not desk.client:
             raise InvalidValue("this view is joined to another client already; give each client a view of its own")
         return desk
 
     def _open(self) -> None:
         """The first look: the view's own wishes, else the first of everything."""
         view = self.view
-        if view.index:
-            info = self.catalog.index(view.index)
-        else:
-            info = next(info for info in self.catalog.indexes.values() if info.variables)
+        info = self.catalog.index(view.index) if view.index else self.catalog.grids[0]
         name = info.variable(view.varname).name if view.varname else next(iter(info.variables), "")
         view.catalog = self.catalog
         view.set(index=info.index, varname=name)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from datavore_widgets.errors import DatavoreError
+from datavore_widgets.protocol.queries import CatalogQuery
 from datavore_widgets.widgets.area_fields import AreaFields
 from datavore_widgets.widgets.basemap_picker import BasemapPicker
 from datavore_widgets.widgets.color_bar import ColorBar
@@ -14,7 +15,7 @@ from datavore_widgets.widgets.colormap_picker import ColormapPicker
 from datavore_widgets.widgets.conditions import Conditions
 from datavore_widgets.widgets.date_slider import DateSlider
 from datavore_widgets.widgets.deck import Deck, Tab
-from datavore_widgets.widgets.desk import sentence
+from datavore_widgets.widgets.desk import NothingOnGrid, client_of, sentence
 from datavore_widgets.widgets.index_picker import IndexPicker
 from datavore_widgets.widgets.link import traits_of
 from datavore_widgets.widgets.map import DatavoreMap
@@ -29,6 +30,7 @@ from datavore_widgets.widgets.window_picker import WindowPicker
 
 if TYPE_CHECKING:
     from datavore_widgets.widgets.hive_console import HiveConsole
+    from datavore_widgets.widgets.sentinel1 import Sentinel1Viewer
 
 __all__ = ["Explorer", "explore"]
 
@@ -147,7 +149,16 @@ class Explorer(Panel):
         if (console := self.console) is not None:
             console.layout.height = None
             tabs.append(Tab("HiveQL", "Queries over tables", lambda: console))
+        if self.desk.catalog.waves:
+            tabs.append(Tab("Sentinel-1", "Spectra of the wave mode: swell, wind, the wave model", self._waves))
         return tabs
+
+    def _waves(self) -> Sentinel1Viewer:
+        from datavore_widgets.widgets.sentinel1 import (
+            Sentinel1Viewer,
+        )  # when its tab is chosen: its tables take a while
+
+        return Sentinel1Viewer(self.desk.client, self.view, map=self.map)
 
     def _tell(self, _change: Any = None) -> None:
         self.status.value = f"<div role='status'>{escape(self.desk.status)}</div>"
@@ -177,8 +188,10 @@ def _section(title: str, *parts: ipywidgets.Widget) -> ipywidgets.VBox:
     return box
 
 
-def explore(spec: Any = None, *, height: str = "780px", console: Any = False, **view: Any) -> Explorer:
-    """Open the explorer.
+def explore(
+    spec: Any = None, *, height: str = "780px", console: Any = False, **view: Any
+) -> Explorer | Sentinel1Viewer:
+    """Open the explorer; where there is nothing but a wave mode of Sentinel-1, its viewer.
 
     Parameters
     ----------
@@ -200,4 +213,12 @@ def explore(spec: Any = None, *, height: str = "780px", console: Any = False, **
     --------
     >>> explore("sst_*.nc", bbox=[-60, 3, -22, 27], groupby="yyyy-MM")  # doctest: +SKIP
     """
-    return Explorer(spec, View(**view), height=height, console=console)
+    try:
+        return Explorer(spec, View(**view), height=height, console=console)
+    except NothingOnGrid:
+        client = client_of(spec)
+        if not client.answer(CatalogQuery()).waves:
+            raise
+        from datavore_widgets.widgets.sentinel1 import Sentinel1Viewer
+
+        return Sentinel1Viewer(client, View(**view))

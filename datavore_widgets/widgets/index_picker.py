@@ -48,7 +48,7 @@ class IndexPicker(Panel):
         info = self.desk.catalog.index(self.view.index)
         self._quiet = True
         try:
-            indexes = [(i.title or i.name, i.index) for i in self.desk.catalog.indexes.values() if i.variables]
+            indexes = [(i.title or i.name, i.index) for i in self.desk.catalog.grids]
             _offer(self.index, indexes, info.index)
             _offer(self.variable, [(v.label, v.name) for v in info.variables.values()], self.view.varname)
         finally:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import logging
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -303,20 +302,8 @@ class DatavoreMap(Panel):
     # What is chosen on it
 
     def _drew(self, corners: tuple[float, float, float, float], size: tuple[float, float]) -> None:
-        if self._frame is None:
-            return
-        # The size that it was drawn at: Leaflet tells that of a map that has just been resized a while later.
-        frame = self._frame.resized(*size)
-        left, top, right, bottom = corners
-        west, north = frame.at(left, top)
-        east, south = frame.at(right, bottom)
-        home = wrap180(west)
-        far = home + (east - west)
-        if 180.0 < far < home + 360.0:
-            far -= 360.0
-        # No more digits than the mouse can mean.
-        digits = max(0, math.ceil(-math.log10((frame.east - frame.west) / frame.width)))
-        self.view.bbox = tuple(round(edge, digits) for edge in (home, south, far, north))
+        if self._frame is not None:
+            self.view.bbox = self._frame.drawn(corners, size)
 
     def _touched(self, **event: Any) -> None:
         if event.get("type") != "click" or self._tool.active:

@@ -45,9 +45,16 @@ class _Sheet(anywidget.AnyWidget):
 
 
 class TimePlot:
-    """A figure of lines over time, redrawn as a whole."""
+    """A figure of lines over time, redrawn as a whole.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    value_ticks : int
+        The most ticks on the axis of values.
+    """
+
+    def __init__(self, value_ticks: int = _VALUE_TICKS) -> None:
+        self._value_ticks = value_ticks
         self._times = bqplot.DateScale()
         self._values = bqplot.LinearScale()
         self._x_axis = bqplot.Axis(scale=self._times, grid_lines="none")
@@ -86,7 +93,14 @@ class TimePlot:
             preserve_domain={"x": True},
         )
 
-    def draw(self, curves: Sequence[tuple[Curve, str, str]], label: str = "", *, lines: bool = True) -> None:
+    def draw(
+        self,
+        curves: Sequence[tuple[Curve, str, str]],
+        label: str = "",
+        *,
+        lines: bool = True,
+        colors: Sequence[str] = COLORS,
+    ) -> None:
         """Show these curves and no other.
 
         Parameters
@@ -97,9 +111,13 @@ class TimePlot:
             Of the axis of values.
         lines : bool
             Whether the points of a curve are joined; else each has its dot.
+        colors : sequence of str
+            Of the curves, in their order.
         """
         if curves:
             self._set_domain([curve for curve, _, _ in curves])
+        for number, color in enumerate(colors):
+            self.marks[number].colors = self.dots[number].colors = [color]
         for number in range(MOST_LINES):
             self._set_line(number, curves[number][0] if number < len(curves) else None, lines)
         self._y_axis.label = label
@@ -107,7 +125,7 @@ class TimePlot:
             {
                 "name": name,
                 "units": units,
-                "color": COLORS[number],
+                "color": colors[number],
                 "labels": curve.labels.astype("<i8").tobytes(),
                 "millis": curve.millis.astype("<f8").tobytes(),
                 "values": curve.values.astype("<f8").tobytes(),
@@ -130,7 +148,7 @@ class TimePlot:
         with self._values.hold_sync():
             self._values.min, self._values.max = low, high
         dates, date_format = time_ticks(first, last)
-        values, decimals = ticks(low, high, _VALUE_TICKS)
+        values, decimals = ticks(low, high, self._value_ticks)
         # The format goes first: bqplot writes the ticks anew when their values come, not when the format does.
         self._x_axis.tick_format = date_format
         self._x_axis.tick_values = dates

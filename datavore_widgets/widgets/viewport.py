@@ -102,6 +102,30 @@ class Frame:
         span = (self.east - self.west) * width / self.width
         return Frame(self.centre - span / 2, south, self.centre + span / 2, north, width, height)
 
+    def drawn(
+        self, corners: tuple[float, float, float, float], size: tuple[float, float]
+    ) -> tuple[float, float, float, float]:
+        """(west, south, east, north) of a box drawn on the map, with no more digits than the mouse can mean.
+
+        Parameters
+        ----------
+        corners : (left, top, right, bottom)
+            Parts of the width and height, from the upper left corner.
+        size : (width, height)
+            Pixels of the map when it was drawn: Leaflet tells those of a map just resized a while later.
+        """
+        frame = self.resized(*size)
+        left, top, right, bottom = corners
+        west, north = frame.at(left, top)
+        east, south = frame.at(right, bottom)
+        home = wrap180(west)
+        far = home + (east - west)
+        if 180.0 < far < home + 360.0:
+            far -= 360.0
+        digits = max(0, math.ceil(-math.log10((frame.east - frame.west) / frame.width)))
+        west, south, east, north = (round(edge, digits) for edge in (home, south, far, north))
+        return west, south, east, north
+
     def near(self, lon: float) -> float:
         """The copy of a meridian that lies nearest to the middle of the map."""
         return lon + 360.0 * round((self.centre - lon) / 360.0)
