@@ -21,6 +21,7 @@ from datavore_widgets.errors import Cancelled, InvalidValue, NoData, Unreadable
 from datavore_widgets.protocol.geometry import BBox
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.service.catalog import open_catalog
+from datavore_widgets.service.cells import Cells
 from datavore_widgets.service.decode import Packing, labels_from_times
 from datavore_widgets.service.files import FileSource, OpenFiles
 
@@ -322,7 +323,8 @@ def test_thirty_days_in_february_stay(tmp_path):
     ("units", "calendar", "word"),
     [
         (None, None, "units None"),
-        ("months since 2000-01-01", "standard", "cannot be"),
+        ("fortnights since 2000-01-01", "standard", "cannot be"),
+        ("months since 2000-01-31", "standard", "not every month has"),
         ("days since the flood", "standard", "cannot be"),
         ("days since 2000-01-01", "mayan", "mayan"),
         ("days since 2000-01-01", "none", "none"),
@@ -342,6 +344,68 @@ def test_a_time_axis_that_cannot_be_decoded_is_listed_with_its_numbers(units, ca
     assert word in reason
     second = variable.read(None, (1,), slice(None), np.arange(36))
     assert np.array_equal(second, fields.field()["sst"].values[1], equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    ("units", "calendar", "numbers", "first", "last"),
+    [
+        ("days since 0000-01-01", "standard", [0, 31], "0000-01-01", "0000-02-01"),
+        ("hour since 0000-01-01 00:00:00", "standard", [0, 24], "0000-01-01", "0000-01-02"),
+        ("days since 2000", "standard", [0, 1], "2000-01-01", "2000-01-02"),
+        ("days since 2000-02", "noleap", [0, 28], "2000-02-01", "2000-03-01"),
+        ("months since 1960-01-01", "360", [0, 13], "1960-01-01", "1961-02-01"),
+        ("months since 1960-01-01", "standard", [0, 1], "1960-01-01", "1960-02-01"),
+        ("years since 1900-07-16", "noleap", [0, 100], "1900-07-16", "2000-07-16"),
+        ("microseconds since 1970-01-01", "standard", [0, 86_400_000_001], "1970-01-01", "1970-01-02"),
+        ("day as %Y%m%d.%f", "360_day", [20000230.0, 20000301.0], "2000-02-30", "2000-03-01"),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.float64, np.int64])
+def test_times_in_unusual_units_are_dated(units, calendar, numbers, first, last, dtype):
+    dataset = fields.field(times=2).drop_vars("time")
+    attrs = {"units": units, "calendar": calendar}
+    info = open_catalog({"a": dataset.assign_coords(time=("time", np.array(numbers, dtype), attrs))}).info().index("a")
+    assert (info.first, info.last) == (f"{first}T00:00:00Z", f"{last}T00:00:00Z")
+
+
+@pytest.mark.parametrize(
+    "names", ["nav_lon nav_lat", "lon_u lat_u", "xc yc", "ETOPO60X ETOPO60Y", "glamt gphit", "TLONG TLAT"]
+)
+def test_common_names_are_enough(names):
+    lon, lat = names.split()
+    dataset = fields.no_time().rename(lon=lon, lat=lat)
+    for name in (lon, lat):
+        dataset[name].attrs = {}
+    assert only(open_catalog(dataset)).grid.shape == (18, 36)
+    dataset[lon].attrs = {"units": "m"}
+    with pytest.raises(Unreadable, match="no longitude"):
+        open_catalog(dataset)
+
+
+@pytest.mark.parametrize("attrs", [{"standard_name": "projection_x_coordinate", "units": "m"}, {"units": "m"}, {}])
+def test_a_grid_mapping_is_enough_for_axes_called_x_and_y(attrs):
+    mapping = {
+        "grid_mapping_name": "polar_stereographic",
+        "straight_vertical_longitude_from_pole": -45.0,
+        "latitude_of_projection_origin": 90.0,
+        "standard_parallel": 70.0,
+    }
+    axis = np.arange(-2e6, 2.1e6, 5e5)
+    other = {**attrs, **({"standard_name": "projection_y_coordinate"} if "standard_name" in attrs else {})}
+    dataset = xr.Dataset(
+        {
+            "sic": (("y", "x"), np.zeros((9, 9)), {"grid_mapping": "crs"}),
+            "crs": ((), 0, mapping),
+            "x": ("x", axis, attrs),
+            "y": ("y", axis[::-1], other),
+        }
+    )
+    grid = only(open_catalog(dataset)).grid
+    lon, lat = grid.coordinates(Cells.whole(grid.shape))
+    assert lat[4, 4] == pytest.approx(90.0)
+    # Straight down from the pole in the picture is the meridian of 45 W.
+    assert lon[8, 4] == pytest.approx(-45.0)
+    assert lon[4, 8] == pytest.approx(45.0)
 
 
 def test_times_of_which_some_are_missing_are_positions():

@@ -262,6 +262,18 @@ def test_a_map_of_a_lapse_of_samples_is_the_mean_in_each_pixel(drifting: LocalSe
                 assert abs(drawn[row, column, 0] / 255 * 40 - own.mean()) < 40 / 254 + 0.02
 
 
+def test_a_window_without_samples_in_the_box_is_empty_whatever_was_there_before(drifting: LocalService) -> None:
+    table = every_sample()
+    lon, lat = float((table["lon"][0] + 180) % 360 - 180), float(table["lat"][0])
+    near = (np.abs((table["lon"] - lon + 180) % 360 - 180) < 0.02) & (np.abs(table["lat"] - lat) < 0.02)
+    assert near.sum() == 1
+    box = BBox(lon - 0.01, lat - 0.01, lon + 0.01, lat + 0.01)
+    source = Source("d", "temp", Date("20200103"))
+    image = drifting.answer(MapQuery(source, Canvas(box, 20), STYLE, Window(86400)))
+    assert (image.valid, image.total) == (0, 0)
+    assert not pixels(image.png)[..., 3].any()
+
+
 def test_files_are_those_with_samples_there_and_then(drifting: LocalService) -> None:
     def names(box: BBox, lapse: Lapse = ALWAYS) -> list[str]:
         return sorted(Path(file).name for file in drifting.answer(FilesQuery("d", "temp", box, lapse)).files)

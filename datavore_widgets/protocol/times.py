@@ -56,6 +56,7 @@ _CALENDAR_NAMES = {
     "all_leap": "all_leap",
     "366_day": "all_leap",
     "360_day": "360_day",
+    "360": "360_day",
     "julian": "julian",
 }
 

@@ -23,13 +23,20 @@ __all__ = ["FEATURES", "Horizontal", "coordinate_names", "horizontal", "is_swath
 _LON_UNITS = frozenset({"degrees_east", "degree_east", "degrees_e", "degree_e", "degreese", "degreee"})
 _LAT_UNITS = frozenset({"degrees_north", "degree_north", "degrees_n", "degree_n", "degreesn", "degreen"})
 _STAGGER = r"(_(rho|psi|[cftuvw]|grid_[tuvwf]))?"
-_LON_NAME = re.compile(rf"(nav_lon|lon|lons|long|longitude|longitudes|xlong|glon|[tu]long|geolon){_STAGGER}")
-_LAT_NAME = re.compile(rf"(nav_lat|lat|lats|latitude|latitudes|xlat|glat|[tu]lat|geolat){_STAGGER}")
+_LON_NAME = re.compile(
+    rf"(nav_lon|lon|lons|long|longitude|longitudes|xlong|glon|[tuvpq]long?|geolon|xc|grid_lont?){_STAGGER}|"
+    r"glam[tuvf]|x[tu]_ocean|etopo\d+x"
+)
+_LAT_NAME = re.compile(
+    rf"(nav_lat|lat|lats|latitude|latitudes|xlat|glat|[tuvpq]lat|geolat|yc|grid_latt?){_STAGGER}|"
+    r"gphi[tuvf]|y[tu]_ocean|etopo\d+y"
+)
 _TIME_NAMES = frozenset({"time", "times", "time_counter", "ocean_time"})
 _OTHER_FRAMES = ("grid_", "projection_")
 """Standard names of rotated and projected coordinates begin so; they are no longitudes, whatever else they say."""
 _FRAME_X = ("grid_longitude", "projection_x_coordinate", "projection_x_angular_coordinate")
 _FRAME_Y = ("grid_latitude", "projection_y_coordinate", "projection_y_angular_coordinate")
+_NAMES_X, _NAMES_Y = ("x", "xc", "xgrid", "easting", "rlon", "i"), ("y", "yc", "ygrid", "northing", "rlat", "j")
 FEATURES = ("point", "timeseries", "trajectory", "profile", "timeseriesprofile", "trajectoryprofile")
 """Discrete sampling geometries of CF 9.1: places that are listed, whatever the shape of the list."""
 
@@ -158,7 +165,7 @@ def horizontal(
         # At least one of them is the same for all.
         columns = next((str(dim) for name in (lon, lat) for dim in stored[name].dims), "")
         return Horizontal(lon, lat, columns, "", "points")
-    if lon is None and lat is None and any(_has_times(stored, kinds, str(dim)) for dim in variable.dims):
+    if lon is None and lat is None and _is_a_series(stored, kinds, variable):
         return Horizontal("", "", "", "", "nowhere")
     missing = " and ".join(word for word, name in (("longitude", lon), ("latitude", lat)) if name is None)
     raise InvalidValue(f"its dimensions ({', '.join(map(str, variable.dims))}) have no {missing}")
@@ -223,6 +230,24 @@ def _mesh(stored: Mapping[str, xr.Variable], variable: xr.Variable) -> Horizonta
     return None if along is None else Horizontal(lon, lat, along, "", "mesh", str(variable.attrs["mesh"]))
 
 
+def _is_a_series(stored: Mapping[str, xr.Variable], kinds: Mapping[str, str | None], variable: xr.Variable) -> bool:
+    """Whether a variable has times, and further dimensions that are told and not those of an unknown map."""
+    rest = [str(dim) for dim in variable.dims if not _has_times(stored, kinds, str(dim))]
+    told = [stored[dim] for dim in rest if dim in stored and stored[dim].dims == (dim,)]
+    flat = any(_side(str(axis.dims[0]), axis) is not None for axis in told)
+    return len(rest) < variable.ndim and len(told) == len(rest) and not flat
+
+
+def _side(dim: str, axis: xr.Variable) -> str | None:
+    """`x` or `y`: which side of a map an axis in another frame is, by standard name, axis, or name."""
+    standard = str(axis.attrs.get("standard_name", "")).lower()
+    word = str(axis.attrs.get("axis", "")).upper()
+    for side, standards, names in (("x", _FRAME_X, _NAMES_X), ("y", _FRAME_Y, _NAMES_Y)):
+        if standard in standards or (not standard and (word == side.upper() or (not word and dim.lower() in names))):
+            return side
+    return None
+
+
 def _has_times(stored: Mapping[str, xr.Variable], kinds: Mapping[str, str | None], dim: str) -> bool:
     """Whether a dimension has times."""
     return any(kinds.get(name) == "time" and other.dims == (dim,) for name, other in stored.items())
@@ -260,10 +285,8 @@ def _frame(stored: Mapping[str, xr.Variable], variable: xr.Variable) -> Horizont
         return None
     axes: dict[str, str] = {}
     for dim in map(str, variable.dims):
-        if dim in stored and stored[dim].dims == (dim,):
-            standard = str(stored[dim].attrs.get("standard_name", "")).lower()
-            if standard in _FRAME_X or standard in _FRAME_Y:
-                axes["x" if standard in _FRAME_X else "y"] = dim
+        if dim in stored and stored[dim].dims == (dim,) and (side := _side(dim, stored[dim])) is not None:
+            axes[side] = dim
     if len(axes) < 2:
         return None
     return Horizontal(axes["x"], axes["y"], axes["x"], axes["y"], "frame", mapping)

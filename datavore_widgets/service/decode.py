@@ -25,8 +25,19 @@ from datavore_widgets.protocol.times import (
 
 __all__ = ["Packing", "combined", "flag_masks", "flag_meanings", "is_time_unit", "labels_from_times", "millis_of_unit"]
 
-_MILLIS = {"milli": 1, "second": 1000, "minute": 60_000, "hour": 3_600_000, "day": 86_400_000, "week": 604_800_000}
+_MILLIS = {
+    "nano": 1e-6,
+    "micro": 1e-3,
+    "milli": 1,
+    "second": 1000,
+    "minute": 60_000,
+    "hour": 3_600_000,
+    "day": 86_400_000,
+    "week": 604_800_000,
+}
 _UNIT_NAMES = {
+    **dict.fromkeys(("nanoseconds", "nanosecond", "nanosec", "nsec", "ns"), "nano"),
+    **dict.fromkeys(("microseconds", "microsecond", "microsec", "usec", "us"), "micro"),
     **dict.fromkeys(("milliseconds", "millisecond", "millisec", "millisecs", "msec", "msecs", "ms"), "milli"),
     **dict.fromkeys(("seconds", "second", "sec", "secs", "s"), "second"),
     **dict.fromkeys(("minutes", "minute", "min", "mins"), "minute"),
@@ -36,11 +47,14 @@ _UNIT_NAMES = {
 }
 _SINCE = re.compile(r"^\s*(?P<unit>[A-Za-z]+)\s+since\s+(?P<start>\S.*?)\s*$", re.IGNORECASE)
 _START = re.compile(
-    r"(?P<year>[+-]?\d{1,4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})"
+    r"(?P<year>[+-]?\d{1,4})(?:-(?P<month>\d{1,2})(?:-(?P<day>\d{1,2}))?)?"
     r"(?:[T ]+(?P<hour>\d{1,2})(?::(?P<minute>\d{1,2})(?::(?P<second>\d{1,2}(?:\.\d*)?))?)?)?"
     r"\s*(?P<zone>Z|UTC|GMT|[+-]\d{1,2}(?::?\d{2})?)?$",
     re.IGNORECASE,
 )
+_AS_DIGITS = re.compile(r"^\s*days?\s+as\s+%Y%m%d(\.%f)?\s*$", re.IGNORECASE)
+"""Dates written as the digits of a number, with the part of the day behind the point: what CDO makes."""
+_MONTHS = {"month": 1, "months": 1, "year": 12, "years": 12}
 _DAY = 86_400_000
 _MOST_BITS = 4
 """Bits of flags whose combinations are categories: 16 of them."""
@@ -282,7 +296,7 @@ def millis_of_unit(units: Any) -> float:
 
 def is_time_unit(units: Any) -> bool:
     """Whether units read `<unit> since <date>`."""
-    return isinstance(units, str) and _SINCE.match(units) is not None
+    return isinstance(units, str) and (_SINCE.match(units) is not None or _AS_DIGITS.match(units) is not None)
 
 
 def labels_from_times(
@@ -318,14 +332,15 @@ def labels_from_times(
         raise InvalidValue(f"its times are no numbers but {flat.dtype}")
     units = attrs.get("units")
     match = _SINCE.match(units) if isinstance(units, str) else None
-    if match is None:
+    as_digits = isinstance(units, str) and _AS_DIGITS.match(units) is not None
+    if match is None and not as_digits:
         raise InvalidValue(f"its times have the units {units!r}; they are written '<unit> since <date>'")
     calendar = canonical_calendar(str(attrs.get("calendar") or "standard"))
     numbers = Packing.of(flat.dtype, attrs).decode(flat)
     flat = np.ma.getdata(numbers)
     if np.ma.getmaskarray(numbers).any() or not np.isfinite(flat).all():
         raise InvalidValue("some of its times are missing")
-    return _labels_since(flat, match, calendar), calendar
+    return (_labels_of_digits(flat, calendar) if match is None else _labels_since(flat, match, calendar)), calendar
 
 
 def _first(values: NDArray[Any], attrs: Mapping[str, Any]) -> NDArray[Any]:
@@ -356,12 +371,13 @@ def _labels_since(flat: NDArray[Any], match: re.Match[str], calendar: str) -> ND
     step = _MILLIS.get(_UNIT_NAMES.get(unit, ""))
     if step is None and calendar == "360_day" and unit in ("month", "months"):
         step = 30 * _DAY
-    if step is None or start is None:
+    is_whole = unit in _MONTHS and bool((flat == np.rint(flat)).all())
+    if start is None or (step is None and not is_whole):
         raise InvalidValue(
             f"its times with the units {match.string!r} cannot be decoded: they are milliseconds, seconds, minutes, "
-            "hours, days or weeks since YYYY-MM-DD hh:mm:ss"
+            "hours, days or weeks, or a whole number of months or years, since YYYY-MM-DD hh:mm:ss"
         )
-    year, month, day_of_month = (int(start[name]) for name in ("year", "month", "day"))
+    year, month, day_of_month = int(start["year"]), int(start["month"] or 1), int(start["day"] or 1)
     # A day that is counted and comes back as another one is none of the calendar.
     day = day_number(year, min(max(month, 1), 12), day_of_month, calendar)
     if tuple(int(part) for part in date_of_day(day, calendar)) != (year, month, day_of_month):
@@ -369,12 +385,45 @@ def _labels_since(flat: NDArray[Any], match: re.Match[str], calendar: str) -> ND
             f"its times are counted from {match['start']!r}, which is no date of the calendar {calendar}"
         )
     seconds = int(start["hour"] or 0) * 3600 + int(start["minute"] or 0) * 60 + float(start["second"] or 0)
-    origin = int(day) * _DAY + round(seconds * 1000) - _zone_millis(start["zone"])
+    clock = round(seconds * 1000) - _zone_millis(start["zone"])
+    if step is None:
+        return _labels_of_millis(_months_on(flat, _MONTHS[unit], year, month, day_of_month, calendar) + clock, calendar)
+    origin = int(day) * _DAY + clock
     if flat.size and float(np.abs(flat.astype(np.float64)).max()) * step > _EXACT:
         raise InvalidValue(f"its times reach {flat.max()} {match.string!r}, which is no time")
-    elapsed = flat.astype(np.int64) * step if flat.dtype.kind in "iu" else np.rint(flat.astype(np.float64) * step)
+    if flat.dtype.kind in "iu":
+        # A millisecond is a whole number of the smaller units: rounded, and none of their digits is lost.
+        ticks, whole = flat.astype(np.int64), round(1 / step) if step < 1 else 1
+        elapsed = (ticks + whole // 2) // whole if step < 1 else ticks * int(step)
+    else:
+        elapsed = np.rint(flat.astype(np.float64) * step)
     millis = origin + elapsed.astype(np.int64)
     return _labels_of_millis(millis, calendar)
+
+
+def _months_on(flat: NDArray[Any], each: int, year: int, month: int, day: int, calendar: str) -> NDArray[np.int64]:
+    """Milliseconds on the calendar's own count of a date and whole months after it.
+
+    Raises
+    ------
+    InvalidValue
+        When a month has no such day.
+    """
+    months = year * 12 + month - 1 + np.rint(flat).astype(np.int64) * each
+    days = day_number(months // 12, months % 12 + 1, np.full(months.shape, day), calendar)
+    if (np.asarray(date_of_day(days, calendar)[2]) != day).any():
+        raise InvalidValue(f"its times are counted in months from a day {day}, which not every month has")
+    return days * _DAY
+
+
+def _labels_of_digits(flat: NDArray[Any], calendar: str) -> NDArray[np.int64]:
+    """Labels of dates written as the digits of a number."""
+    whole = np.floor(flat.astype(np.float64)).astype(np.int64)
+    parts = whole // 10_000, whole // 100 % 100, whole % 100
+    days = day_number(parts[0], np.clip(parts[1], 1, 12), parts[2], calendar)
+    if any((np.asarray(own) != told).any() for own, told in zip(date_of_day(days, calendar), parts, strict=True)):
+        raise InvalidValue(f"its times are no dates of the calendar {calendar}")
+    return _labels_of_millis(days * _DAY + np.rint((flat - whole) * _DAY).astype(np.int64), calendar)
 
 
 def _labels_of_millis(millis: NDArray[np.int64], calendar: str) -> NDArray[np.int64]:

@@ -67,6 +67,9 @@ def grid_of_frame(x: FloatArray, y: FloatArray, units: tuple[str, str], mapping:
 
 def _scale(unit: str, mapping: Mapping[str, Any]) -> float:
     unit = unit.strip().lower()
+    if not unit:
+        # Not told: as the frame counts.
+        return 1.0
     if unit in _LENGTHS:
         return _LENGTHS[unit]
     if unit.startswith("degree"):

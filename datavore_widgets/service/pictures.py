@@ -145,7 +145,8 @@ def _composed(
             for step in [run.start] if isinstance(selection.variable, Track) else reversed(range(run.start, run.stop)):
                 values = shifted(store.field(selection, step, cells, job), offset)
                 present = ~missing_of(values)[among]
-                np.add(counts, (int(np.count_nonzero(present)), present.size), out=counts)
+                if cells.count:
+                    np.add(counts, (int(np.count_nonzero(present)), present.size), out=counts)
                 yield Part(how, values)
 
     values = pooled(parts(), aggregate, selection.variable.info) if aggregate != "latest" else np.zeros(0)
@@ -183,7 +184,7 @@ def _view(
     cells = variable.during(window_of(grid, canvas), steps)
     if cells.count == 0:
         # Some cell elsewhere: it is not seen, so the picture is empty, and true.
-        cells = Cells(slice(0, 1), np.zeros(1, dtype=np.int64))
+        cells = Cells(slice(0, 1), np.zeros(1, dtype=np.int64), mask=np.zeros((1, 1), dtype=bool))
     every = max(math.ceil(math.sqrt(cells.count * variable.dtype.itemsize / store.caps.array_bytes)), 1)
     row_step = column_step = every
     if canvas.reduce == "stride":
@@ -221,7 +222,7 @@ def _drawn(
 ) -> MapImage:
     present = ~missing_of(values)[cells.among(grid.touching(picture_bbox(canvas)))]
     picture = render(grid.part(cells), values, canvas, style, info.kind, info.flags)
-    counts = int(np.count_nonzero(present)), int(present.size)
+    counts = (int(np.count_nonzero(present)), int(present.size)) if cells.count else (0, 0)
     told = _told(store, selection, grid, picture, counts, style, info)
     if canvas.resample and not grid.is_smooth and info.kind in ("continuous", "anomaly"):
         told = replace(told, note=_and(told.note, "drawn cell by cell, as grids with two-dimensional coordinates are"))
