@@ -8,6 +8,7 @@ import math
 import string
 import struct
 import zlib
+from dataclasses import replace
 
 import msgpack
 import numpy as np
@@ -19,6 +20,7 @@ from same import assert_same
 
 from datavore_widgets import errors
 from datavore_widgets.protocol import arrays, payloads, problems, wire
+from datavore_widgets.protocol.aggregates import FURTHER_AGGREGATES
 from datavore_widgets.protocol.answers import (
     Catalog,
     CellList,
@@ -30,6 +32,7 @@ from datavore_widgets.protocol.answers import (
     MapImage,
     Series,
     Times,
+    Trend,
     VariableInfo,
 )
 from datavore_widgets.protocol.geometry import GLOBAL, BBox, Point
@@ -59,7 +62,9 @@ from datavore_widgets.protocol.queries import (
     Window,
 )
 from datavore_widgets.protocol.times import (
+    CLIMATOLOGIES,
     GROUP_NAMES,
+    GROUPINGS,
     WHOLE_LAPSE,
     Date,
     Lapse,
@@ -129,14 +134,34 @@ styles = st.builds(
     st.none() | st.floats(1, 9),
     st.none() | st.sampled_from(SCALES),
 )
-aggregates, groups = st.sampled_from(AGGREGATES), st.none() | st.sampled_from(GROUP_NAMES)
 windows = st.builds(Window, positive, st.sampled_from(OVERLAPS))
+aggregates = st.sampled_from((*AGGREGATES, *FURTHER_AGGREGATES, "p5", "p99")) | names.map("fraction:{}".format)
+groups, climatologies = st.none() | st.sampled_from(GROUPINGS), st.sampled_from(CLIMATOLOGIES)
+years = st.lists(st.integers(0, 9999), min_size=2, max_size=2).map(lambda pair: (min(pair), max(pair)))
+
+
+@st.composite
+def series_queries(draw: st.DrawFn) -> SeriesQuery:
+    query = draw(
+        st.builds(SeriesQuery, ids, names, boxes() | points, lapses, groups, aggregates, filters, subtract=less)
+    )
+    anomaly, is_climatology = draw(st.none() | climatologies), query.groupby in CLIMATOLOGIES
+    based = anomaly is not None or is_climatology
+    return replace(
+        query,
+        anomaly=anomaly,
+        base=draw(st.none() | years) if based else None,
+        trend=draw(st.booleans()) and not is_climatology,
+        reach=draw(st.none() | positive),
+    )
+
+
 queries = st.one_of(
     st.builds(MapQuery, sources, canvases, styles),
     st.builds(MapQuery, sources.filter(lambda source: source.date is not None), canvases, styles, windows),
     st.builds(LapseMapQuery, ids, names, canvases, lapses, aggregates, filters, styles, subtract=less),
     st.builds(DataQuery, sources, boxes(), st.none() | st.integers(1, 5000), st.booleans()),
-    st.builds(SeriesQuery, ids, names, boxes() | points, lapses, groups, aggregates, filters, subtract=less),
+    series_queries(),
     st.builds(
         ExtractQuery, ids, st.lists(names, min_size=1, max_size=3).map(tuple), boxes() | points, lapses, filters, less
     ),
@@ -161,6 +186,14 @@ def test_every_query_reads_back_as_itself(query):
     assert not set(path + options) & set(" <>\"'#{}")
 
 
+def has_further_words(query) -> bool:
+    if isinstance(query, SeriesQuery):
+        added = query.anomaly, query.base, query.reach, query.trend or None
+        if query.groupby not in (None, *GROUP_NAMES) or any(word is not None for word in added):
+            return True
+    return isinstance(query, SeriesQuery | LapseMapQuery) and query.aggregate not in AGGREGATES
+
+
 @given(queries)
 def test_a_plain_request_keeps_to_what_published_servers_know(query):
     try:
@@ -168,8 +201,14 @@ def test_a_plain_request_keeps_to_what_published_servers_know(query):
     except errors.NotSupported:
         asks_more = getattr(query, "subtract", "") or getattr(query, "window", None)
         asks_more = asks_more or getattr(getattr(query, "source", None), "subtract", "")
-        assert isinstance(query, AcquisitionsQuery | SpectrumQuery) or asks_more or query.filters
+        assert (
+            isinstance(query, AcquisitionsQuery | SpectrumQuery)
+            or asks_more
+            or query.filters
+            or has_further_words(query)
+        )
         return
+    assert not has_further_words(query)
     known = {"nearest", "filters", "vMin", "vMax", "cmap", "offset", "resolution", "paramsPlot", "list"}
     known |= {"groupby", "sm", "mapper_id", "format", "dl", "inv"}
     assert {name for name, _ in request.options} <= known
@@ -346,7 +385,13 @@ def images(draw: st.DrawFn) -> MapImage:
         draw(st.none() | aggregates),
         draw(chosen_dims),
         draw(any_text),
+        weighting=draw(any_text),
+        period=None if time is None else draw(st.none() | st.just((time, time))),
+        time_method=draw(any_text),
     )
+
+
+trends = st.builds(Trend, finite, maybe_float, maybe_float, finite, st.integers(0, 10**6), maybe_float, finite)
 
 
 @st.composite
@@ -364,6 +409,18 @@ def series(draw: st.DrawFn) -> Series:
         draw(st.none() | st.tuples(finite, finite)),
         draw(maybe_float),
         draw(chosen_dims),
+        draw(st.none() | hnp.arrays("i8", count, elements=st.integers(0, 10**9))),
+        draw(st.none() | hnp.arrays("?", count)),
+        draw(st.none() | hnp.arrays("i8", count, elements=st.integers(0, 10**9))),
+        draw(st.none() | st.just(np.stack([axis.labels, axis.labels], axis=1))),
+        draw(st.booleans()),
+        draw(st.none() | aggregates),
+        draw(groups),
+        draw(any_text),
+        draw(any_text),
+        draw(st.none() | climatologies),
+        draw(st.none() | years),
+        draw(st.none() | trends),
     )
 
 

@@ -6,6 +6,7 @@ import functools
 import re
 import string
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -30,6 +31,7 @@ from datavore_widgets.protocol.queries import (
     parse_filters,
 )
 from datavore_widgets.protocol.times import Date, Lapse, TimeAxis
+from datavore_widgets.protocol.wire import number_option, parse_base
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -99,7 +101,8 @@ class Datalaps:
         datelaps : str, or list of two dates
             First and last time, both included; a prefix at the end reaches to its last moment.
         aggregate : str
-            `avg`, `max`, `min`, `count` (of valid values) or `std` (population deviation).
+            `avg`, `max`, `min`, `count` (of valid values) or `std` (population deviation); of those of
+            `getTimeserie` also `area_avg` (times by their length), `geo_avg`, percentiles and fractions of flags.
         filters : mapping
             What further dimensions and companion variables must be.
         subtract : str
@@ -131,6 +134,10 @@ class Datalaps:
         *,
         filters: Any = {},
         subtract: str | None = None,
+        anomaly: str | None = None,
+        base: Any = None,
+        trend: bool = False,
+        reach: float | None = None,
         job: Job | None = None,
     ) -> pd.DataFrame:
         """A time series at a position or over a box.
@@ -140,10 +147,24 @@ class Datalaps:
         coord : str or list of float
             `[lon, lat]` takes the cell that contains it; `[west, south, east, north]` the cells whose centres lie
             inside.
-        groupby : {None, 'yyyy', 'yyyy-MM', 'yyyy-MM-dd'}
-            One value for each time, year, month or day; groups are stamped with their start.
+        groupby : {None, 'yyyy', 'yyyy-MM', 'yyyy-MM-dd', 'yyyy-season', 'season', 'MM', 'MM-dd'}
+            One value for each time, year, month, day or season; groups are stamped with their start. The last three
+            are climatologies: one value for each season, month or day of the year, over the base period.
         aggregate : str
-            Over all valid values of box and group, pooled: see `getImage`.
+            `avg`, `max`, `min`, `count`, `std`: over all valid values of box and group, pooled. `area_avg`: cells by
+            the area that the box covers of them, then times by their length; `area_std` and `time_std`: the
+            deviation from it in space and time, and in time alone; `geo_avg`: the geometric mean. `median`, `p1` to
+            `p99`: percentiles. `fraction:ice`: of the area and time, where a flag is that.
+        anomaly : {None, 'season', 'MM', 'MM-dd'}
+            Take the climatology of each cell off its values first.
+        base : (int, int), optional
+            First and last year of the base period: by default 1991 to 2020 where the data have all of it, else all
+            of their complete years.
+        trend : bool
+            Fit a line to the deseasonalised series.
+        reach : float, optional
+            For a position whose cell has no values: how many metres away the nearest one that has may be, to be taken
+            instead.
         index, varname, datelaps, filters, subtract, job
             See `getImage`.
 
@@ -151,11 +172,15 @@ class Datalaps:
         -------
         pandas.DataFrame
             One column `{index}_{varname}`, missing as NaN, indexed by `time` (naive UTC; a `CFTimeIndex` where the
-            data's calendar has a date that the Gregorian does not).
+            data's calendar has a date that the Gregorian does not). Its `attrs` say what the numbers are: units,
+            aggregate and weighting, the cell used, the base period, the trend.
         """
-        series = self._series(index, varname, coord, datelaps, groupby, aggregate, filters, subtract, job)
+        added = (anomaly, base, trend, reach)
+        series = self._series(index, varname, coord, datelaps, groupby, aggregate, filters, subtract, added, job)
         times = time_index(TimeAxis(series.labels, series.calendar))
-        return pd.DataFrame({f"{index}_{varname}": series.values}, index=times)
+        frame = pd.DataFrame({f"{index}_{varname}": series.values}, index=times)
+        frame.attrs.update(_facts(series))
+        return frame
 
     @exact_keywords
     def getTimeserieRaw(
@@ -169,10 +194,15 @@ class Datalaps:
         *,
         filters: Any = {},
         subtract: str | None = None,
+        anomaly: str | None = None,
+        base: Any = None,
+        trend: bool = False,
+        reach: float | None = None,
         job: Job | None = None,
     ) -> list[list[Any]]:
         """The series of `getTimeserie` as a list of `[milliseconds since 1970-01-01 UTC, value]`, missing as None."""
-        series = self._series(index, varname, coord, datelaps, groupby, aggregate, filters, subtract, job)
+        added = (anomaly, base, trend, reach)
+        series = self._series(index, varname, coord, datelaps, groupby, aggregate, filters, subtract, added, job)
         values = series.values.tolist()
         return [
             [millis, None if value != value else value]  # NaN alone differs from itself
@@ -216,9 +246,18 @@ class Datalaps:
         aggregate: str,
         filters: Any,
         subtract: str | None,
+        added: tuple[Any, Any, Any, Any],
         job: Job | None,
     ) -> Series:
         query = _series_query(index, varname, coord, datelaps, groupby, aggregate, filters, subtract)
+        anomaly, base, trend, reach = added
+        query = replace(
+            query,
+            anomaly=anomaly or None,
+            base=parse_base(base),
+            trend=bool(trend),
+            reach=number_option("reach", reach),
+        )
         return self.service.answer(query, job)
 
     @exact_keywords
@@ -250,6 +289,9 @@ class Datalaps:
         *,
         filters: Any = {},
         subtract: str | None = None,
+        anomaly: str | None = None,
+        base: Any = None,
+        reach: float | None = None,
         job: Job | None = None,
     ) -> pd.DataFrame:
         """The series of several (index, variable) pairs in one table; see `getTimeserie`.
@@ -273,6 +315,9 @@ class Datalaps:
                     aggregate=aggregate,
                     filters=filters,
                     subtract=subtract,
+                    anomaly=anomaly,
+                    base=base,
+                    reach=reach,
                     job=job,
                 )
                 for index, varname in pairs
@@ -467,6 +512,14 @@ def _series_query(
         filters=parse_filters(filters),
         subtract=subtract or "",
     )
+
+
+def _facts(series: Series) -> dict[str, Any]:
+    """What is true of a whole series, in plain values, without what was not told."""
+    names = ("units", "long_name", "aggregate", "weighting", "time_method", "calendar", "cell", "distance", "base")
+    facts: dict[str, Any] = {name: getattr(series, name) for name in (*names, "groupby", "anomaly")}
+    facts |= {"dims": dict(series.dims), "trend": None if series.trend is None else asdict(series.trend)}
+    return {name: value for name, value in facts.items() if value not in (None, "", {})}
 
 
 def _escaped(value: Any) -> str:

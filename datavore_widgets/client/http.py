@@ -26,6 +26,7 @@ from datavore_widgets.errors import (
     DatavoreError,
     InvalidValue,
     NoData,
+    NotSupported,
     ServerError,
     UnknownName,
 )
@@ -346,9 +347,10 @@ def _added_words(query: Query) -> bool:
         return True
     if isinstance(query, MapQuery | LapseMapQuery) and query.canvas.projection == "mercator":
         return True
-    if isinstance(query, LapseMapQuery | SeriesQuery) and query.filters:
+    try:
+        return wire.write(query) != wire.write(query, plain=True)
+    except NotSupported:
         return True
-    return wire.write(query) != wire.write(query, plain=True)
 
 
 def _named(query: Query) -> tuple[str, tuple[str, ...]] | None:

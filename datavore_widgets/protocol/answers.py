@@ -27,7 +27,14 @@ from datavore_widgets.protocol.queries import (
     SpectrumQuery,
     TimesQuery,
 )
-from datavore_widgets.protocol.times import Stamp, TimeAxis, millis_from_label
+from datavore_widgets.protocol.times import (
+    CLIMATOLOGIES,
+    Stamp,
+    TimeAxis,
+    display,
+    millis_from_label,
+    period_text,
+)
 from datavore_widgets.protocol.waves import Acquisitions, Quicklook, WaveSpectrum
 
 __all__ = [
@@ -43,6 +50,7 @@ __all__ = [
     "Series",
     "Service",
     "Times",
+    "Trend",
     "VariableInfo",
 ]
 
@@ -85,6 +93,13 @@ class MapImage:
         The value chosen on every further dimension, the defaults too.
     note : str
         Such as "synthetic data"; empty if there is nothing to say.
+    weighting : str
+        How the values of an aggregate weigh, in words.
+    period : (Stamp, Stamp), optional
+        First moment of what `time` is the mean of (or whatever `time_method` says), and the first after it: the
+        bounds of its time. None where the file has none.
+    time_method : str
+        What the values are of their period, as CF calls it: `mean`, `maximum`, `sum` …; empty where it is not told.
     """
 
     png: bytes = field(repr=False)
@@ -107,6 +122,17 @@ class MapImage:
     dims: Mapping[str, float | str] = field(default_factory=dict)
     note: str = ""
     scale: str = "linear"
+    weighting: str = ""
+    period: tuple[Stamp, Stamp] | None = None
+    time_method: str = ""
+
+    @property
+    def time_text(self) -> str:
+        """The time as on the screen: `2012-08 (mean)` where it has bounds, else the instant; empty without any."""
+        if self.period is not None:
+            low, high = self.period
+            return _told_how(period_text(low.label, high.label, low.calendar), self.time_method)
+        return "" if self.time is None else self.time.text
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,9 +167,40 @@ class CellList:
     cells: list[tuple[float, float, float]]
 
 
+@dataclass(frozen=True)
+class Trend:
+    """A line through a deseasonalised series, by least squares.
+
+    Parameters
+    ----------
+    slope : float
+        Units a year.
+    low, high : float, optional
+        Its interval at `level`; None where there are too few independent values.
+    level : float
+        Such as 0.95.
+    n : int
+        Values of the series that it is of.
+    r1 : float, optional
+        Correlation of neighbouring residuals.
+    n_eff : float
+        Independent values among them: n (1 - r1) / (1 + r1), at most n.
+    """
+
+    slope: float
+    low: float | None
+    high: float | None
+    level: float
+    n: int
+    r1: float | None
+    n_eff: float
+
+
 @dataclass(frozen=True, eq=False)
 class Series:
-    """A time series.
+    """A time series, or a climatology.
+
+    What a server does not tell is None, or empty.
 
     Parameters
     ----------
@@ -152,13 +209,37 @@ class Series:
     values : ndarray of float64, shape (n,)
         NaN where there is no valid value.
     counts : ndarray of int64, shape (n,), optional
-        Valid values behind each; None where a server does not tell.
+        Valid values behind each.
+    steps : ndarray of int64, shape (n,), optional
+        Times behind each that have any valid value.
+    complete : ndarray of bool, shape (n,), optional
+        Whether these fill the whole of the group; None where that cannot be said, or without groups.
+    years : ndarray of int64, shape (n,), optional
+        Of a climatology: the years behind each; of anomalies: the years of the base period behind the climatology, in
+        the cell that has the fewest.
+    bounds : ndarray of int64, shape (n, 2), optional
+        Labels of the first moment of each group, or of the period that a value is the mean of, and of the first after
+        it. Of a climatology from the first year to the last.
     total : int, optional
         Cells of the box, for one time.
     cell : (float, float), optional
         Centre (lon, lat) of the cell used, for a position.
     distance : float, optional
         Metres from the position asked to that centre.
+    is_moved : bool
+        Whether the cell that holds the position has no values, so that the nearest that has is used.
+    aggregate, groupby : str, optional
+        As asked; a `groupby` of None is one value for each time.
+    weighting : str
+        How the values weigh, in words.
+    time_method : str
+        What a value in the data is of its period, as CF calls it: `mean`, `maximum`, `sum` …
+    anomaly : str, optional
+        The climatology that was taken off each cell.
+    base : (int, int), optional
+        First and last year of the base period, of a climatology or of what anomalies are from.
+    trend : Trend, optional
+        Where it was asked for, and there are values enough.
     """
 
     labels: NDArray[np.int64]
@@ -171,11 +252,79 @@ class Series:
     cell: tuple[float, float] | None = None
     distance: float | None = None
     dims: Mapping[str, float | str] = field(default_factory=dict)
+    steps: NDArray[np.int64] | None = None
+    complete: NDArray[np.bool_] | None = None
+    years: NDArray[np.int64] | None = None
+    bounds: NDArray[np.int64] | None = None
+    is_moved: bool = False
+    aggregate: str | None = None
+    groupby: str | None = None
+    weighting: str = ""
+    time_method: str = ""
+    anomaly: str | None = None
+    base: tuple[int, int] | None = None
+    trend: Trend | None = None
 
     @property
     def millis(self) -> NDArray[np.int64]:
         """Milliseconds since 1970-01-01 UTC of the labels."""
         return millis_from_label(self.labels)
+
+    @property
+    def texts(self) -> list[str]:
+        """What each value is of, as on the screen: `2012-08-15 12:00 Z`, `2012-08 (mean)`, `May 1991-2020 (mean)`."""
+        labels = self.labels.tolist()
+        if self.bounds is None:
+            return [display(label) for label in labels]
+        how = self.time_method if self.groupby is None else _WORDS.get(self.aggregate or "", self.aggregate or "")
+        if self.groupby in CLIMATOLOGIES and self.base is not None:
+            years = f"{self.base[0]}-{self.base[1]}"
+            return [_told_how(f"{_part_of_year(self.groupby, label)} {years}", how) for label in labels]
+        if self.groupby == "yyyy-season":
+            periods = [f"{high // 10**13} {_part_of_year('season', low)}" for low, high in self.bounds.tolist()]
+        else:
+            periods = [period_text(low, high, self.calendar) for low, high in self.bounds.tolist()]
+        return [_told_how(period, how) for period in periods]
+
+
+_MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+_SEASONS = {12: "DJF", 3: "MAM", 6: "JJA", 9: "SON"}
+_WORDS = {
+    "avg": "mean",
+    "area_avg": "mean",
+    "geo_avg": "geometric mean",
+    "max": "maximum",
+    "min": "minimum",
+    "std": "deviation",
+    "area_std": "deviation",
+    "time_std": "deviation in time",
+}
+
+
+def _part_of_year(climatology: str, label: int) -> str:
+    """The season, month or day that starts at a label, in words."""
+    digits = f"{label:017d}"
+    month = int(digits[4:6])
+    if climatology == "season":
+        return _SEASONS[month]
+    return _MONTHS[month - 1] if climatology == "MM" else f"{digits[4:6]}-{digits[6:8]}"
+
+
+def _told_how(period: str, how: str) -> str:
+    return f"{period} ({how})" if how else period
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,6 +395,9 @@ class VariableInfo:
         Companion variables that are meant to be subtracted if asked (`subtract`), such as the bias of a sensor.
     derived : str
         How it is made of stored variables; empty where it is stored itself.
+        Meanings, for `kind='flags'`.
+    time_method : str
+        What its values are of the periods of its times, where these have bounds: `mean`, `maximum`, `sum` … (CF 7.3).
     """
 
     name: str
@@ -263,6 +415,7 @@ class VariableInfo:
     corrections: tuple[str, ...] = ()
     masks: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     derived: str = ""
+    time_method: str = ""
 
     @property
     def label(self) -> str:

@@ -12,7 +12,7 @@ import io
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ from datavore_widgets.protocol.answers import (
     MapImage,
     Series,
     Times,
+    Trend,
     VariableInfo,
 )
 from datavore_widgets.protocol.geometry import BBox
@@ -202,6 +203,9 @@ def _picture_facts(image: MapImage) -> dict[str, Any]:
         "steps": image.steps,
         "cell": image.cell,
         "aggregate": image.aggregate,
+        "weighting": image.weighting,
+        "period": None if image.period is None else [stamp.iso for stamp in image.period],
+        "time_method": image.time_method,
         "dims": image.dims,
         "note": image.note[:_LONGEST_TEXT],
     }
@@ -251,6 +255,18 @@ def _series_object(series: Series) -> dict[str, Any]:
         "cell": series.cell,
         "distance": series.distance,
         "dims": series.dims,
+        "steps": series.steps,
+        "complete": series.complete,
+        "years": series.years,
+        "bounds": None if series.bounds is None else [_spell(pair) for pair in series.bounds],
+        "is_moved": series.is_moved,
+        "aggregate": series.aggregate,
+        "groupby": series.groupby,
+        "weighting": series.weighting,
+        "time_method": series.time_method,
+        "anomaly": series.anomaly,
+        "base": series.base,
+        "trend": None if series.trend is None else asdict(series.trend),
     }
 
 
@@ -289,6 +305,7 @@ def _variable_config(variable: VariableInfo) -> dict[str, Any]:
         "corrections": variable.corrections,
         "masks": variable.masks,
         "derived": variable.derived,
+        "time_method": variable.time_method,
     }
 
 
@@ -387,18 +404,33 @@ def _decode_picture(query: Any, headers: Mapping[str, str], body: bytes) -> MapI
         first_time=checks.stamp(told, "first_time"),
         units=checks.text(told, "units"),
         long_name=checks.text(told, "long_name"),
-        cmap=checks.maybe(lambda value, what: checks.typed(value, str, what), told, "cmap"),
+        cmap=checks.maybe(_word, told, "cmap"),
         vmin=checks.maybe(checks.number, told, "vmin"),
         vmax=checks.maybe(checks.number, told, "vmax"),
         valid=checks.maybe(checks.whole, told, "valid"),
         total=checks.maybe(checks.whole, told, "total"),
         steps=checks.maybe(checks.whole, told, "steps"),
         cell=checks.maybe(checks.pair, told, "cell"),
-        aggregate=checks.maybe(lambda value, what: checks.typed(value, str, what), told, "aggregate"),
+        aggregate=checks.maybe(_word, told, "aggregate"),
         dims=checks.dims(told),
         note=checks.text(told, "note"),
         scale=checks.text(told, "scale") or "linear",
+        weighting=checks.text(told, "weighting"),
+        period=_period(told),
+        time_method=checks.text(told, "time_method"),
     )
+
+
+def _word(value: Any, what: str) -> str:
+    return checks.typed(value, str, what)
+
+
+def _period(told: Mapping[str, Any]) -> tuple[Stamp, Stamp] | None:
+    if told.get("period") is None:
+        return None
+    low, high = (checks.label(text, "period") for text in checks.typed(told["period"], list, "period"))
+    calendar = checks.calendar(told)
+    return Stamp(low, calendar), Stamp(high, calendar)
 
 
 def _decode_quicklook(_query: Any, headers: Mapping[str, str], body: bytes) -> Quicklook:
@@ -471,17 +503,21 @@ def _decode_series(_query: Any, _headers: Mapping[str, str], body: bytes) -> Ser
         [math.nan if value is None else checks.number(value, "res") for _, value in pairs], dtype=np.float64
     )
     labels = label_from_millis(millis) if told.get("labels") is None else checks.labels(told["labels"], "labels")
-    counts = told.get("counts")
-    if counts is not None:
-        counts = np.array(
-            [checks.whole(count, "counts") for count in checks.typed(counts, list, "counts")], dtype=np.int64
-        )
-    if len(labels) != len(values) or (counts is not None and len(counts) != len(values)):
+    if len(labels) != len(values):
         checks.wrong("length")
+
+    def beside(what: str, read: Callable[[Any, str], Any], dtype: Any, *inner: int) -> NDArray[Any] | None:
+        """An array with one entry for each value."""
+        if told.get(what) is None:
+            return None
+        listed = [read(item, what) for item in checks.typed(told[what], list, what)]
+        array = np.array(listed, dtype=dtype).reshape(len(listed), *inner)
+        return array if len(array) == len(values) else checks.wrong("length")
+
     return Series(
         labels=labels,
         values=values,
-        counts=counts,
+        counts=beside("counts", checks.whole, np.int64),
         calendar=checks.calendar(told),
         units=checks.text(told, "units"),
         long_name=checks.text(told, "long_name"),
@@ -489,6 +525,36 @@ def _decode_series(_query: Any, _headers: Mapping[str, str], body: bytes) -> Ser
         cell=checks.maybe(checks.pair, told, "cell"),
         distance=checks.maybe(checks.number, told, "distance"),
         dims=checks.dims(told),
+        steps=beside("steps", checks.whole, np.int64),
+        complete=beside("complete", lambda value, what: checks.typed(value, bool, what), np.bool_),
+        years=beside("years", checks.whole, np.int64),
+        bounds=beside("bounds", checks.labels, np.int64, 2),
+        is_moved=checks.typed(told.get("is_moved", False), bool, "is_moved"),
+        aggregate=checks.maybe(_word, told, "aggregate"),
+        groupby=checks.maybe(_word, told, "groupby"),
+        weighting=checks.text(told, "weighting"),
+        time_method=checks.text(told, "time_method"),
+        anomaly=checks.maybe(_word, told, "anomaly"),
+        base=checks.maybe(_years, told, "base"),
+        trend=checks.maybe(_trend, told, "trend"),
+    )
+
+
+def _years(value: Any, what: str) -> tuple[int, int]:
+    first, last = checks.typed(value, list, what)
+    return checks.whole(first, what), checks.whole(last, what)
+
+
+def _trend(value: Any, what: str) -> Trend:
+    told = checks.typed(value, dict, what)
+    return Trend(
+        slope=checks.number(told.get("slope"), what),
+        low=checks.maybe(checks.number, told, "low"),
+        high=checks.maybe(checks.number, told, "high"),
+        level=checks.number(told.get("level"), what),
+        n=checks.whole(told.get("n"), what),
+        r1=checks.maybe(checks.number, told, "r1"),
+        n_eff=checks.number(told.get("n_eff"), what),
     )
 
 
@@ -583,7 +649,7 @@ def _variable_info(name: str, config: Any) -> VariableInfo:
         units=checks.text(told, "units"),
         standard_name=checks.text(told, "standard_name"),
         dims={dim: about for dim, about in dims.items() if isinstance(about, dict)} if isinstance(dims, dict) else {},
-        cmap=checks.maybe(lambda value, what: checks.typed(value, str, what), told, "cmap"),
+        cmap=checks.maybe(_word, told, "cmap"),
         limits=checks.maybe(checks.pair, told, "limits"),
         kind=checks.text(told, "kind") or "continuous",
         flags={int(value): str(meaning) for value, meaning in flags.items()} if isinstance(flags, dict) else {},
@@ -593,6 +659,7 @@ def _variable_info(name: str, config: Any) -> VariableInfo:
         corrections=tuple(_names(corrections)),
         masks=_masks(told.get("masks")),
         derived=checks.text(told, "derived"),
+        time_method=checks.text(told, "time_method"),
     )
 
 

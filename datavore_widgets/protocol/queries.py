@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from datavore_widgets.errors import InvalidValue, did_you_mean
+from datavore_widgets.protocol.aggregates import AGGREGATES, check_aggregate
 from datavore_widgets.protocol.geometry import GLOBAL, BBox, Point
-from datavore_widgets.protocol.times import GROUP_NAMES, WHOLE_LAPSE, Date, Lapse
+from datavore_widgets.protocol.times import CLIMATOLOGIES, GROUPINGS, WHOLE_LAPSE, Date, Lapse
 
 __all__ = [
     "AGGREGATES",
@@ -41,7 +42,6 @@ __all__ = [
     "parse_filters",
 ]
 
-AGGREGATES = ("avg", "max", "min", "count", "std")
 PROJECTIONS = ("pc_world", "mercator")
 OVERLAPS = ("latest", "mean")
 SCALES = ("linear", "log")
@@ -297,7 +297,7 @@ class LapseMapQuery:
     def __post_init__(self) -> None:
         _tell_index(self)
         _check_varname(self.varname)
-        _one_of("aggregate", self.aggregate, AGGREGATES)
+        check_aggregate(self.aggregate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,7 +319,25 @@ class DataQuery:
 
 @dataclass(frozen=True, slots=True)
 class SeriesQuery:
-    """A time series at a position or over a box. Answer: `Series`."""
+    """A time series at a position or over a box. Answer: `Series`.
+
+    Parameters
+    ----------
+    groupby : str, optional
+        One of `GROUPINGS`; None is one value for each time.
+    aggregate : str
+        See `protocol.aggregates`.
+    anomaly : str, optional
+        One of `CLIMATOLOGIES`: the mean of each cell over the base period, group by group, is taken off its values
+        before anything else.
+    base : (int, int), optional
+        First and last year of the base period of anomalies and climatologies; None is 1991 to 2020 where the data
+        have all of it, else all of their complete years.
+    trend : bool
+        Fit a line to the deseasonalised series.
+    reach : float, optional
+        For a position whose cell has no values: how many metres away a cell that has some may be, to be taken instead.
+    """
 
     index: str
     varname: str
@@ -329,13 +347,27 @@ class SeriesQuery:
     aggregate: str = "avg"
     filters: Filters = ()
     subtract: str = ""
+    anomaly: str | None = None
+    base: tuple[int, int] | None = None
+    trend: bool = False
+    reach: float | None = None
 
     def __post_init__(self) -> None:
         _tell_index(self)
         _check_varname(self.varname)
-        _one_of("aggregate", self.aggregate, AGGREGATES)
+        check_aggregate(self.aggregate)
         if self.groupby is not None:
-            _one_of("groupby", self.groupby, GROUP_NAMES)
+            _one_of("groupby", self.groupby, GROUPINGS)
+        if self.anomaly is not None:
+            _one_of("anomaly", self.anomaly, CLIMATOLOGIES)
+        if self.base is not None and not (0 <= self.base[0] <= self.base[1] <= 9999):
+            raise InvalidValue(f"base is a first and a last year such as (1991, 2020), not {self.base!r}")
+        if self.base is not None and self.anomaly is None and self.groupby not in CLIMATOLOGIES:
+            raise InvalidValue(f"base goes with `anomaly`, or with a groupby of {', '.join(CLIMATOLOGIES)}")
+        if self.trend and self.groupby in CLIMATOLOGIES:
+            raise InvalidValue(f"a climatology such as {self.groupby!r} has no trend; group by yyyy-MM or yyyy instead")
+        if self.reach is not None and not 0 <= self.reach < math.inf:
+            raise InvalidValue(f"reach is a number of metres from 0 on, or None, not {self.reach!r}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ from numpy.typing import ArrayLike, NDArray
 from datavore_widgets.errors import InvalidValue, NoData
 
 __all__ = [
+    "CLIMATOLOGIES",
+    "GROUPINGS",
     "GROUP_DIGITS",
     "GROUP_NAMES",
     "WHOLE_LAPSE",
@@ -37,6 +39,7 @@ __all__ = [
     "label_from_parts",
     "millis_from_label",
     "parts_from_label",
+    "period_text",
 ]
 
 LABEL_DIGITS = 17
@@ -46,6 +49,12 @@ _DAY_MS = 86_400_000
 GROUP_NAMES = ("yyyy", "yyyy-MM", "yyyy-MM-dd")
 GROUP_DIGITS = {"yyyy": 4, "yyyy-MM": 6, "yyyy-MM-dd": 8}
 """How many leading digits of a label make its group."""
+
+CLIMATOLOGIES = ("season", "MM", "MM-dd")
+"""One value for each season, month or day of the year, over all years: never the same word as a series."""
+
+GROUPINGS = (*GROUP_NAMES, "yyyy-season", *CLIMATOLOGIES)
+"""The documented ones; one value a season; climatologies. Seasons are DJF, MAM, JJA, SON; DJF is of January's year."""
 
 _CALENDAR_NAMES = {
     "gregorian": "standard",
@@ -207,6 +216,32 @@ def display(label: int) -> str:
     if second or milli:
         text += f":{second:02d}" + (f".{milli:03d}" if milli else "")
     return text + " Z"
+
+
+def period_text(low: int, high: int, calendar: str = "standard") -> str:
+    """A period as on the screen, as short as its ends allow: a year, a month, a day, or first and last of these.
+
+    Parameters
+    ----------
+    low, high : int
+        Labels of its first moment and of the first after it.
+
+    Examples
+    --------
+    >>> period_text(20120801000000000, 20120901000000000), period_text(20111201000000000, 20120301000000000)
+    ('2012-08', '2011-12/2012-02')
+    """
+    day = 10**9
+    if low % day or high % day:
+        return f"{display(low)}/{display(high)}"
+    year, month, last = (int(part) for part in parts_from_label(high)[:3])
+    ends = date_of_day(int(day_number(year, month, last, calendar)) - 1, calendar)
+    first, final = f"{low:017d}"[:8], f"{int(ends[0]):04d}{int(ends[1]):02d}{int(ends[2]):02d}"
+    digits = 8
+    if first.endswith("01") and last == 1:
+        digits = 4 if first[4:6] == "01" and month == 1 else 6
+    texts = ["-".join(filter(None, (end[:4], end[4:6], end[6:8]))) for end in (first[:digits], final[:digits])]
+    return texts[0] if texts[0] == texts[1] else "/".join(texts)
 
 
 _SPELLING = re.compile(

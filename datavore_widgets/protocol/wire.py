@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from datavore_widgets.errors import InvalidValue, NotSupported, UnknownKeyword, UnknownName, did_you_mean
+from datavore_widgets.protocol.aggregates import AGGREGATES
 from datavore_widgets.protocol.geometry import BBox, parse_bbox, parse_coord
 from datavore_widgets.protocol.queries import (
     AcquisitionsQuery,
@@ -35,13 +36,14 @@ from datavore_widgets.protocol.queries import (
     Window,
     parse_filters,
 )
-from datavore_widgets.protocol.times import Date, Lapse
+from datavore_widgets.protocol.times import GROUP_NAMES, Date, Lapse
 
 __all__ = [
     "PATHS",
     "Request",
     "filters_to_json",
     "number_option",
+    "parse_base",
     "parse_plot_options",
     "read",
     "whole_option",
@@ -118,6 +120,7 @@ def write(query: Query, *, plain: bool = False) -> Request:
             options += (("list", "true"),) if as_list else ()
             return Request(_source_path(source, bbox, "data"), options)
         case LapseMapQuery(index, varname, canvas, lapse, aggregate, filters, style):
+            _check_plain(plain, aggregate)
             options = (("sm", aggregate), ("mapper_id", "DVORTSMAPS"), *_added_filters(filters, plain))
             options += _subtract_option(query.subtract, plain)
             if not plain:
@@ -127,7 +130,14 @@ def write(query: Query, *, plain: bool = False) -> Request:
             )
         case SeriesQuery(index, varname, coord, lapse, groupby, aggregate, filters):
             options = (("groupby", groupby),) if groupby is not None else ()
-            options += (("sm", aggregate), *_added_filters(filters, plain), *_subtract_option(query.subtract, plain))
+            added = _added_of_series(query)
+            _check_plain(plain, aggregate, groupby, *(name for name, _ in added))
+            options += (
+                ("sm", aggregate),
+                *_added_filters(filters, plain),
+                *_subtract_option(query.subtract, plain),
+                *added,
+            )
             return Request(_path(*index.split("/"), varname, coord.to_text(), lapse.to_text(), "ts"), options)
         case ExtractQuery(index, varnames, coord, lapse, filters):
             options = (("filters", filters_to_json(filters) if filters else ""), ("format", "csv"))
@@ -219,6 +229,24 @@ def _canvas_options(canvas: Canvas, plain: bool) -> tuple[tuple[str, str], ...]:
         return options
     chosen = {name: getattr(canvas, name) for name in names if name != "reduce" or canvas.reduce != known.reduce}
     return (*options, ("paramsPlot", _json(chosen)))
+
+
+def _added_of_series(query: SeriesQuery) -> tuple[tuple[str, str], ...]:
+    base = None if query.base is None else ",".join(map(str, query.base))
+    added = (("anomaly", query.anomaly), ("base", base), ("trend", query.trend or None), ("reach", query.reach))
+    return _given(*((name, value) for name, value in added if value is not None))
+
+
+def _check_plain(plain: bool, aggregate: str, groupby: str | None = None, *added: str) -> None:
+    """Refuse what a server that knows the documented words alone would take for something else."""
+    if not plain:
+        return
+    if aggregate not in AGGREGATES:
+        raise NotSupported(f"this server does not know the aggregate {aggregate!r}; it has {', '.join(AGGREGATES)}")
+    if groupby is not None and groupby not in GROUP_NAMES:
+        raise NotSupported(f"this server does not know the groupby {groupby!r}; it has {', '.join(GROUP_NAMES)}")
+    if added:
+        raise NotSupported(f"this server has no {added[0]!r} for series; leave it out")
 
 
 def _added_filters(filters: Filters, plain: bool) -> tuple[tuple[str, str], ...]:
@@ -474,8 +502,34 @@ def _read_series(index: str, parts: list[str], options: _Options) -> Query:
         groupby,
         aggregate,
         options.filters(),
+        anomaly=options.text("anomaly"),
+        base=parse_base(options.text("base")),
+        trend=options.flag("trend"),
+        reach=options.number("reach"),
         subtract=options.text("subtract") or "",
     )
+
+
+def parse_base(value: Any) -> tuple[int, int] | None:
+    """A base period in any spelling: `"1991,2020"`, two years, or None.
+
+    Raises
+    ------
+    InvalidValue
+        When it is not two years.
+
+    Examples
+    --------
+    >>> parse_base("1991,2020")
+    (1991, 2020)
+    """
+    if value is None:
+        return None
+    try:
+        first, last = value.split(",") if isinstance(value, str) else value
+        return int(first), int(last)
+    except (TypeError, ValueError):
+        raise InvalidValue(f"base is a first and a last year such as '1991,2020', not {value!r}") from None
 
 
 def _read_extract(index: str, parts: list[str], options: _Options) -> Query:
@@ -512,7 +566,7 @@ _READERS: dict[str, tuple[int, tuple[str, ...], _Reader]] = {
     "data": (3, (*_SOURCE, *_STYLE, *_CANVAS, "list"), _read_data),
     "filelist": (3, ("dl", "inv", "filters"), _read_files),
     "times": (1, (), _read_times),
-    "ts": (3, ("groupby", "sm", "filters", "subtract"), _read_series),
+    "ts": (3, ("groupby", "sm", "filters", "subtract", "anomaly", "base", "trend", "reach"), _read_series),
     "extract": (3, ("filters", "format", "subtract"), _read_extract),
     "quicklook": (3, (), _read_quicklook),
     "acquisitions": (2, ("limit",), _read_acquisitions),

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from datavore_widgets.protocol import problems, wire
-from datavore_widgets.protocol.queries import AGGREGATES
-from datavore_widgets.protocol.times import GROUP_NAMES
+from datavore_widgets.protocol.aggregates import AGGREGATES, FURTHER_AGGREGATES
+from datavore_widgets.protocol.times import CLIMATOLOGIES, GROUPINGS
 
 __all__ = ["OPERATIONS", "PROGRESS", "Operation", "docs_page"]
 
@@ -45,8 +45,24 @@ _OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
         (),
     ),
     "list": ("Give a list of `[lon, lat, value]`.", ("true", "false")),
-    "sm": ("Aggregate.", AGGREGATES),
-    "groupby": ("One value a year, month or day; absent: every time.", GROUP_NAMES),
+    "sm": (
+        f"Aggregate: {', '.join((*AGGREGATES, *FURTHER_AGGREGATES))}, a percentile `p1` to `p99`, or `fraction:` and a "
+        "flag. `area_avg` weighs cells by the area that the box covers of them, and times by their length.",
+        (),
+    ),
+    "groupby": (
+        "One value a year, month, day or season; `season`, `MM` and `MM-dd` are climatologies, one value a season, "
+        "month or day of the year; absent: every time.",
+        GROUPINGS,
+    ),
+    "anomaly": ("The climatology of each cell that is taken off its values first.", CLIMATOLOGIES),
+    "base": (
+        "First and last year of the base period, `1991,2020`; absent: these where the data have all of them, else all "
+        "complete years.",
+        (),
+    ),
+    "trend": ("Fit a line to the deseasonalised series.", ("true", "false")),
+    "reach": ("Metres to the nearest cell with values, to be taken where that of the position has none.", ()),
     "limit": ("The most acquisitions wanted; where there are more, they are thinned evenly.", ()),
     "format": ("How the table is written.", ("csv",)),
     "mapper_id": ("Accepted; without effect.", ()),
@@ -123,9 +139,10 @@ OPERATIONS = (
         wire.PATHS["ts"],
         "A time series",
         "JSON whose `res` is a list of `[milliseconds since 1970-01-01 UTC, value]`; beside it `units`, `counts`, and "
-        "`labels` and `calendar` where the calendar is not the standard one.",
+        "`labels` and `calendar` where the calendar is not the standard one; the weighting, time bounds, base period, "
+        "years, completeness and trend where there are any.",
         "application/json",
-        ("groupby", "sm", "filters", "job"),
+        ("groupby", "sm", "filters", "anomaly", "base", "trend", "reach", "job"),
     ),
     Operation(
         wire.PATHS["extract"],

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datavore_widgets.errors import InvalidValue, NotSupported
+from datavore_widgets.protocol.aggregates import AGGREGATES
 from datavore_widgets.protocol.answers import MapImage, VariableInfo
 from datavore_widgets.protocol.colormap import check_name, default_cmap, scale
 from datavore_widgets.protocol.job import Job
@@ -63,6 +64,8 @@ def map_image(store: Store, query: MapQuery, job: Job) -> MapImage:
 
 def lapse_map_image(store: Store, query: LapseMapQuery, job: Job) -> MapImage:
     """The picture of an aggregate over a lapse."""
+    if query.aggregate not in AGGREGATES:
+        raise NotSupported("the embedded service has the documented aggregates alone for maps")
     selection = select(store.library, query.index, query.varname, query.filters, query.subtract)
     steps = steps_of(selection.variable, query.lapse)
     return _over_time(store, query, selection, steps, query.aggregate, 0.0, job)

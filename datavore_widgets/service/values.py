@@ -8,11 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from datavore_widgets.errors import InvalidValue, NoData
+from datavore_widgets.errors import InvalidValue, NoData, NotSupported
+from datavore_widgets.protocol.aggregates import AGGREGATES
 from datavore_widgets.protocol.answers import CellList, Extract, Field, Series
 from datavore_widgets.protocol.geometry import BBox, Point
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.queries import DataQuery, ExtractQuery, SeriesQuery
+from datavore_widgets.protocol.times import GROUP_NAMES
 from datavore_widgets.service.catalog import Variable
 from datavore_widgets.service.cells import Cells
 from datavore_widgets.service.grid import Grid
@@ -79,6 +81,7 @@ def _cell_list(grid: Grid, cells: Cells, values: NDArray[Any], caps: Caps) -> Ce
 
 def series(store: Store, query: SeriesQuery, job: Job) -> Series:
     """An aggregate over a box, or the value of a cell, for each time or group of times."""
+    _check_known(query)
     selection = select(store.library, query.index, query.varname, query.filters, query.subtract)
     variable = selection.variable
     steps = steps_of(variable, query.lapse)
@@ -108,7 +111,20 @@ def series(store: Store, query: SeriesQuery, job: Job) -> Series:
         cell=None if place is None else place.center,
         distance=None if place is None else place.distance,
         dims=selection.dims,
+        aggregate=query.aggregate,
+        groupby=query.groupby,
+        weighting="every value alike",
     )
+
+
+def _check_known(query: SeriesQuery) -> None:
+    words = (query.anomaly, query.base, query.reach, query.trend or None)
+    if (
+        query.aggregate not in AGGREGATES
+        or query.groupby not in (None, *GROUP_NAMES)
+        or any(w is not None for w in words)
+    ):
+        raise NotSupported("the embedded service has the documented aggregates and groupings alone")
 
 
 def extract(store: Store, query: ExtractQuery, job: Job) -> Extract:
