@@ -145,6 +145,11 @@ class CellOutlines:
         if self.lines.locations != drawn:
             self.lines.locations = drawn
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing that they have asked for is still to come."""
+        return all(pump.is_idle for pump in self._pumps.values())
+
     def close(self) -> None:
         """Cancel what is under way, and look at nothing any more."""
         for pump in self._pumps.values():

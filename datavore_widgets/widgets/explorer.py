@@ -84,16 +84,17 @@ class Explorer(Panel):
         self.console = _console(console, view)
         self.deck = Deck(view, self._tabs(), self.desk.sheet)
         self.parts: tuple[ViewPanel, ...] = (
+            *(self.index_picker, self.window_picker, self.conditions, self.colormap_picker, self.basemap_picker),
             *(
-                self.index_picker,
-                self.window_picker,
-                self.conditions,
-                self.colormap_picker,
-                self.basemap_picker,
                 self.map,
                 self.color_bar,
+                self.date_slider,
+                self.truth,
+                self.area,
+                self.series_picker,
+                self.share,
+                self.deck,
             ),
-            *(self.date_slider, self.truth, self.area, self.series_picker, self.share, self.deck),
         )
         self.map.corner.children = [self.color_bar]
         self.map.layout.height = "auto"
@@ -134,6 +135,11 @@ class Explorer(Panel):
             words = f"The link could not be followed: {sentence(error)}"
             self._message.value = f"<div role='alert'>{escape(words)}</div>"
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything that was asked for is on the page."""
+        return self.chart.is_idle and all(part.is_idle for part in self.parts)
+
     def _welcome(self) -> list[ipywidgets.HTML]:
         """A word for who sees the sample: that it is synthetic, and how to open data of one's own."""
         notes = {info.note for info in self.desk.catalog.indexes.values()}
@@ -154,9 +160,7 @@ class Explorer(Panel):
         return tabs
 
     def _waves(self) -> Sentinel1Viewer:
-        from datavore_widgets.widgets.sentinel1 import (
-            Sentinel1Viewer,
-        )  # when its tab is chosen: its tables take a while
+        from datavore_widgets.widgets.sentinel1 import Sentinel1Viewer  # late: its tables take a while
 
         return Sentinel1Viewer(self.desk.client, self.view, map=self.map)
 

@@ -334,6 +334,11 @@ class DatavoreMap(Panel):
         if not shown:
             self.map.add(self._ring)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing that it has asked for is still to come."""
+        return self.pump.is_idle and self._readout.is_idle and self.cells.is_idle
+
     def release(self) -> None:
         """Cancel what is under way."""
         self.pump.close()

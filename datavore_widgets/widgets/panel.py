@@ -56,6 +56,11 @@ class ViewPanel(ipywidgets.Box):
         else:
             self.remove_class(name)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing that it has asked for is still to come."""
+        return True
+
     def release(self) -> None:
         """Cancel what is under way; called once, by `close`."""
 

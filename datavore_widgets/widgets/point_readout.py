@@ -108,6 +108,11 @@ class PointReadout(Panel):
     def _say(self, point: Point, what: str, cell: str) -> None:
         self._text.value = f"<div>{escape(place(point))}: {what}</div><div class='dv-muted'>{escape(cell)}</div>"
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing that it has asked for is still to come."""
+        return self.pump.is_idle
+
     def release(self) -> None:
         """Cancel what is under way."""
         self.pump.close()

@@ -248,6 +248,11 @@ class TimeseriesChart(Panel):
             for line in self._lines
         ]
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing that it has asked for is still to come."""
+        return self.pump.is_idle
+
     def release(self) -> None:
         """Cancel what is under way."""
         self.pump.close()
