@@ -159,3 +159,56 @@ def curvilinear() -> xr.Dataset:
         {"tos": (("y", "x"), value(x, y), {"coordinates": "nav_lon nav_lat", "units": "degree_Celsius"})},
         {"nav_lon": (("y", "x"), x + 0.1 * y, LON), "nav_lat": (("y", "x"), y - 0.1 * x, LAT)},
     )
+
+
+def swath(lines: int = 12) -> xr.Dataset:
+    """`sst(time, nj, ni)` of one granule as GHRSST L2P: places, quality, bias, bits and seconds of each sample."""
+    along, across = np.mgrid[:lines, :8].astype(float)
+    lat, lon = -5.0 + 0.5 * along, 170.0 + 0.5 * across + 0.1 * along
+    dims, named = ("time", "nj", "ni"), {"coordinates": "lon lat"}
+    bits = {"flag_masks": np.array([1, 2, 4], dtype=np.int8), "flag_meanings": "land ice rain"}
+    return xr.Dataset(
+        {
+            "sst": (dims, value(lon, lat)[None], {"units": "kelvin", **named}),
+            "sses_bias": (dims, np.broadcast_to(0.1 * across, (1, lines, 8)), {"units": "kelvin", **named}),
+            "quality_level": (dims, np.broadcast_to((across % 6).astype(np.int8), (1, lines, 8)), named),
+            "l2p_flags": (dims, np.broadcast_to((across % 8).astype(np.int8), (1, lines, 8)), bits | named),
+            "sst_dtime": (dims, np.broadcast_to(along.astype(np.int16), (1, lines, 8)), {"units": "seconds", **named}),
+            "lon": (("nj", "ni"), lon, LON),
+            "lat": (("nj", "ni"), lat, LAT),
+            "time": ("time", [0.0], {"units": "seconds since 2019-08-21 12:00:00"}),
+        },
+        attrs={"cdm_data_type": "swath", "processing_level": "L2P"},
+    )
+
+
+def track() -> xr.Dataset:
+    """`temp(obs)` along a drifter over the antimeridian, with the depth of each sample."""
+    lon, lat = np.linspace(175.0, 185.0, 30), np.linspace(-3.0, 4.0, 30)
+    return xr.Dataset(
+        {
+            "temp": ("obs", value(lon, lat), {"units": "degree_Celsius", "coordinates": "time lat lon z"}),
+            "z": ("obs", np.arange(30.0) % 4, {"units": "m", "positive": "down", "axis": "Z"}),
+            "lon": ("obs", lon, LON),
+            "lat": ("obs", lat, LAT),
+            "time": ("obs", np.arange(30.0) * 7200, {"units": "seconds since 2020-01-01"}),
+        },
+        attrs={"featureType": "trajectory"},
+    )
+
+
+def wind() -> xr.Dataset:
+    """`u10(time, lat, lon)` and `v10`: three metres a second from the north, turning with longitude."""
+    angle = np.radians(np.arange(0.0, 360.0, 10.0))
+    base = field(hole=False)
+    parts = {"u10": -3 * np.sin(angle), "v10": -3 * np.cos(angle)}
+    dims, shape = base["sst"].dims, base["sst"].shape
+    return base.drop_vars("sst").assign(
+        {name: (dims, np.broadcast_to(part, shape).copy(), {"units": "m s-1"}) for name, part in parts.items()}
+    )
+
+
+def index_series() -> xr.Dataset:
+    """`soi(time)`: a series without a place."""
+    times = ("time", np.arange(24.0), {"units": "days since 2000-01-01"})
+    return xr.Dataset({"soi": ("time", np.sin(np.arange(24.0)))}, {"time": times})

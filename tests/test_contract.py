@@ -37,6 +37,7 @@ from datavore_widgets.protocol.queries import (
     Source,
     Style,
     TimesQuery,
+    Window,
     parse_filters,
 )
 from datavore_widgets.protocol.times import GROUP_NAMES, Date, Lapse
@@ -54,6 +55,10 @@ SYNTHETIC = {
     "thirty": fields.days_360,
     "packed": fields.packed,
     "flags": fields.flags,
+    "swath": fields.swath,
+    "track": fields.track,
+    "wind": fields.wind,
+    "series": fields.index_series,
 }
 
 
@@ -88,6 +93,9 @@ BOX = BBox(-30, -20, 40, 35)
 OVER = BBox(170, -40, -160, 40)
 MAY = Source("sea", "sst", Date("20120215"), nearest=3 * 86400.0)
 YEAR = Lapse(Date("2012"), Date("2012"))
+ALWAYS = Lapse(Date("1900"), Date("2100"))
+GOOD = parse_filters({"quality_level": {"min": 4}, "l2p_flags": ["land", "rain"]})
+DAY = Source("swath", "sst", Date("20190821"), filters=GOOD, subtract="sses_bias")
 
 QUERIES = {
     "catalog": CatalogQuery(),
@@ -124,6 +132,22 @@ QUERIES = {
     **{f"series {a}": SeriesQuery("packed", "sst", BOX, YEAR, None, a) for a in AGGREGATES},
     **{f"series by {g}": SeriesQuery("sea", "sst", BOX, YEAR, g) for g in GROUP_NAMES},
     **{f"lapse {a}": LapseMapQuery("sea", "sst", Canvas(OVER, 60), YEAR, a) for a in AGGREGATES},
+    "map of a window": MapQuery(DAY, Canvas(GLOBAL, 200), window=Window(86400, "mean")),
+    "map of a swath with a radius": MapQuery(DAY, Canvas(OVER, 200, radius=4e4, plot_method="scatter")),
+    "map of a window of a track": MapQuery(
+        Source("track", "temp", Date("2020")), Canvas(GLOBAL, 200), Style(None, 10, 30, "log"), Window(86400 * 366)
+    ),
+    "map of a speed": MapQuery(Source("wind", "speed_of_u10_v10", Date("201202")), Canvas(BOX)),
+    "data of a direction": DataQuery(Source("wind", "direction_of_u10_v10", Date("201202")), BOX),
+    "data of a swath": DataQuery(DAY, OVER),
+    "data of a track": DataQuery(Source("track", "temp", Date("20200101040000")), GLOBAL),
+    "series of a swath": SeriesQuery("swath", "sst", OVER, ALWAYS, filters=GOOD, subtract="sses_bias"),
+    "series of a track": SeriesQuery("track", "temp", OVER, ALWAYS, filters=parse_filters({"z": {"max": 1}})),
+    "series without a place": SeriesQuery("series", "soi", GLOBAL, ALWAYS),
+    "extract of a swath": ExtractQuery("swath", ("sst",), OVER, ALWAYS, GOOD, "sses_bias"),
+    "extract of a track": ExtractQuery("track", ("temp", "z"), OVER, ALWAYS),
+    "lapse of a swath": LapseMapQuery("swath", "sst", Canvas(OVER, 60), ALWAYS, subtract="sses_bias"),
+    "lapse of a direction": LapseMapQuery("wind", "direction_of_u10_v10", Canvas(BOX, 60), YEAR),
     "lapse styled": LapseMapQuery(
         "deep", "sst", Canvas(BOX, 50), YEAR, "avg", parse_filters({"depth": 10}), Style("bwr", 0, 9)
     ),
@@ -146,6 +170,11 @@ WRONG = {
     "no such time": DataQuery(Source("sea", "sst", Date("20120216")), BOX),
     "no time near": DataQuery(Source("sea", "sst", Date("20130216"), 60.0), BOX),
     "no centre inside": SeriesQuery("sea", "sst", BBox(1, 1, 2, 2)),
+    "map without a place": MapQuery(Source("series", "soi", Date("20000103")), Canvas(GLOBAL)),
+    "box without a place": SeriesQuery("series", "soi", BOX, ALWAYS),
+    "empty window": MapQuery(Source("track", "temp", Date("2019")), Canvas(GLOBAL), window=Window()),
+    "subtraction of another quantity": SeriesQuery("swath", "sst", OVER, ALWAYS, subtract="sst_dtime"),
+    "logarithm of nought": MapQuery(MAY, Canvas(BOX), Style(None, 0, 9, "log")),
     "colour map": MapQuery(MAY, Canvas(BOX), Style("virdis")),
     "filter": MapQuery(Source("sea", "sst", Date("201201"), filters=parse_filters({"depht": 1})), Canvas(BOX)),
     "filter's value": SeriesQuery("deep", "sst", BOX, filters=parse_filters({"depth": 11})),

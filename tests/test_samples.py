@@ -31,6 +31,9 @@ from datavore_widgets.protocol.queries import (
 from datavore_widgets.protocol.times import Date, Lapse, millis_from_label
 from datavore_widgets.service.catalog import open_catalog
 from datavore_widgets.service.local import LocalService
+from datavore_widgets.service.mosaic import Dots
+from datavore_widgets.service.points import Points
+from datavore_widgets.service.resample import frame_of
 from datavore_widgets.service.sphere import degrees_of, vectors_of
 from tests import fields
 
@@ -262,6 +265,18 @@ def test_a_map_of_a_lapse_of_samples_is_the_mean_in_each_pixel(drifting: LocalSe
                 assert abs(drawn[row, column, 0] / 255 * 40 - own.mean()) < 40 / 254 + 0.02
 
 
+def test_of_very_many_samples_each_is_one_pixel() -> None:
+    rng = np.random.default_rng(5)
+    lon, lat = rng.uniform(0, 40, (2, 1, 100_001))
+    canvas = Canvas(BBox(0, 0, 40, 40), 50)
+    frame = frame_of(Points.of(lon, lat), canvas)
+    many, few = Dots.at(Points.of(lon, lat), frame), Dots.at(Points.of(lon[:, :5], lat[:, :5]), frame)
+    own = np.floor(40 / 0.8 - lat / 0.8).astype(int) * 50 + np.floor(lon / 0.8).astype(int)
+    assert np.array_equal(np.flatnonzero(many.shown.ravel() >= 0), np.unique(own))
+    assert many.members.size == 100_001
+    assert few.members.size > 5 * 8
+
+
 def test_a_window_without_samples_in_the_box_is_empty_whatever_was_there_before(drifting: LocalService) -> None:
     table = every_sample()
     lon, lat = float((table["lon"][0] + 180) % 360 - 180), float(table["lat"][0])
@@ -414,6 +429,24 @@ def test_a_mesh_of_cells_with_many_corners_is_refused_by_name() -> None:
     broken["faces"][0, 0] = 99
     with pytest.raises(Unreadable, match="node 98"):
         open_catalog({"m": broken})
+
+
+def test_samples_whose_times_cannot_be_dated_keep_their_places() -> None:
+    dataset = as_contiguous(drifters())
+    dataset["time"].attrs = {"units": "days since the flood", "standard_name": "time"}
+    library = open_catalog({"m": dataset})
+    variable = library.indexes["m"].variables["temp"]
+    assert (variable.info.geometry, len(variable.axis), variable.grid.shape) == ("station", 0, (1, 60))
+    assert any("since the flood" in reason for reason in library.problems.values())
+
+
+def test_samples_of_all_depths_are_told_to_lie_over_one_another(drifting: LocalService) -> None:
+    source, canvas = Source("d", "temp", Date("2020")), Canvas(GLOBAL, 100)
+    every = drifting.answer(MapQuery(source, canvas, STYLE, Window(86400 * 366)))
+    assert "all depths" in every.note
+    assert "'z'" in every.note
+    shallow = Source("d", "temp", Date("2020"), filters=parse_filters({"z": {"max": 10}}))
+    assert drifting.answer(MapQuery(shallow, canvas, STYLE, Window(86400 * 366))).note == ""
 
 
 def test_counts_that_do_not_fit_are_told() -> None:

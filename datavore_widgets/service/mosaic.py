@@ -23,6 +23,9 @@ IntArray = NDArray[np.int64]
 DOT = 2
 """Pixels that a point reaches where no radius is asked for."""
 
+_MANY = 100_000
+"""Points in a picture above which each is one pixel."""
+
 _CROWDED = 2.0
 """Cells to a pixel, on average, above which pixels stand for several cells."""
 _BAND = 1 << 17
@@ -160,10 +163,12 @@ class Dots(Mosaic):
         rows[lat == frame.lat_edges[-1]] = frame.height - 1
         inside = (rows >= 0) & (rows < frame.height)
         turn = round(360.0 * per_degree)
+        # Where they are many they lie close together: a pixel each is seen.
+        reach = DOT if np.count_nonzero(inside & (columns >= -DOT) & (columns < frame.width + DOT)) <= _MANY else 0
         members, places = [], []
-        for down in range(-DOT, DOT + 1):
-            for right in range(-DOT, DOT + 1):
-                if down * down + right * right > DOT * DOT:
+        for down in range(-reach, reach + 1):
+            for right in range(-reach, reach + 1):
+                if down * down + right * right > reach * reach:
                     continue
                 y = rows + down
                 # What lies over the edge of a picture of the world is on both of its sides.

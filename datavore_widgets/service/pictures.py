@@ -245,6 +245,9 @@ def _told(
     note = selection.index.info.note
     if counts[1] == 0:
         note = _and(note, f"nothing of it lies in this box: the data cover {grid.bbox.to_text()}")
+    level = selection.variable.pieces[0].found.level
+    if level is not None and level not in selection.conditions:
+        note = _and(note, f"samples of all depths lie over one another; choose by a filter on {level!r}")
     store.stats.add(pictures=1)
     return MapImage(
         png=picture.png,

@@ -153,12 +153,15 @@ class Samples:
     labels : ndarray of int64, shape (n,), optional
         When each was taken, along the rows of the grid; -1 where it is not told. None where all are of a time axis of
         the variable's own, or of no time.
+    doubt : str
+        Why their times are no times; empty where they are.
     """
 
     where: Horizontal
     grid: Points
     labels: IntArray | None
     calendar: str = "standard"
+    doubt: str = ""
 
 
 def samples_of(
@@ -196,7 +199,10 @@ def samples_of(
     time = None if still is not None else _time(where, stored, kinds)
     if time is None:
         return Samples(where, grid, None)
-    labels, calendar = _labels(np.asarray(stored[time].values), stored[time].attrs)
+    try:
+        labels, calendar = _labels(np.asarray(stored[time].values), stored[time].attrs)
+    except InvalidValue as error:
+        return Samples(where, grid, None, doubt=f"the times {time!r} of its samples cannot be used: {error}")
     along = stored[time].dims
     if owner is not None and along != (where.columns,):
         labels = labels[owner]

@@ -103,7 +103,9 @@ class Found:
     signature : tuple
         Equal for variables that can be joined along time.
     sample_time : str, optional
-        The variable that tells when each sample was taken (see `service.moments`).
+        The variable that tells when each sample was taken (see `service.sampletimes`).
+    level : str, optional
+        For samples of a track: the variable that tells how deep or high each was taken.
     """
 
     info: VariableInfo
@@ -115,6 +117,7 @@ class Found:
     dtype: np.dtype[Any]
     signature: tuple[Any, ...]
     sample_time: str | None = None
+    level: str | None = None
 
     @property
     def grid(self) -> Grid:
@@ -252,6 +255,8 @@ class _Scan:
         samples = self._samples(where) if where.kind == "points" else None
         if samples is not None:
             where = samples.where
+            if samples.doubt:
+                self.doubtful[name] = samples.doubt
         place = self._place(where) if samples is None else samples.grid
         taken = {where.columns, where.rows} - {""}
         if samples is not None and samples.labels is not None:
@@ -282,7 +287,8 @@ class _Scan:
         when = None
         if labels.size and not is_track and where.rows:
             when = advice.sample_time(self.kinds, self.stored, where.rows, where.columns)
-        return Found(info, layout, place, labels, calendar, dims, packing.dtype, signature, when)
+        level = self._level_of(name, variable) if is_track else None
+        return Found(info, layout, place, labels, calendar, dims, packing.dtype, signature, when, level)
 
     def _times_of(self, name: str, variable: xr.Variable, taken: set[str]) -> tuple[NDArray[np.int64], str, str | None]:
         """The labels of a variable's times, their calendar, and the dimension along which they are.
@@ -299,6 +305,17 @@ class _Scan:
             self.doubtful[name] = f"{error}; its numbers stand for its times"
             return nothing, "standard", None
         return labels, calendar, time_dim
+
+    def _level_of(self, name: str, variable: xr.Variable) -> str | None:
+        """The variable that tells the depth or the height of each sample of another."""
+        found = (
+            other
+            for other, coordinate in self.stored.items()
+            if other != name
+            and coordinate.dims == variable.dims
+            and (coordinate.attrs.get("axis") == "Z" or "positive" in coordinate.attrs)
+        )
+        return next(found, None)
 
     def _samples(self, where: Horizontal) -> Samples:
         if where not in self._listed:

@@ -100,6 +100,11 @@ class Selection:
         return not self.masks and self.subtracted is None
 
     @property
+    def conditions(self) -> tuple[str, ...]:
+        """Names of the variables that there are conditions on."""
+        return tuple(mask.variable.name for mask in self.masks)
+
+    @property
     def key(self) -> Hashable:
         """What decides the numbers, apart from time and cells."""
         masks = tuple((mask.variable.name, mask.at, mask.condition, mask.bits) for mask in self.masks)
