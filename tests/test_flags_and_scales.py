@@ -191,3 +191,20 @@ def test_truth_is_a_flag(tmp_path: Path) -> None:
             assert (info.kind, info.flags) == ("flags", {0: "false", 1: "true"})
             image = service.answer(MapQuery(Source("a", "wet", None), Canvas(CELLS, 36)))
         assert np.array_equal(pixels(image.png), palette(image.cmap, 2)[dataset["wet"].values.astype(int) + 1])
+
+
+@pytest.mark.parametrize(
+    ("name", "attrs", "kind"),
+    [
+        ("wdir", {"units": "degree"}, "direction"),
+        ("mwd", {"units": "degrees true"}, "direction"),
+        ("VMDR", {"units": "degree", "standard_name": "sea_surface_wave_from_direction"}, "direction"),
+        ("spr", {"units": "degree", "standard_name": "sea_surface_wave_directional_spread"}, "continuous"),
+        ("dspr", {"units": "degree", "long_name": "spread about the mean direction"}, "continuous"),
+        ("dir", {"units": "1"}, "continuous"),
+    ],
+)
+def test_directions_are_told_by_name_and_units(name: str, attrs: dict[str, str], kind: str) -> None:
+    dataset = fields.no_time().rename(sst=name)
+    dataset[name].attrs = attrs
+    assert open_catalog({"a": dataset}).indexes["a"].info.variables[name].kind == kind

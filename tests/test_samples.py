@@ -422,6 +422,30 @@ def test_the_faces_of_a_mesh_are_drawn_where_their_nodes_are() -> None:
     assert (value[120, 110], value[190, 190]) == (6, 5) or (value[110, 110], value[190, 190]) == (6, 5)
 
 
+@pytest.mark.parametrize("corners", [3, 4])
+def test_cells_that_are_listed_with_their_corners_are_drawn(corners: int) -> None:
+    """As ICON's triangles: a bounds variable on the list of cells."""
+    west, south = np.array([178.0, 179.0, 180.0]), np.zeros(3)
+    x = np.stack([west, west + 1, west + 1, west], axis=1)[:, :corners]
+    y = np.stack([south, south, south + 1, south + 1], axis=1)[:, :corners]
+    dataset = xr.Dataset(
+        {"t": ("cell", [1.0, 2.0, 3.0], {"coordinates": "clon clat"})},
+        {
+            "clon": ("cell", x.mean(axis=1), {**fields.LON, "bounds": "clon_vertices"}),
+            "clat": ("cell", y.mean(axis=1), {**fields.LAT, "bounds": "clat_vertices"}),
+            "clon_vertices": (("cell", "nv"), x),
+            "clat_vertices": (("cell", "nv"), y),
+        },
+    )
+    with LocalService({"m": dataset}) as service:
+        assert service._store.library.info().index("m").variables["t"].geometry == "grid"
+        canvas = Canvas(BBox(178, 0, -179, 1), 90)
+        drawn = pixels(service.answer(MapQuery(Source("m", "t", None), canvas, Style("gray", 0.0, 255.0))).png)
+    lower, upper = drawn[25, [20, 50, 80]], drawn[5, [5, 35, 65]]
+    assert np.array_equal(np.rint(lower[:, 0] / 255 * 254), [1, 2, 3])
+    assert (upper[:, 3] > 0).all() == (corners == 4)
+
+
 def test_a_mesh_of_cells_with_many_corners_is_refused_by_name() -> None:
     with pytest.raises(Unreadable, match="6 corners"):
         open_catalog({"m": ugrid(6)})

@@ -94,9 +94,9 @@ class Horizontal:
         Empty where there is no place.
     columns, rows : str
         Dimensions of the variable; empty where it has none such.
-    kind : {'axes', 'fields', 'frame', 'points', 'mesh', 'nowhere'}
+    kind : {'axes', 'fields', 'frame', 'points', 'cells', 'mesh', 'nowhere'}
         Whether the coordinates have one dimension each, or both have two, or are those of another frame; or places are
-        listed, as those of tracks and stations; or cells are listed with their nodes; or there is no place.
+        listed, as those of tracks and stations; or cells are, with their corners or with their nodes; or there is none.
     mapping : str
         For a frame: the variable that tells it; for a mesh: its topology; for ragged samples: the variable that tells
         how many samples each track, profile or station has, or which of these each sample is of.
@@ -106,7 +106,7 @@ class Horizontal:
     lat: str
     columns: str
     rows: str
-    kind: Literal["axes", "fields", "frame", "points", "mesh", "nowhere"] = "axes"
+    kind: Literal["axes", "fields", "frame", "points", "cells", "mesh", "nowhere"] = "axes"
     mapping: str = ""
 
 

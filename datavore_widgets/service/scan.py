@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ from datavore_widgets.service.files import Contents, Source, read_variable
 from datavore_widgets.service.frames import grid_of_frame
 from datavore_widgets.service.geolocation import Geolocation
 from datavore_widgets.service.grid import Grid, RectilinearGrid
-from datavore_widgets.service.mesh import grid_of_mesh
+from datavore_widgets.service.mesh import cells_of_corners, grid_of_mesh
 from datavore_widgets.service.points import Nowhere, Samples, samples_of
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ _MOST_CELLS = 2**25
 """Likewise for two-dimensional coordinates."""
 _LONGEST_DIM = 10_000
 _TEXT = 300
+_DIRECTION = re.compile(r"direction\b|_direction|dir\b|\bmwd\b|\bvmdr|azimuth")
+_OF_DIRECTIONS = re.compile(r"spread|width|variance|spectr|difference|error|deviation")
+"""What is in degrees too, and goes no way round."""
 
 
 @dataclass(frozen=True)
@@ -252,6 +256,8 @@ class _Scan:
         if variable.dtype.kind not in "iufb":
             raise InvalidValue(f"its values are no numbers but {variable.dtype}")
         where = horizontal(self.stored, self.kinds, variable, self.contents.attrs)
+        if self._has_corners(where):
+            where = replace(where, kind="cells")
         samples = self._samples(where) if where.kind == "points" else None
         if samples is not None:
             where = samples.where
@@ -289,6 +295,13 @@ class _Scan:
             when = advice.sample_time(self.kinds, self.stored, where.rows, where.columns)
         level = self._level_of(name, variable) if is_track else None
         return Found(info, layout, place, labels, calendar, dims, packing.dtype, signature, when, level)
+
+    def _has_corners(self, where: Horizontal) -> bool:
+        """Whether places that are listed are those of cells, each with three or more corners around it."""
+        if where.kind != "points" or where.rows or where.mapping or not where.columns:
+            return False
+        bounds = [self._bounds_of(name, 2) for name in (where.lon, where.lat)]
+        return all(name is not None and self.stored[name].shape[-1] >= 3 for name in bounds)
 
     def _times_of(self, name: str, variable: xr.Variable, taken: set[str]) -> tuple[NDArray[np.int64], str, str | None]:
         """The labels of a variable's times, their calendar, and the dimension along which they are.
@@ -345,6 +358,9 @@ class _Scan:
         if where.kind == "mesh":
             topology = self.stored[where.mapping]
             return grid_of_mesh(lon, lat, self.stored[str(topology.attrs["face_node_connectivity"])], where.columns)
+        if where.kind == "cells":
+            corners = (np.asarray(self._bounds(name, 2), dtype=np.float64) for name in (where.lon, where.lat))
+            return cells_of_corners(*corners)
         if where.kind == "axes":
             return RectilinearGrid.from_centers(lon, lat, self._bounds(where.lon, 2), self._bounds(where.lat, 2))
         if where.kind == "frame":
@@ -362,12 +378,15 @@ class _Scan:
         return CurvilinearGrid.from_centers(lon, lat, *bounds)
 
     def _bounds(self, name: str, dims: int) -> NDArray[Any] | None:
+        bounds = self._bounds_of(name, dims)
+        return None if bounds is None else self._values(bounds)
+
+    def _bounds_of(self, name: str, dims: int) -> str | None:
+        """The variable that tells the bounds of a coordinate, if it has as many dimensions."""
         variable = self.stored[name]
         bounds = str(variable.attrs.get("bounds") or variable.encoding.get("bounds"))
         there = bounds in self.stored and self.stored[bounds].ndim == dims
-        if not there or self.stored[bounds].dims[:-1] != variable.dims:
-            return None
-        return self._values(bounds)
+        return bounds if there and self.stored[bounds].dims[:-1] == variable.dims else None
 
     def _time_of(self, variable: xr.Variable, taken: set[str]) -> tuple[str | None, str | None]:
         """Names of the time coordinate and of its dimension; without the dimension for a single time."""
@@ -482,7 +501,7 @@ def _info(name: str, variable: xr.Variable, dtype: np.dtype[Any], dims: tuple[Di
 def _kind(name: str, attrs: Mapping[str, Any]) -> str:
     words = " ".join(str(attrs.get(key, "")) for key in ("standard_name", "long_name")).lower() + " " + name.lower()
     units = str(attrs.get("units", "")).strip().lower()
-    if "direction" in words and units in ("degree", "degrees", "deg", "degree_true", "degrees_true"):
+    if _DIRECTION.search(words) and not _OF_DIRECTIONS.search(words) and units.startswith(("deg", "°")):
         return "direction"
     if "anomaly" in words or "anomalies" in words or name.lower() == "sla":
         return "anomaly"
