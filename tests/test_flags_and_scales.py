@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
@@ -83,6 +83,7 @@ def test_what_is_logarithmic_is_told_by_name_and_units(name: str, attrs: dict[st
     assert open_catalog({"a": dataset}).indexes["a"].info.variables[name].scale == expected
 
 
+@settings(deadline=None)
 @given(
     st.floats(1e-6, 1e3),
     st.floats(1.5, 1e6),

@@ -222,7 +222,7 @@ def test_a_window_shows_a_dot_for_each_sample_the_newest_on_top(drifting: LocalS
                 (rows[at] + dy, columns[at] + dx): table["value"][at]
                 for dy in range(-2, 3)
                 for dx in range(-2, 3)
-                if dx * dx + dy * dy <= 4
+                if dx * dx + dy * dy <= 5
             }
         )
     assert {tuple(map(int, place)) for place in newest} == set(
@@ -258,7 +258,7 @@ def test_a_map_of_a_lapse_of_samples_is_the_mean_in_each_pixel(drifting: LocalSe
     rows = np.floor((12 - table["lat"]) / 24 * image.height).astype(int)
     for row in range(image.height):
         for column in range(image.width):
-            near = (rows - row) ** 2 + (columns - column) ** 2 <= 4
+            near = (rows - row) ** 2 + (columns - column) ** 2 <= 5
             own = table["value"][near & np.isfinite(table["value"])]
             assert (drawn[row, column, 3] > 0) == (own.size > 0)
             if own.size:

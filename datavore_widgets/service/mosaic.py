@@ -142,7 +142,7 @@ class Mosaic:
 
 @dataclass(frozen=True, eq=False)
 class Dots(Mosaic):
-    """How a picture is made of points: each is a dot of the same few pixels, the last one with a value on top.
+    """How a picture is made of points: each is a dot of the same 21 pixels, the last one with a value on top.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ class Dots(Mosaic):
         members, places = [], []
         for down in range(-reach, reach + 1):
             for right in range(-reach, reach + 1):
-                if down * down + right * right > reach * reach:
+                if down * down + right * right > reach * reach + 1:
                     continue
                 y = rows + down
                 # What lies over the edge of a picture of the world is on both of its sides.
