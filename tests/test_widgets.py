@@ -570,7 +570,8 @@ def test_group_and_aggregate_are_plain_words(sea: Watched) -> None:
     chart = TimeseriesChart(sea, view)
     picker = SeriesPicker(None, view, chart)
     words = [label for label, _ in picker.groupby.options]
-    assert words == ["Every time", "Daily series", "Monthly series", "Yearly series"]
+    assert words[:5] == ["Every time", "Daily series", "Monthly series", "Seasonal series", "Yearly series"]
+    assert all(word.startswith("Climatology: ") for word in words[5:])
     picker.groupby.value = "yyyy"
     picker.aggregate.value = "count"
     query = sea.of(SeriesQuery)[-1]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datavore_widgets.protocol.answers import Series
-from datavore_widgets.protocol.times import millis_from_label, parts_from_label
+from datavore_widgets.protocol.times import GROUP_DIGITS, millis_from_label, parts_from_label
+from datavore_widgets.widgets.text import thousands
 
 __all__ = ["MOST_POINTS", "Curve", "curve_of"]
 
@@ -31,11 +33,20 @@ class Curve:
         As shown.
     counts : ndarray of int64, shape (n,)
         Valid values behind each; -1 where that is not known.
+    texts : tuple of str
+        What each is of, such as `2012-08 (mean)`; empty: its time.
+    notes : tuple of str
+        What else is to be told of each.
+    complete : ndarray of bool, shape (n,), optional
+        Whether each is of a whole group.
     """
 
     labels: IntArray
     values: FloatArray
     counts: IntArray
+    texts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    complete: NDArray[np.bool_] | None = None
 
     @property
     def millis(self) -> IntArray:
@@ -58,17 +69,45 @@ def curve_of(series: Series, offset: float = 0.0, groupby: str | None = None, mo
     """
     values = series.values + offset
     counts = np.full(values.size, -1, np.int64) if series.counts is None else series.counts.astype(np.int64)
-    labels, values, counts = _part_groups(series.labels, values, counts, groupby)
+    rows = np.arange(values.size, dtype=np.int64)
+    jumps = _jumps(series.labels, groupby)
+    labels = np.insert(series.labels, jumps, series.labels[jumps])
+    values, counts = np.insert(values, jumps, np.nan), np.insert(counts, jumps, 0)
+    rows = np.insert(rows, jumps, -1)
     chosen = _decimated(millis_from_label(labels), values, most)
-    return Curve(labels[chosen], values[chosen], counts[chosen])
+    rows = rows[chosen]
+    told = _told_of(series, rows)
+    complete = None if series.complete is None else (rows < 0) | series.complete[rows]
+    return Curve(labels[chosen], values[chosen], counts[chosen], *told, complete)
 
 
-def _part_groups(
-    labels: IntArray, values: FloatArray, counts: IntArray, groupby: str | None
-) -> tuple[IntArray, FloatArray, IntArray]:
-    """A NaN where a year, a month or a day is left out between two groups."""
-    if groupby is None or labels.size < 2:
-        return labels, values, counts
+def _told_of(series: Series, rows: IntArray) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What some rows of a series are of, and what else is to be told of them; nothing of row -1."""
+    there = rows[rows >= 0]
+    bounds = None if series.bounds is None else series.bounds[there]
+    texts = iter(replace(series, labels=series.labels[there], bounds=bounds).texts)
+    found, notes = [], []
+    for row in rows.tolist():
+        found.append("" if row < 0 else next(texts))
+        notes.append("" if row < 0 else " · ".join(_notes(series, row)))
+    return tuple(found), tuple(notes)
+
+
+def _notes(series: Series, row: int) -> Iterator[str]:
+    if series.counts is not None and series.counts[row] >= 0:
+        yield f"n = {thousands(int(series.counts[row]))}"
+    if series.steps is not None and series.groupby is not None:
+        yield f"{thousands(int(series.steps[row]))} times"
+    if series.years is not None:
+        yield f"{int(series.years[row])} years"
+    if series.complete is not None and not series.complete[row]:
+        yield "incomplete"
+
+
+def _jumps(labels: IntArray, groupby: str | None) -> IntArray:
+    """Positions before which a year, a month or a day is left out between two groups."""
+    if groupby not in GROUP_DIGITS or labels.size < 2:
+        return np.zeros(0, np.int64)
     year, month = parts_from_label(labels)[:2]
     if groupby == "yyyy":
         number = year
@@ -78,12 +117,7 @@ def _part_groups(
         # By the Gregorian count, in which 1 March may follow 28 February by two days in a calendar without the 29th.
         number = millis_from_label(labels) // 86_400_000
     apart = np.diff(number)
-    jumps = np.flatnonzero(apart > (2 if groupby == "yyyy-MM-dd" else 1)) + 1
-    return (
-        np.insert(labels, jumps, labels[jumps]),
-        np.insert(values, jumps, np.nan),
-        np.insert(counts, jumps, 0),
-    )
+    return np.asarray(np.flatnonzero(apart > (2 if groupby == "yyyy-MM-dd" else 1)) + 1)
 
 
 def _decimated(millis: IntArray, values: FloatArray, most: int) -> IntArray:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from traitlets import Bool, Float, HasTraits, Instance, Tuple, Unicode
 
-from datavore_widgets.errors import DatavoreError, InvalidValue
+from datavore_widgets.errors import DatavoreError, InvalidValue, NotSupported
+from datavore_widgets.protocol.aggregates import AGGREGATES
 from datavore_widgets.protocol.answers import Catalog, IndexInfo, MapImage, Times, VariableInfo
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.queries import (
@@ -33,9 +34,9 @@ from datavore_widgets.widgets import style
 from datavore_widgets.widgets.closing import close_whole
 from datavore_widgets.widgets.pump import Pump
 from datavore_widgets.widgets.text import thousands
-from datavore_widgets.widgets.units import LEVELS, Scale, scale_of
+from datavore_widgets.widgets.units import Scale, is_level, scale_of
 from datavore_widgets.widgets.view import View
-from datavore_widgets.widgets.words import PICTURE_WORDS
+from datavore_widgets.widgets.words import aggregate_word, default_aggregate
 
 __all__ = ["Desk", "NothingOnGrid", "Picture", "Scene", "client_of", "sentence"]
 
@@ -82,14 +83,15 @@ class Scene:
             subtract=self.subtract(view) if conditions else "",
         )
 
-    def map_query(self, view: View, canvas: Canvas) -> MapQuery | LapseMapQuery:
+    def map_query(self, view: View, canvas: Canvas, aggregate: str) -> MapQuery | LapseMapQuery:
         """What the view's picture is: of one time, or of the aggregate over its lapse."""
         style = Style(view.cmap, view.vmin, view.vmax, view.scale)
         source = self.source(view)
         if view.lapse is None or source.date is None:
             return MapQuery(source, canvas, style, self.window(view))
         return LapseMapQuery(
-            *(source.index, source.varname, canvas, view.lapse, view.aggregate, source.filters, style, source.subtract)
+            *(source.index, source.varname, canvas, view.lapse, aggregate, source.filters, style),
+            source.subtract,
         )
 
     @property
@@ -172,9 +174,10 @@ class Picture:
         if image.time is None:
             return "no time axis"
         if image.aggregate is None or (image.aggregate == "latest" and image.steps == 1):
-            return image.time.text
+            return image.time_text
         first = (image.first_time or image.time).text
-        return f"{PICTURE_WORDS[image.aggregate]} of {thousands(image.steps or 0)} times, {first} to {image.time.text}"
+        word = aggregate_word(image.aggregate).partition(" (")[0]
+        return f"{word} of {thousands(image.steps or 0)} times, {first} to {image.time.text}"
 
 
 class NothingOnGrid(InvalidValue):
@@ -208,6 +211,8 @@ class Desk(HasTraits):
         The date of the last request that the map has finished, shown or failed: what play waits for.
     cell : (float, float), optional
         Centre (lon, lat) of the cell whose value is told of the point.
+    is_plain : bool
+        Whether the client has turned out to know the documented aggregates alone.
     has_map : bool
         Whether a map takes part.
     notice : str
@@ -222,6 +227,7 @@ class Desk(HasTraits):
     picture = Instance(Picture, allow_none=True)
     settled = Instance(Date, allow_none=True)
     cell: Any = Tuple(Float(), Float(), allow_none=True, default_value=None)
+    is_plain = Bool(False)
     has_map = Bool(False)
     notice = Unicode()
     problem = Unicode()
@@ -356,7 +362,8 @@ class Desk(HasTraits):
     def _requantify(self, _change: Any) -> None:
         """A deviation or a count on the map is not on the scale of the values: their limits are not its."""
         view = self.view
-        quantity = view.aggregate if view.lapse is not None and view.aggregate not in LEVELS else ""
+        aggregate = view.aggregate or "avg"
+        quantity = aggregate if view.lapse is not None and not is_level(aggregate) else ""
         if quantity != self._quantity and not view.locked:
             view.set(cmap=None, vmin=None, vmax=None, scale=None)
         self._quantity = quantity
@@ -365,6 +372,27 @@ class Desk(HasTraits):
         if not isinstance(error, DatavoreError):
             log.error("the times of %r could not be asked", query, exc_info=error)
         self.problem = sentence(error)
+
+    @property
+    def aggregate(self) -> str:
+        """What becomes of many values now."""
+        if self.scene is None or (self.is_plain and self.view.aggregate is None):
+            return "avg"
+        return self.view.aggregate or default_aggregate(self.scene.variable)
+
+    def ask(self, query: Any, job: Job, *, or_plainly: bool) -> tuple[Any, Any]:
+        """(query, answer) to a question with an aggregate.
+
+        With `or_plainly`, who knows the documented aggregates alone is asked for the plain mean: the query that is
+        given back says so, and what is shown is named by it.
+        """
+        try:
+            return query, self.client.answer(query, job)
+        except NotSupported:
+            if not or_plainly or query.aggregate in AGGREGATES:
+                raise
+        plain = replace(query, aggregate="avg")
+        return plain, self.client.answer(plain, job)
 
     def choose(self, name: str, value: float | str) -> None:
         """Choose a value on a further dimension."""

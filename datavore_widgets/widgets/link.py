@@ -23,6 +23,7 @@ _WORDS = {
     "dt": "date",
     "r": "viewport",
     **{name: name for name in ("lapse", "bbox", "point", "datelaps", "groupby", "aggregate", "filters")},
+    **{name: name for name in ("anomaly", "base", "trend", "reach")},
     **{name: name for name in ("subtract", "window", "overlap", "cmap", "vmin", "vmax", "scale", "basemap")},
 }
 _LONGEST = 4000  # characters: what every browser and server lets pass
@@ -53,7 +54,8 @@ def _text(value: Any) -> str:
     if isinstance(value, Point | Lapse):
         return value.to_text()
     if isinstance(value, tuple):
-        return filters_to_json(value)
+        years = value and all(isinstance(part, int) for part in value)
+        return ",".join(map(str, value)) if years else filters_to_json(value)
     return str(value)
 
 

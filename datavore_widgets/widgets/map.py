@@ -64,15 +64,17 @@ _UNSEEN = 768  # pixels of the first picture, asked before the browser has told 
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """A picture, the turn of the world that it is wanted on, and the scene that it is of."""
+    """A picture, the turn of the world that it is wanted on, the scene that it is of, and `Desk.ask`'s `or_plainly`."""
 
     query: MapQuery | LapseMapQuery
     turn: float
     scene: Scene
+    or_plainly: bool
 
 
 @dataclass(frozen=True)
 class _Shown:
+    query: MapQuery | LapseMapQuery
     image: MapImage
     url: str
 
@@ -171,11 +173,11 @@ class DatavoreMap(Panel):
         else:
             box, resolution, turn = (scene.info.bbox or GLOBAL).clip_to_mercator(), _UNSEEN, 0.0
         try:
-            query = scene.map_query(view, Canvas(box, resolution, "mercator"))
+            query = scene.map_query(view, Canvas(box, resolution, "mercator"), self.desk.aggregate)
         except DatavoreError as error:
             self._complain(sentence(error))
             return
-        self.pump.submit(_Wish(query, turn, scene))
+        self.pump.submit(_Wish(query, turn, scene, view.aggregate is None))
 
     def _reaggregate(self, _change: Any) -> None:
         if self.view.lapse is not None:
@@ -185,12 +187,17 @@ class DatavoreMap(Panel):
         self._back.layout.display = None if self.view.lapse is not None else "none"
 
     def _work(self, wish: _Wish, job: Job) -> _Shown:
-        image = self.desk.client.answer(wish.query, job)
-        return _Shown(image, "data:image/png;base64," + base64.b64encode(image.png).decode("ascii"))
+        query: MapQuery | LapseMapQuery = wish.query
+        if isinstance(query, LapseMapQuery):
+            query, image = self.desk.ask(query, job, or_plainly=wish.or_plainly)
+        else:
+            image = self.desk.client.answer(query, job)
+        return _Shown(query, image, "data:image/png;base64," + base64.b64encode(image.png).decode("ascii"))
 
     def _show(self, wish: _Wish, shown: _Shown) -> None:
         if wish.scene is not self.desk.scene:
             return  # another variable has been chosen meanwhile
+        self.desk.is_plain |= shown.query != wish.query
         (south, west), (north, east) = shown.image.bbox.to_leaflet()
         # The answer's longitudes may be in another convention than the question's.
         turn = wish.turn + 360.0 * round((wish.query.canvas.bbox.west - west) / 360.0)
@@ -199,7 +206,7 @@ class DatavoreMap(Panel):
             self.overlay.bounds = ((south, west + turn), (north, east + turn))
             self.overlay.opacity = 1.0
         self._complain("")
-        self.desk.picture = Picture(shown.image, wish.scene, wish.query)
+        self.desk.picture = Picture(shown.image, wish.scene, shown.query)
         self._entitle(self.desk.picture)
         self._settle(wish)
         self.desk.status = f"ready · {1000 * self.pump.elapsed:.0f} ms"

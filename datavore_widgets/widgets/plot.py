@@ -22,6 +22,7 @@ COLORS = ("#0072b2", "#d55e00", "#009e73", "#a8518a", "#b8860b", "#56a0d3")
 _DASHES = ("solid", "dashed", "dotted", "dash_dotted", "solid", "dashed")
 MOST_LINES = len(COLORS)
 _MARGIN = {"top": 10, "bottom": 28, "left": 64, "right": 20}
+_YEAR = 365.2425 * 86_400_000  # milliseconds
 _HALF_A_DAY = 43_200_000  # milliseconds
 _VALUE_TICKS = 8
 _FEW = 80  # up to so many points, each has its dot
@@ -61,8 +62,10 @@ class TimePlot:
         self._y_axis = bqplot.Axis(scale=self._values, side="left", grid_lines="solid", label_offset="48px")
         self.marks = [self._mark(i) for i in range(MOST_LINES)]
         self.dots = [self._dot(i) for i in range(MOST_LINES)]
+        self.rings = [self._dot(i, size=40, fill=False) for i in range(MOST_LINES)]  # groups that are not complete
+        self.trends = [self._mark(i, dashed=True) for i in range(MOST_LINES)]
         self.figure = bqplot.Figure(
-            marks=[*self.marks, *self.dots],
+            marks=[*self.marks, *self.trends, *self.dots, *self.rings],
             axes=[self._x_axis, self._y_axis],
             fig_margin=_MARGIN,
             animation_duration=0,
@@ -70,25 +73,26 @@ class TimePlot:
         )
         self.sheet = _Sheet()
 
-    def _mark(self, number: int) -> bqplot.Lines:
+    def _mark(self, number: int, *, dashed: bool = False) -> bqplot.Lines:
         return bqplot.Lines(
             x=[],
             y=[],
             scales={"x": self._times, "y": self._values},
             colors=[COLORS[number]],
-            line_style=_DASHES[number],
-            stroke_width=1.75,
+            line_style="dash_dotted" if dashed else _DASHES[number],
+            stroke_width=1.25 if dashed else 1.75,
             visible=False,
             preserve_domain={"x": True},
         )
 
-    def _dot(self, number: int) -> bqplot.Scatter:
+    def _dot(self, number: int, *, size: int = 16, fill: bool = True) -> bqplot.Scatter:
         return bqplot.Scatter(
             x=[],
             y=[],
             scales={"x": self._times, "y": self._values},
             colors=[COLORS[number]],
-            default_size=16,
+            default_size=size,
+            fill=fill,
             visible=False,
             preserve_domain={"x": True},
         )
@@ -100,6 +104,8 @@ class TimePlot:
         *,
         lines: bool = True,
         colors: Sequence[str] = COLORS,
+        trends: Sequence[float | None] = (),
+        is_cycle: bool = False,
     ) -> None:
         """Show these curves and no other.
 
@@ -113,11 +119,18 @@ class TimePlot:
             Whether the points of a curve are joined; else each has its dot.
         colors : sequence of str
             Of the curves, in their order.
+        trends : sequence of float, optional
+            Slopes in units a year, one for each curve or None: a straight line through its middle.
+        is_cycle : bool
+            Whether the times are months or days of no year.
         """
         if curves:
-            self._set_domain([curve for curve, _, _ in curves])
+            self._set_domain([curve for curve, _, _ in curves], is_cycle)
+        for number in range(MOST_LINES):
+            slope = trends[number] if number < min(len(trends), len(curves)) else None
+            self._set_trend(number, curves[number][0] if slope is not None else None, slope or 0.0)
         for number, color in enumerate(colors):
-            self.marks[number].colors = self.dots[number].colors = [color]
+            self.marks[number].colors = self.dots[number].colors = self.rings[number].colors = [color]
         for number in range(MOST_LINES):
             self._set_line(number, curves[number][0] if number < len(curves) else None, lines)
         self._y_axis.label = label
@@ -130,11 +143,25 @@ class TimePlot:
                 "millis": curve.millis.astype("<f8").tobytes(),
                 "values": curve.values.astype("<f8").tobytes(),
                 "counts": curve.counts.astype("<i4").tobytes(),
+                "texts": list(curve.texts),
+                "notes": list(curve.notes),
             }
             for number, (curve, name, units) in enumerate(curves)
         ]
 
-    def _set_domain(self, curves: list[Curve]) -> None:
+    def _set_trend(self, number: int, curve: Curve | None, slope: float) -> None:
+        """Least squares lead through the middle of the points."""
+        mark = self.trends[number]
+        with mark.hold_sync():
+            mark.visible = curve is not None
+            if curve is not None:
+                valid = np.isfinite(curve.values)
+                years = curve.millis[valid] / _YEAR
+                ends = np.array([years[0], years[-1]])
+                mark.x = (ends * _YEAR).astype(np.int64).astype("M8[ms]")
+                mark.y = curve.values[valid].mean() + slope * (ends - years.mean())
+
+    def _set_domain(self, curves: list[Curve], is_cycle: bool) -> None:
         first = min(int(curve.millis[0]) for curve in curves)
         last = max(int(curve.millis[-1]) for curve in curves)
         if first == last:
@@ -150,7 +177,7 @@ class TimePlot:
         dates, date_format = time_ticks(first, last)
         values, decimals = ticks(low, high, self._value_ticks)
         # The format goes first: bqplot writes the ticks anew when their values come, not when the format does.
-        self._x_axis.tick_format = date_format
+        self._x_axis.tick_format = "%b" if is_cycle else date_format
         self._x_axis.tick_values = dates
         self._y_axis.tick_format = f".{decimals}f" if decimals < 5 and abs(high) < 1e6 else ".3g"
         self._y_axis.tick_values = values
@@ -160,7 +187,7 @@ class TimePlot:
     def _set_line(self, number: int, curve: Curve | None, lines: bool) -> None:
         mark, dots = self.marks[number], self.dots[number]
         if curve is None:
-            mark.visible = dots.visible = False
+            mark.visible = dots.visible = self.rings[number].visible = False
             return
         times = curve.millis.astype("M8[ms]")
         with mark.hold_sync():
@@ -170,3 +197,11 @@ class TimePlot:
             dots.visible = bool(single.any())
             if single.any():
                 dots.x, dots.y = times[single], curve.values[single]
+        partly = (
+            np.zeros(times.size, np.bool_) if curve.complete is None else ~curve.complete & np.isfinite(curve.values)
+        )
+        rings = self.rings[number]
+        with rings.hold_sync():
+            rings.visible = bool(partly.any())
+            if partly.any():
+                rings.x, rings.y = times[partly], curve.values[partly]

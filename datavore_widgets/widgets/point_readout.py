@@ -21,7 +21,7 @@ from datavore_widgets.widgets.panel import Panel
 from datavore_widgets.widgets.pump import Pump
 from datavore_widgets.widgets.text import escape, number, place, thousands
 from datavore_widgets.widgets.view import View
-from datavore_widgets.widgets.words import AGGREGATE_WORDS
+from datavore_widgets.widgets.words import aggregate_word
 
 __all__ = ["PointReadout"]
 
@@ -47,7 +47,11 @@ class PointReadout(Panel):
         self._clear.on_click(lambda _button: setattr(self.view, "point", None))
         self.fill([self._text, self._clear])
         self.pump: Pump[SeriesQuery, Series] = Pump(self._work, show=self._show, fail=self._fail)
-        self.watch(self.view, ["point", "date", "lapse", "filters", "subtract", "window", "overlap"], self._wish)
+        self.watch(
+            self.view,
+            ["point", "date", "lapse", "filters", "subtract", "window", "overlap", "aggregate", "reach"],
+            self._wish,
+        )
         self.watch(self.desk, "scene", self._wish)
         self._wish()
 
@@ -63,10 +67,16 @@ class PointReadout(Panel):
             return
         source, view = scene.source(self.view), self.view
         lapse = WHOLE_LAPSE if source.date is None else view.lapse or scene.reach(view)
-        aggregate = view.aggregate if view.lapse is not None else "avg"
+        reach = view.reach
         self.pump.submit(
             SeriesQuery(
-                source.index, source.varname, point, lapse, None, aggregate, source.filters, subtract=source.subtract
+                source.index,
+                source.varname,
+                point,
+                lapse,
+                filters=source.filters,
+                subtract=source.subtract,
+                reach=reach,
             )
         )
 
@@ -84,12 +94,13 @@ class PointReadout(Panel):
             self._say(query.coord, "<strong>no valid value here</strong>", _cell_text(series))
             return
         lapse, overlap = self.view.lapse is not None, self.view.overlap
-        aggregate = query.aggregate if lapse else "latest" if overlap == "latest" else "avg"
+        wanted = self.desk.aggregate if lapse else "latest" if overlap == "latest" else "avg"
+        aggregate = wanted if wanted in _ONE_CELL else "avg"
         scale = scene.scale(aggregate, series.units)
         value = float(scale.shown(_ONE_CELL[aggregate](series.values[valid])))
         facts = [_cell_text(series)]
         if lapse or (valid.size > 1 and aggregate == "avg"):
-            facts.append(f"{AGGREGATE_WORDS[aggregate].lower()} of {thousands(valid.size)} times")
+            facts.append(f"{aggregate_word(aggregate).lower()} of {thousands(valid.size)} times")
         elif query.lapse.first != query.lapse.last:
             facts.append(Stamp(int(series.labels[valid[-1]]), series.calendar).text)
         self._say(
@@ -132,7 +143,8 @@ _ONE_CELL: dict[str, Callable[[NDArray[np.float64]], Any]] = {
 def _cell_text(series: Series) -> str:
     if series.cell is None:
         return ""
-    text = f"cell of {place(Point(*series.cell))}"
+    what = "no value here; nearest cell with one:" if series.is_moved else "cell of"
+    text = f"{what} {place(Point(*series.cell))}"
     if series.distance is not None:
         text += f", {_distance(series.distance)} away"
     return text

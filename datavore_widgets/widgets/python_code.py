@@ -13,12 +13,12 @@ from datavore_widgets.protocol.queries import Condition
 from datavore_widgets.protocol.times import WHOLE_LAPSE, Date, Lapse
 from datavore_widgets.protocol.wire import filters_to_json
 from datavore_widgets.widgets.desk import Desk
-from datavore_widgets.widgets.view import View
 
 __all__ = ["code_of"]
 
 _SHOWN = (
     *("index", "varname", "date", "lapse", "viewport", "bbox", "point", "datelaps", "groupby", "aggregate"),
+    *("anomaly", "base", "trend", "reach"),
     *("filters", "subtract", "window", "overlap", "cmap", "vmin", "vmax", "scale", "basemap"),
 )
 
@@ -43,8 +43,7 @@ def code_of(desk: Desk) -> str:
     place = view.bbox if view.bbox is not None else view.point
     if place is not None:
         lines.append(
-            f"series = Datalaps({spec}).getTimeserie({named}, {_literal(place)}"
-            f"{_series_words(view)}, aggregate={view.aggregate!r}{filters})"
+            f"series = Datalaps({spec}).getTimeserie({named}, {_literal(place)}{_series_words(desk, place)}{filters})"
         )
     return "\n".join([*lines, "explorer", ""])
 
@@ -58,9 +57,16 @@ def _conditions(desk: Desk) -> str:
     return words + (f", subtract={subtract!r}" if subtract else "")
 
 
-def _series_words(view: View) -> str:
+def _series_words(desk: Desk, place: BBox | Point) -> str:
+    view = desk.view
     words = f", datelaps={_literal(view.datelaps)}" if view.datelaps != WHOLE_LAPSE else ""
-    return words + (f", groupby={view.groupby!r}" if view.groupby is not None else "")
+    words += f", groupby={view.groupby!r}" if view.groupby is not None else ""
+    words += f", aggregate={desk.aggregate!r}"
+    for name in ("anomaly", "base", "trend", "reach"):
+        value = getattr(view, name)
+        if value not in (None, False) and (name != "reach" or isinstance(place, Point)):
+            words += f", {name}={value!r}"
+    return words
 
 
 def _spec(desk: Desk) -> str:

@@ -1,21 +1,35 @@
-"""How the series is made: the aggregate, the grouping, and what is kept."""
+"""How the series is made: the aggregate, the grouping, what is taken off, and what is kept."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import ipywidgets
 
+from datavore_widgets.errors import DatavoreError
+from datavore_widgets.protocol.aggregates import AGGREGATES
+from datavore_widgets.protocol.times import CLIMATOLOGIES
+from datavore_widgets.widgets.desk import sentence
 from datavore_widgets.widgets.panel import Panel, labelled
+from datavore_widgets.widgets.text import escape
 from datavore_widgets.widgets.timeseries_chart import TimeseriesChart
 from datavore_widgets.widgets.view import View
-from datavore_widgets.widgets.words import AGGREGATE_WORDS, GROUP_WORDS
+from datavore_widgets.widgets.words import (
+    ANOMALY_WORDS,
+    GROUP_WORDS,
+    aggregate_word,
+    aggregates_of,
+    default_aggregate,
+)
 
 __all__ = ["SeriesPicker"]
 
+_REACHES = {"Say so": 0.0, "Nearest sea within 50 km": 50_000.0, "Nearest sea within 200 km": 200_000.0}
+
 
 class SeriesPicker(Panel):
-    """Drop-downs for aggregate and grouping; buttons that keep a series on the chart and drop it.
+    """Drop-downs for aggregate, grouping and anomalies; a trend; buttons that keep a series on the chart and drop it.
 
     Parameters
     ----------
@@ -29,30 +43,99 @@ class SeriesPicker(Panel):
 
     def __init__(self, client: Any = None, view: View | None = None, chart: TimeseriesChart | None = None) -> None:
         super().__init__(client, view)
-        self.aggregate = ipywidgets.Dropdown(options=[(word, name) for name, word in AGGREGATE_WORDS.items()])
+        self.aggregate = ipywidgets.Dropdown()
         # No None among the values: to a drop-down that is "nothing chosen".
         self.groupby = ipywidgets.Dropdown(
             options=[(word.capitalize(), name or "") for name, word in GROUP_WORDS.items()]
         )
-        self.aggregate.add_class("dv-aggregate")
-        self.groupby.add_class("dv-groupby")
+        self.anomaly = ipywidgets.Dropdown(options=[(word, name or "") for name, word in ANOMALY_WORDS.items()])
+        self.reach = ipywidgets.Dropdown(options=list(_REACHES.items()))
+        self.base = ipywidgets.Text(placeholder="1991–2020 or all", continuous_update=False)
+        for control, word in (
+            *((self.aggregate, "aggregate"), (self.groupby, "groupby"), (self.anomaly, "anomaly")),
+            *((self.reach, "reach"), (self.base, "base")),
+        ):
+            control.add_class(f"dv-{word}")
         labelled("Value", self.aggregate, tooltip="What becomes of the values of a box and a period")
-        labelled("Times", self.groupby, tooltip="One value for every time, day, month or year")
-        controls: list[ipywidgets.Widget] = [self.aggregate, self.groupby]
+        labelled("Times", self.groupby, tooltip="A series has one value a period; a climatology one for all years")
+        labelled("Show", self.anomaly, tooltip="The mean of each cell over the base period can be taken off first")
+        labelled("On land", self.reach, tooltip="What stands for a point that has no values")
+        labelled(
+            "Base",
+            self.base,
+            tooltip="First and last year; empty: 1991–2020 if the data have them, else all whole years",
+        )
+        self.trend = ipywidgets.ToggleButton(
+            description="Trend", tooltip="A straight line through the series without its seasons, with its interval"
+        )
+        self._hint = ipywidgets.HTML()
+        self._hint.add_class("dv-hint")
+        tools: list[ipywidgets.Widget] = [self.trend]
         if chart is not None:
             add = ipywidgets.Button(description="Add", tooltip="Keep this series on the chart and compare")
             add.on_click(lambda _button: chart.keep())
             drop = ipywidgets.Button(description="Clear", tooltip="Take the kept series off the chart")
             drop.on_click(lambda _button: chart.forget())
-            buttons = ipywidgets.HBox([add, drop])
-            buttons.add_class("dv-buttons")
-            controls.append(buttons)
-        self.fill(controls)
-        self.watch(self.aggregate, "value", lambda change: setattr(self.view, "aggregate", change["new"]))
-        self.watch(self.groupby, "value", lambda change: setattr(self.view, "groupby", change["new"] or None))
-        self.watch(self.view, ["aggregate", "groupby"], self._show)
+            tools += [add, drop]
+        buttons = ipywidgets.HBox(tools)
+        buttons.add_class("dv-buttons")
+        self._quiet = False
+        self.fill([self.aggregate, self.groupby, self.anomaly, self.base, self.reach, self._hint, buttons])
+        for control, name in (
+            *((self.aggregate, "aggregate"), (self.groupby, "groupby"), (self.anomaly, "anomaly")),
+            *((self.reach, "reach"), (self.base, "base"), (self.trend, "trend")),
+        ):
+            self.watch(control, "value", partial(self._changed, name))
+        self.watch(self.view, ["aggregate", "groupby", "anomaly", "base", "trend", "reach", "point"], self._show)
+        self.watch(self.desk, ["scene", "is_plain"], self._show)
         self._show()
 
     def _show(self, _change: Any = None) -> None:
-        self.aggregate.value = self.view.aggregate
-        self.groupby.value = self.view.groupby or ""
+        """Show the view, without taking what is shown for a choice."""
+        view, scene = self.view, self.desk.scene
+        if scene is None:
+            return
+        chosen, offered = self.desk.aggregate, aggregates_of(scene.variable)
+        if self.desk.is_plain:
+            offered = [name for name in offered if name in AGGREGATES]
+        names = list(dict.fromkeys([*offered, chosen]))
+        self._quiet = True
+        try:
+            self.aggregate.options = [(aggregate_word(name), name) for name in names]
+            self.aggregate.value = chosen
+            self.groupby.value = view.groupby or ""
+            self.anomaly.value = view.anomaly or ""
+            self.base.value = "" if view.base is None else f"{view.base[0]}–{view.base[1]}"
+            self.reach.options = [*_REACHES.items(), *self._further_reach()]
+            self.reach.value = view.reach or 0.0
+            self.trend.value = view.trend
+        finally:
+            self._quiet = False
+        cycle = view.groupby in CLIMATOLOGIES
+        self.base.layout.display = None if cycle or view.anomaly is not None else "none"
+        self.reach.layout.display = None if view.point is not None else "none"
+        self.trend.disabled = cycle
+        self._hint.value = ""
+
+    def _further_reach(self) -> list[tuple[str, float]]:
+        reach = self.view.reach
+        return [] if not reach or reach in _REACHES.values() else [(f"Nearest sea within {reach / 1000:g} km", reach)]
+
+    def _changed(self, name: str, change: Any) -> None:
+        self._chose(name, change["new"])
+
+    def _chose(self, name: str, value: Any) -> None:
+        scene = self.desk.scene
+        if self._quiet or scene is None or value is None:
+            return
+        if name == "base":
+            value = value.replace("–", ",").replace("-", ",").strip() or None
+        elif name == "aggregate":
+            default = "avg" if self.desk.is_plain else default_aggregate(scene.variable)
+            value = None if value == default else value
+        elif name != "trend":
+            value = value or None
+        try:
+            setattr(self.view, name, value)
+        except DatavoreError as error:
+            self._hint.value = f"<div role='alert'>{escape(sentence(error))}</div>"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeGuard
 
 import ipywidgets
@@ -11,20 +13,20 @@ import numpy as np
 
 from datavore_widgets.errors import DatavoreError, NoData
 from datavore_widgets.protocol.answers import Series
-from datavore_widgets.protocol.geometry import BBox
+from datavore_widgets.protocol.geometry import BBox, Point
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.queries import SeriesQuery
-from datavore_widgets.protocol.times import GROUP_DIGITS, Date, Lapse
+from datavore_widgets.protocol.times import CLIMATOLOGIES, GROUP_DIGITS, Date, Lapse
 from datavore_widgets.widgets.curves import Curve, curve_of
 from datavore_widgets.widgets.desk import Scene, sentence
 from datavore_widgets.widgets.panel import Panel
 from datavore_widgets.widgets.plot import COLORS, MOST_LINES, TimePlot
 from datavore_widgets.widgets.pump import Pump
 from datavore_widgets.widgets.saving import Told
-from datavore_widgets.widgets.text import area, escape, place, thousands
-from datavore_widgets.widgets.units import Scale
+from datavore_widgets.widgets.text import area, escape, number, place, thousands
+from datavore_widgets.widgets.units import Scale, pretty
 from datavore_widgets.widgets.view import View
-from datavore_widgets.widgets.words import AGGREGATE_WORDS, GROUP_WORDS
+from datavore_widgets.widgets.words import GROUP_WORDS, aggregate_word
 
 __all__ = ["TimeseriesChart"]
 
@@ -46,9 +48,17 @@ class _Line:
     scale: Scale
     name: str
 
-    @property
+    @cached_property
     def curve(self) -> Curve:
         return curve_of(self.series, self.scale.offset, self.query.groupby)
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """Series of the box and of the point; with the plain mean where no other is to be had, unless one was chosen."""
+
+    queries: tuple[SeriesQuery, ...]
+    or_plainly: bool
 
 
 class TimeseriesChart(Panel):
@@ -85,10 +95,11 @@ class TimeseriesChart(Panel):
 
         self._live: list[_Line] = []
         self._kept: list[_Line] = []
-        self.pump: Pump[tuple[SeriesQuery, ...], list[Series]] = Pump(
+        self.pump: Pump[_Wish, list[tuple[SeriesQuery, Series]]] = Pump(
             self._work, show=self._show, fail=self._fail, busy=self._busy, progress=self._report, patience=_PATIENCE
         )
         names = ["bbox", "point", "datelaps", "groupby", "aggregate", "filters", "subtract"]
+        names += ["anomaly", "base", "trend", "reach"]
         self.watch(self.view, names, self._wish)
         self.watch(self.view, ["date", "lapse"], self._hairline)
         self.watch(self.desk, "scene", self._wish)
@@ -106,30 +117,41 @@ class TimeseriesChart(Panel):
             self._live = []
             self._draw()
             return
-        what = (scene.info.index, scene.variable.name)
-        filters, subtract = scene.filters(view.filters), scene.subtract(view)
-        self.pump.submit(
-            tuple(
-                SeriesQuery(*what, place, view.datelaps, view.groupby, view.aggregate, filters, subtract)
-                for place in places
-            )
+        self.pump.submit(_Wish(tuple(self._query(scene, place) for place in places), view.aggregate is None))
+
+    def _query(self, scene: Scene, place: BBox | Point) -> SeriesQuery:
+        view = self.view
+        based = view.anomaly is not None or view.groupby in CLIMATOLOGIES
+        return SeriesQuery(
+            scene.info.index,
+            scene.variable.name,
+            place,
+            view.datelaps,
+            view.groupby,
+            self.desk.aggregate,
+            scene.filters(view.filters),
+            scene.subtract(view),
+            anomaly=view.anomaly,
+            base=view.base if based else None,
+            trend=view.trend and view.groupby not in CLIMATOLOGIES,
+            reach=view.reach if isinstance(place, Point) else None,
         )
 
-    def _work(self, wish: tuple[SeriesQuery, ...], job: Job) -> list[Series]:
-        return [self.desk.client.answer(query, job) for query in wish]
+    def _work(self, wish: _Wish, job: Job) -> list[tuple[SeriesQuery, Series]]:
+        return [self.desk.ask(query, job, or_plainly=wish.or_plainly) for query in wish.queries]
 
-    def _show(self, wish: tuple[SeriesQuery, ...], found: list[Series]) -> None:
-        scene = self.desk.scene
-        if scene is None or wish[0].index != scene.info.index or wish[0].varname != scene.variable.name:
+    def _show(self, wish: _Wish, found: list[tuple[SeriesQuery, Series]]) -> None:
+        scene, asked = self.desk.scene, wish.queries[0]
+        self.desk.is_plain |= found[0][0] != asked
+        if scene is None or asked.index != scene.info.index or asked.varname != scene.variable.name:
             return
         self._live = [
-            _Line(query, series, scene.scale(query.aggregate, series.units), _title(scene, query))
-            for query, series in zip(wish, found, strict=True)
+            _Line(query, series, _scale_of(scene, query, series), _title(scene, query)) for query, series in found
         ]
         self._draw()
         self.desk.status = f"ready · {1000 * self.pump.elapsed:.0f} ms"
 
-    def _fail(self, wish: tuple[SeriesQuery, ...], error: Exception) -> None:
+    def _fail(self, wish: _Wish, error: Exception) -> None:
         if not isinstance(error, DatavoreError):
             log.error("%r could not be answered", wish, exc_info=error)
         if isinstance(error, NoData):
@@ -180,8 +202,10 @@ class TimeseriesChart(Panel):
         self.plot.draw(
             [(curve, line.name, line.scale.units) for line, curve in drawn],
             label=_axis_label(line for line, _ in drawn),
+            trends=[None if line.series.trend is None else line.series.trend.slope for line, _ in drawn],
+            is_cycle=any(line.query.groupby in CLIMATOLOGIES for line, _ in drawn),
         )
-        self.plot.sheet.can_span = bool(drawn)
+        self.plot.sheet.can_span = bool(drawn) and drawn[0][0].query.groupby in (None, *GROUP_DIGITS)
         self.mark("dv-is-empty", not drawn)
         self._head.value = _legend([line for line, _ in drawn])
         self._hairline()
@@ -271,10 +295,52 @@ def _date_of(label: int, groupby: str | None) -> Date:
 def _title(scene: Scene, query: SeriesQuery) -> str:
     where = area(query.coord) if isinstance(query.coord, BBox) else place(query.coord)
     return (
-        f"{scene.variable.label}, {AGGREGATE_WORDS[query.aggregate].lower()} in {where}"
+        f"{scene.variable.label}, {_lower(aggregate_word(query.aggregate))} in {where}"
         if isinstance(query.coord, BBox)
         else f"{scene.variable.label} at {where}"
     )
+
+
+def _lower(words: str) -> str:
+    return words[:1].lower() + words[1:]
+
+
+def _scale_of(scene: Scene, query: SeriesQuery, series: Series) -> Scale:
+    """As the aggregate's; an anomaly is a difference, of which a kelvin is a degree."""
+    if query.anomaly is not None:
+        return Scale(pretty(series.units))
+    return scene.scale(query.aggregate, series.units)
+
+
+def _particulars(line: _Line) -> Iterator[str]:
+    """What is to be known of a series beside its numbers."""
+    series = line.series
+    if series.anomaly is not None:
+        yield f"anomalies from the climatology of {_OF_YEAR[series.anomaly]}"
+    if series.base is not None:
+        yield f"base {series.base[0]}–{series.base[1]}"
+    if series.complete is not None and (partly := int((~series.complete).sum())):
+        yield f"{partly} incomplete (○)"
+    if line.query.trend:
+        yield _trend_words(line)
+    if series.is_moved and series.distance is not None:
+        yield f"nearest cell with values, {series.distance / 1000:.3g} km away"
+    if series.weighting:
+        yield series.weighting
+
+
+def _trend_words(line: _Line) -> str:
+    trend, units = line.series.trend, line.scale.units.replace("°C", "K")
+    if trend is None:
+        return "too few values for a trend"
+    text = f"trend {number(10 * trend.slope, 3)} {units} a decade".replace("  ", " ")
+    if trend.low is None or trend.high is None:
+        return f"{text} (too few independent values for an interval)"
+    interval = f"{number(10 * trend.low, 3)} to {number(10 * trend.high, 3)}"
+    return f"{text} ({100 * trend.level:.0f} %: {interval}; n_eff = {trend.n_eff:.0f})"
+
+
+_OF_YEAR = {"MM": "months", "season": "seasons", "MM-dd": "days"}
 
 
 def _axis_label(lines: Any) -> str:
@@ -284,14 +350,16 @@ def _axis_label(lines: Any) -> str:
 
 def _legend(lines: list[_Line]) -> str:
     items = []
-    for number, line in enumerate(lines):
+    for position, line in enumerate(lines):
         valid = int(np.isfinite(line.series.values).sum())
         counts = line.series.counts
         behind = f" from {thousands(int(counts.sum()))} valid" if counts is not None else ""
-        detail = f"{GROUP_WORDS[line.query.groupby]}, {thousands(valid)} values{behind}"
+        detail = " · ".join(
+            [f"{GROUP_WORDS[line.query.groupby]}, {thousands(valid)} values{behind}", *_particulars(line)]
+        )
         items.append(
-            f"<li><svg width='22' height='8' aria-hidden='true'><path d='M0 4h22' stroke='{COLORS[number]}' "
-            f"stroke-width='2' stroke-dasharray='{_SVG_DASHES[number]}'/></svg>"
+            f"<li><svg width='22' height='8' aria-hidden='true'><path d='M0 4h22' stroke='{COLORS[position]}' "
+            f"stroke-width='2' stroke-dasharray='{_SVG_DASHES[position]}'/></svg>"
             f"<span class='dv-name'>{escape(line.name)}</span> <span class='dv-muted'>{escape(detail)}</span></li>"
         )
     return f"<ul class='dv-legend'>{''.join(items)}</ul>"

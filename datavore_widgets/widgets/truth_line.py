@@ -51,6 +51,8 @@ def facts_of(shown: Picture, asked: Date | None) -> list[str]:
     """What is true of a picture, in a few words each."""
     picture = shown.image
     facts = [shown.when if picture.aggregate is not None else _time(picture, asked)]
+    if picture.weighting:
+        facts.append(picture.weighting)
     window = shown.query.window if isinstance(shown.query, MapQuery) else None
     if window is not None:
         facts.append(f"window of {duration(window.seconds)}, {_OVERLAP[window.overlap]}")
@@ -88,6 +90,7 @@ def _conditions(shown: Picture) -> list[str]:
 def _time(picture: MapImage, asked: Date | None) -> str:
     if picture.time is None:
         return "no time axis"
+    used = picture.time.text if picture.period is None else f"{picture.time_text}, at {picture.time.text}"
     if asked is None or asked.low <= picture.time.label < asked.high:
-        return picture.time.text
-    return f"{picture.time.text} (asked: {Stamp(asked.low).text})"
+        return used
+    return f"{used} (asked: {Stamp(asked.low).text})"

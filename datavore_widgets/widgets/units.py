@@ -8,12 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from datavore_widgets.protocol.aggregates import flag_of, percent_of
 from datavore_widgets.protocol.answers import VariableInfo
 
-__all__ = ["LEVELS", "Scale", "pretty", "scale_of"]
+__all__ = ["Scale", "is_level", "pretty", "scale_of"]
 
-LEVELS = ("avg", "min", "max", "latest")
-"""Aggregates that are values of the quantity itself: on its scale, with its limits."""
+_LEVELS = ("avg", "area_avg", "geo_avg", "min", "max", "latest")
+
+
+def is_level(aggregate: str) -> bool:
+    """Whether an aggregate is a value of the quantity itself: on its scale, with its limits."""
+    return aggregate in _LEVELS or percent_of(aggregate) is not None
+
 
 _WORDS = {
     "": "",
@@ -110,7 +116,9 @@ def scale_of(variable: VariableInfo, aggregate: str = "avg", units: str | None =
     """
     if aggregate == "count":
         return Scale("values")
+    if flag_of(aggregate) is not None:
+        return Scale("")
     text = pretty(variable.units if units is None else units)
-    if text == "K" and aggregate in LEVELS and is_temperature_level(variable):
+    if text == "K" and is_level(aggregate) and is_temperature_level(variable):
         return Scale("°C", -_ZERO_CELSIUS)
     return Scale(text)

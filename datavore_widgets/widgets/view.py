@@ -9,11 +9,12 @@ from typing import Any
 from traitlets import Bool, HasTraits, Instance, TraitError, TraitType, Unicode, validate
 
 from datavore_widgets.errors import DatavoreError, InvalidValue, UnknownKeyword, did_you_mean
+from datavore_widgets.protocol.aggregates import check_aggregate
 from datavore_widgets.protocol.answers import Catalog
 from datavore_widgets.protocol.colormap import check_name
 from datavore_widgets.protocol.geometry import BBox, Point, parse_bbox, parse_coord
-from datavore_widgets.protocol.queries import AGGREGATES, OVERLAPS, SCALES, parse_filters
-from datavore_widgets.protocol.times import GROUP_NAMES, WHOLE_LAPSE, Date, Lapse
+from datavore_widgets.protocol.queries import OVERLAPS, SCALES, parse_filters
+from datavore_widgets.protocol.times import CLIMATOLOGIES, GROUPINGS, WHOLE_LAPSE, Date, Lapse
 from datavore_widgets.widgets.basemaps import BASEMAPS
 from datavore_widgets.widgets.point_picture import Points
 
@@ -74,6 +75,36 @@ def _seconds(value: Any) -> float:
     return seconds
 
 
+def _metres(value: Any) -> float:
+    metres = _number("a reach", value)
+    if metres < 0:
+        raise InvalidValue(f"a reach is a number of metres from 0 on, not {value!r}")
+    return metres
+
+
+def _aggregate(value: Any) -> str:
+    check_aggregate(value)
+    return str(value)
+
+
+def _base(value: Any) -> tuple[int, int]:
+    parts = value.split(",") if isinstance(value, str) else value
+    try:
+        first, last = (int(part) for part in parts)
+    except (TypeError, ValueError):
+        raise InvalidValue(f"a base period is two years such as (1991, 2020), not {value!r}") from None
+    if not 0 <= first <= last <= 9999:
+        raise InvalidValue(f"a base period is a first and a last year from 0 to 9999, not {value!r}")
+    return first, last
+
+
+def _yes(value: Any) -> bool:
+    spelled = {"True": True, "False": False}.get(value, value) if isinstance(value, str) else value
+    if not isinstance(spelled, bool):
+        raise InvalidValue(f"True or False, not {value!r}")
+    return spelled
+
+
 def _one_of(what: str, allowed: tuple[str, ...]) -> Callable[[Any], str]:
     def parse(value: Any) -> str:
         if value not in allowed:
@@ -109,10 +140,20 @@ class View(HasTraits):
         The place of the series.
     datelaps : Lapse
         The lapse of the series.
-    groupby : {None, 'yyyy', 'yyyy-MM', 'yyyy-MM-dd'}
-        One value of the series for each year, month or day; None: for each time.
-    aggregate : {'avg', 'max', 'min', 'count', 'std'}
-        What becomes of the values of a box and a group.
+    groupby : str, optional
+        One value of the series for each of `protocol.times.GROUPINGS`, such as `yyyy-MM` (a month, a monthly series) or
+        `MM` (a month of the year, a climatology); None: for each time.
+    aggregate : str, optional
+        What becomes of the values of a box and a group (see `protocol.aggregates`); None: as suits the variable, the
+        mean by area of a continuous field.
+    anomaly : {'MM', 'season', 'MM-dd'}, optional
+        The climatology of each cell that is taken off its values first.
+    base : (int, int), optional
+        First and last year of the base period of climatologies and anomalies; None: 1991 to 2020 if the data have them.
+    trend : bool
+        Whether a line is fitted to the deseasonalised series.
+    reach : float, optional
+        Metres to the nearest cell with values that may stand for a point without any.
     filters : Filters, optional
         Further dimensions (`{"depth": 0.5}`) and companion variables; None: what the data set advises for the variable,
         such as good quality; `{}`: none.
@@ -159,8 +200,12 @@ class View(HasTraits):
     bbox = Parsed(_area)
     point = Parsed(_point)
     datelaps = Parsed(Lapse.parse, WHOLE_LAPSE)
-    groupby = Parsed(_one_of("groupby", GROUP_NAMES))
-    aggregate = Parsed(_one_of("aggregate", AGGREGATES), "avg")
+    groupby = Parsed(_one_of("groupby", GROUPINGS))
+    aggregate = Parsed(_aggregate)
+    anomaly = Parsed(_one_of("anomaly", CLIMATOLOGIES))
+    base = Parsed(_base)
+    trend = Parsed(_yes, False)
+    reach = Parsed(_metres)
     filters = Parsed(parse_filters)
     subtract = Unicode()
     window = Parsed(_seconds)

@@ -102,19 +102,19 @@ function render({ model, el }) {
     let at = null;
     for (const line of lines) {
       const i = nearest(line.millis, t);
-      if (at === null) at = { t: line.millis[i], label: line.at(i) };
+      if (at === null) at = { t: line.millis[i], text: line.texts[i] || words(line.at(i)) };
       const row = document.createElement("div");
       const dot = document.createElement("i");
       dot.style.background = line.color;
       const value = line.values[i];
-      const n = line.counts[i] >= 0 ? `  n = ${line.counts[i]}` : "";
+      const n = line.notes[i] ? `  ${line.notes[i]}` : line.counts[i] >= 0 ? `  n = ${line.counts[i]}` : "";
       const text = document.createElement("span");
       text.textContent = Number.isFinite(value) ? `${amount(value)} ${line.units}${n}` : "no valid value";
       row.append(dot, text);
       rows.push(row);
     }
     const head = document.createElement("strong");
-    head.textContent = words(at.label);
+    head.textContent = at.text;
     box.replaceChildren(head, ...rows);
     const x = p.left + across(at.t) * p.width;
     hover.style.display = "block";
