@@ -1,8 +1,8 @@
 """A month of two satellites' wave mode as a service: 120,000 imagettes could not lie on disk as files.
 
-Orbits as Sentinel-1's (98.18° inclination, 98.7 min, an imagette every 14.7 s, WV1 and WV2 in turn), the sea of the
-coastline that the map draws, and two swells whose heights, lengths and directions are functions of place: what the
-viewer shows can be reckoned again.
+Orbits as Sentinel-1's (98.18° inclination, 98.7 min, WV1 and WV2 in turn; an imagette every 24.5 s rather than 14.7 s,
+as not all of the sea is acquired in a real month), the sea of the coastline that the map draws, and two swells whose
+heights, lengths and directions are functions of place: what the viewer shows can be reckoned again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from datavore_widgets.protocol.times import Stamp, label_from_millis, millis_fro
 from datavore_widgets.protocol.waves import Acquisitions, ModelSpectrum, Quicklook, WaveSpectrum
 
 START = 1_704_067_200_000  # 2024-01-01
-EVERY = 14.7  # seconds
+EVERY = 24.5  # seconds
 ORBIT = 5924.0  # seconds
 K = np.geomspace(2 * np.pi / 800, 2 * np.pi / 30, 30)
 PHI = np.arange(36) * 10.0

@@ -259,13 +259,15 @@ class Sentinel1Viewer(ViewPanel):
             again = next((int(n) for n in same if flock.index(int(n)) == before.index(chosen)), -1)
         if again < 0:
             again = len(flock) - 1
+        self._quiet = True  # what was not asked for by hand moves no map
         self.waves.set(flock=flock, chosen=again)
+        self._look()
+        self._quiet = False
         told = f"{thousands(len(flock))} imagettes"
         if flock.total > len(flock):
             told += f" of {thousands(flock.total)}, thinned evenly: choose fewer dates to see all"
         self._tell(f"{told} · {1000 * self.pump.elapsed:.0f} ms" if len(flock) else "No imagettes in this box then")
         self._complain("")
-        self._look()
         self._turn()
 
     def _lost(self, _wish: Any, error: Exception) -> None:
@@ -308,12 +310,13 @@ class Sentinel1Viewer(ViewPanel):
             self._head.value = ""
             return
         along = flock.pass_of(chosen)
-        self._quiet = True
+        quiet, self._quiet = self._quiet, True
         with self.bar.hold_sync():
             self.bar.labels = flock.labels[along].astype("<i8").tobytes()
             self.bar.position = int(np.flatnonzero(along == chosen)[0])
-        self._quiet = False
-        self._follow_on_map(float(flock.lon[chosen]), float(flock.lat[chosen]))
+        self._quiet = quiet
+        if not quiet:
+            self._follow_on_map(float(flock.lon[chosen]), float(flock.lat[chosen]))
         self.spectrum_pump.submit((chosen, SpectrumQuery(flock.index(chosen), flock.stamp(chosen).date)))
 
     def _follow_on_map(self, lon: float, lat: float) -> None:

@@ -44,19 +44,20 @@ def way_words(swell: int, millis: int, back: SwellPath, on: SwellPath) -> str:
     """
     speed = number(on.metres[-1] / on.hours[-1] / 3600.0, 3)
     rows = [
-        (
-            "From the coast at" if back.meets_land else "Came from",
-            _end(millis, back, "after" if back.meets_land else ""),
-        ),
-        ("Meets the coast at" if on.meets_land else "Goes to", _end(millis, on, "about" if on.meets_land else "")),
+        (_when(back, "before at", "No farther back than the coast at"), _end(millis, back)),
+        (_when(on, "on at", "Meets the coast at"), _end(millis, on)),
     ]
     items = "".join(f"<li><span class='dv-muted'>{escape(word)}</span> {escape(told)}</li>" for word, told in rows)
     return f"<div role='status'><b>Swell {swell}</b> <span class='dv-muted'>at {speed} m/s</span><ul>{items}</ul></div>"
 
 
-def _end(millis: int, path: SwellPath, about: str) -> str:
-    """When and where a way ends; to the hour and a tenth of a degree, it is no better known."""
+def _when(path: SwellPath, days: str, coast: str) -> str:
+    return coast if path.meets_land else f"{number(abs(float(path.hours[-1])) / 24.0, 3)} days {days}"
+
+
+def _end(millis: int, path: SwellPath) -> str:
+    """Where and when a way ends; to the hour and a tenth of a degree, it is no better known."""
     hour = 3_600_000
     when = display(int(label_from_millis(round((millis + float(path.hours[-1]) * hour) / hour) * hour)))
     end = Point(round(path.end.lon, 1), round(path.end.lat, 1))
-    return f"{place(end)}, {thousands(round(abs(float(path.metres[-1])) / 1000))} km off, {about} {when}"
+    return f"{place(end)}, {thousands(round(abs(float(path.metres[-1])) / 1000))} km off, about {when}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from chromium import FLAGS, find_chromium
+from notebook_file import notebook_of
 from playwright.sync_api import Browser, ConsoleMessage, Page, Route, sync_playwright
 from processes import Program, started
 
@@ -147,5 +149,26 @@ def start_lab(tmp_path: Path, _own_cache: None) -> Iterator[Callable[..., str]]:
             )
             url = lab.wait_for(r"(http://(?:127\.0\.0\.1|localhost):\d+/lab)")
             return f"{url}/tree/{notebook.name}"
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def start_cell(tmp_path_factory: pytest.TempPathFactory, sample_catalog: Path) -> Iterator[Callable[[str], str]]:
+    """A page of Voila with what one cell shows → its URL; equal cells are started once a session."""
+    running: dict[str, str] = {}
+    with contextlib.ExitStack() as stack:
+
+        def start(source: str) -> str:
+            if source not in running:
+                notebook = tmp_path_factory.mktemp("page") / "page.ipynb"
+                notebook.write_text(notebook_of(source))
+                with socket.socket() as free:
+                    free.bind(("127.0.0.1", 0))
+                    port = free.getsockname()[1]
+                options = ["--no-browser", f"--port={port}", "--Voila.ip=127.0.0.1"]
+                page = stack.enter_context(started("voila", str(notebook), *options, cwd=str(notebook.parent)))
+                running[source] = page.wait_for(r"(http://127\.0\.0\.1:\d+/)")
+            return running[source]
 
         yield start

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import re
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,8 +12,8 @@ import pandas as pd
 import pytest
 from desk import ExplorerDesk, Ground
 from hive_server import HiveServer, needed
+from notebook_file import notebook_of
 from playwright.sync_api import Page, expect
-from processes import started
 
 from datavore_widgets.client.hive import HiveService
 from datavore_widgets.protocol.colormap import Norm, palette
@@ -33,36 +30,6 @@ ALONE = "from datavore_widgets import HiveConsole\nHiveConsole()"
 def fleet(_own_cache: None) -> pd.DataFrame:
     """All rows of the sample table, read by DuckDB alone."""
     return duckdb.sql(f"SELECT * FROM read_parquet('{fleet_path()}/*/*.parquet', hive_partitioning = true)").df()
-
-
-def _notebook(source: str) -> str:
-    cell = {"cell_type": "code", "id": "a", "execution_count": None, "metadata": {}, "outputs": []}
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    content = {"cells": [{**cell, "source": source}], "metadata": {"kernelspec": kernel}}
-    return json.dumps({**content, "nbformat": 4, "nbformat_minor": 5})
-
-
-@pytest.fixture(scope="session")
-def start_cell(
-    fleet: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory, sample_catalog: Path
-) -> Iterator[Callable[[str], str]]:
-    """A page of Voila with what one cell shows → its URL; equal cells are started once a session."""
-    running: dict[str, str] = {}
-    with contextlib.ExitStack() as stack:
-
-        def start(source: str) -> str:
-            if source not in running:
-                notebook = tmp_path_factory.mktemp("page") / "page.ipynb"
-                notebook.write_text(_notebook(source))
-                with socket.socket() as free:
-                    free.bind(("127.0.0.1", 0))
-                    port = free.getsockname()[1]
-                options = ["--no-browser", f"--port={port}", "--Voila.ip=127.0.0.1"]
-                page = stack.enter_context(started("voila", str(notebook), *options, cwd=str(notebook.parent)))
-                running[source] = page.wait_for(r"(http://127\.0\.0\.1:\d+/)")
-            return running[source]
-
-        yield start
 
 
 class Console:
@@ -121,7 +88,7 @@ class Console:
 
 
 @pytest.fixture
-def console(page: Page, start_cell: Callable[[str], str]) -> Console:
+def console(page: Page, start_cell: Callable[[str], str], fleet: pd.DataFrame) -> Console:
     """The console alone."""
     page.goto(start_cell(ALONE))
     expect(page.locator(".dv-tables")).to_contain_text("fleet", timeout=60_000)
@@ -129,7 +96,7 @@ def console(page: Page, start_cell: Callable[[str], str]) -> Console:
 
 
 @pytest.fixture
-def tab(page: Page, start_cell: Callable[[str], str]) -> tuple[ExplorerDesk, Console]:
+def tab(page: Page, start_cell: Callable[[str], str], fleet: pd.DataFrame) -> tuple[ExplorerDesk, Console]:
     """The console as a tab of the explorer."""
     return open_tab(page, start_cell(TAB))
 
@@ -430,7 +397,7 @@ def test_in_jupyterlab_the_keys_are_the_editors(
     fleet: pd.DataFrame, start_lab: Callable[..., str], page: Page, tmp_path: Path, screenshot: Callable[[str], Path]
 ) -> None:
     notebook = tmp_path / "look.ipynb"
-    notebook.write_text(_notebook(ALONE))
+    notebook.write_text(notebook_of(ALONE))
     page.goto(start_lab(notebook))
     # A cell that is run before the kernel is there opens a dialogue.
     expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible(timeout=90_000)

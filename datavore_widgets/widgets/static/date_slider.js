@@ -185,7 +185,9 @@ function render({ model, el }) {
   };
   model.on("change:labels", load);
   model.on("change:position", () => {
-    if (model.get("position") !== here()) show(model.get("position"));
+    // Where the times change too, `load` shows the position among the new ones.
+    const to = model.get("position");
+    if (to !== here() && (to < labels.length || !labels.length)) show(to);
   });
   model.on("change:note", tell);
   load();
