@@ -33,6 +33,7 @@ from datavore_widgets import explore
 from datavore_widgets.errors import InvalidValue, UnknownKeyword, UnknownName, Unreadable
 from datavore_widgets.protocol.answers import Catalog, Series, VariableInfo
 from datavore_widgets.protocol.geometry import (
+    GLOBAL,
     MERCATOR_LIMIT,
     BBox,
     latitude_from_mercator,
@@ -625,6 +626,19 @@ def test_a_click_on_the_chart_is_a_date(sea: Watched) -> None:
     assert view.date == Date("20120315000000")
     chart.plot.sheet.set_state({"lines": [{"name": HOSTILE}], "hint": HOSTILE})
     assert chart.plot.sheet.lines[0]["name"] != HOSTILE
+
+
+def test_a_series_without_a_place_is_on_the_chart_at_once_and_asks_for_no_map() -> None:
+    service = Watched({"soi": fields.index_series(), "sea": fields.field()})
+    view = View(index="soi", varname="soi")
+    chart, sheet = TimeseriesChart(service, view), DatavoreMap(service, view)
+    (asked,) = service.of(SeriesQuery)
+    assert asked.coord == GLOBAL
+    assert np.array_equal(chart.lines[0].values, np.sin(np.arange(24.0)))
+    assert chart.plot.sheet.lines[0]["name"] == "soi"
+    assert not service.of(MapQuery)
+    assert "without a place" in sheet._title.value
+    assert "alert" not in sheet._strip.value
 
 
 def test_thirty_days_in_february_are_on_the_chart() -> None:

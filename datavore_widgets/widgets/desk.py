@@ -117,6 +117,11 @@ class Scene:
         return view.subtract if view.subtract in self.variable.corrections else ""
 
     @property
+    def is_nowhere(self) -> bool:
+        """Whether it is a series without a place, of which there is no map."""
+        return self.variable.geometry == "none"
+
+    @property
     def moves(self) -> bool:
         """Whether it lies elsewhere at each time, so that one time alone shows little."""
         return self.variable.geometry in ("swath", "track")

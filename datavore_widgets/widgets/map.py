@@ -168,6 +168,9 @@ class DatavoreMap(Panel):
         if scene is None or not scene.is_of(self.view):
             return
         view = self.view
+        if scene.is_nowhere:
+            self._show_nothing(scene)
+            return
         if self._frame is not None:
             box, resolution, turn = self._frame.request()
         else:
@@ -210,6 +213,18 @@ class DatavoreMap(Panel):
         self._entitle(self.desk.picture)
         self._settle(wish)
         self.desk.status = f"ready · {1000 * self.pump.elapsed:.0f} ms"
+
+    def _show_nothing(self, scene: Scene) -> None:
+        """A series without a place has no picture: the map says so and stays as it is."""
+        self.pump.cancel()
+        self.overlay.opacity = 0.0
+        self._complain("")
+        self.desk.picture = None
+        self._title.value = (
+            f"<div class='dv-name'>{escape(scene.variable.label)}</div>"
+            f"<div class='dv-when'>a series without a place · {escape(scene.info.title or scene.info.name)}</div>"
+        )
+        self.desk.status = "ready"
 
     def _fail(self, wish: _Wish, error: Exception) -> None:
         if not isinstance(error, DatavoreError):

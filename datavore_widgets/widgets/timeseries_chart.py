@@ -13,7 +13,7 @@ import numpy as np
 
 from datavore_widgets.errors import DatavoreError, NoData
 from datavore_widgets.protocol.answers import Series
-from datavore_widgets.protocol.geometry import BBox, Point
+from datavore_widgets.protocol.geometry import GLOBAL, BBox, Point
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.queries import SeriesQuery
 from datavore_widgets.protocol.times import CLIMATOLOGIES, GROUP_DIGITS, Date, Lapse
@@ -111,7 +111,8 @@ class TimeseriesChart(Panel):
         scene, view = self.desk.scene, self.view
         if scene is None or not scene.is_of(view):
             return
-        places = [place for place in (view.bbox, view.point) if place is not None]
+        # What has no place is the same wherever one looks.
+        places = [GLOBAL] if scene.is_nowhere else [place for place in (view.bbox, view.point) if place is not None]
         if not places:
             self.pump.cancel()
             self._live = []
@@ -293,6 +294,8 @@ def _date_of(label: int, groupby: str | None) -> Date:
 
 
 def _title(scene: Scene, query: SeriesQuery) -> str:
+    if scene.is_nowhere:
+        return scene.variable.label
     where = area(query.coord) if isinstance(query.coord, BBox) else place(query.coord)
     return (
         f"{scene.variable.label}, {_lower(aggregate_word(query.aggregate))} in {where}"

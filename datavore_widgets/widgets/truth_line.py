@@ -41,6 +41,7 @@ class TruthLine(Panel):
     def _show(self, _change: Any = None) -> None:
         picture = self.desk.picture
         if picture is None:
+            self._html.value = ""
             return
         parts = facts_of(picture, self.view.date)
         words = " <span aria-hidden='true'>·</span> ".join(f"<span>{escape(part)}</span>" for part in parts)
