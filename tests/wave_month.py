@@ -25,7 +25,7 @@ from datavore_widgets.protocol.queries import (
     SpectrumQuery,
 )
 from datavore_widgets.protocol.times import Stamp, label_from_millis, millis_from_label
-from datavore_widgets.protocol.waves import Acquisitions, ModelSpectrum, Quicklook, WaveSpectrum
+from datavore_widgets.protocol.waves import Acquisitions, CartesianCross, ModelSpectrum, Quicklook, WaveSpectrum
 
 START = 1_704_067_200_000  # 2024-01-01
 EVERY = 24.5  # seconds
@@ -35,12 +35,32 @@ PHI = np.arange(36) * 10.0
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
+def bell(k: Any, phi: Any, wavelength: float, towards: float, width: float, spread: float) -> Any:
+    """A bell of height 1 in ln k and direction."""
+    turn = (phi - towards + 180.0) % 360.0 - 180.0
+    return np.exp(-(np.log(k * wavelength / (2 * np.pi)) ** 2) / (2 * width**2) - (turn / spread) ** 2 / 2)
+
+
 def spectrum_of(height: float, wavelength: float, towards: float, width: float = 0.12, spread: float = 14.0) -> Any:
-    """A bell in ln k and direction with that significant height, in m⁴."""
-    turn = (PHI - towards + 180.0) % 360.0 - 180.0
-    shape = np.exp(-(np.log(K * wavelength / (2 * np.pi))[:, None] ** 2) / (2 * width**2) - (turn / spread) ** 2 / 2)
+    """A bell with that significant height, in m⁴."""
+    shape = bell(K[:, None], PHI, wavelength, towards, width, spread)
     variance = (shape * (K**2 * np.log(K[1] / K[0]))[:, None] * np.radians(10.0)).sum()
     return shape * (height / 4) ** 2 / variance
+
+
+def cartesian_of(swells: list[tuple[float, float, float]], heading: float) -> CartesianCross:
+    """The cross spectrum of some swells over range (to the right of the flight) and azimuth."""
+    k = np.linspace(-0.1, 0.1, 161)
+    across, along = np.meshgrid(k, k)
+    turn = np.radians(heading)
+    east = along * np.sin(turn) + across * np.cos(turn)
+    north = along * np.cos(turn) - across * np.sin(turn)
+    size, phi = np.maximum(np.hypot(east, north), 1e-9), np.degrees(np.arctan2(east, north))
+    there, back = (
+        sum(spectrum_of(h, w, d).max() * bell(size, phi, w, d + opposite, 0.12, 14.0) for h, w, d in swells)
+        for opposite in (0.0, 180.0)
+    )
+    return CartesianCross(there + back, 0.6 * (there - back), k, k)
 
 
 class Month:
@@ -158,6 +178,9 @@ class Month:
         model = spectrum_of(2.4, 1.1 * lengths[0], towards[0] + 8, 0.2, 22.0)
         noise = np.random.default_rng(n).normal(0, 0.1, (200, 200))
         stamp = Stamp(int(flown.labels[n]))
+        # As later products have it, those of one of the two satellites have the cross spectrum over range and azimuth.
+        later = str(flown.satellite[n]) == "S1B"
+        swells = list(zip(heights.tolist(), lengths.tolist(), towards.tolist(), strict=True))
         return WaveSpectrum(
             time=stamp,
             lon=float(flown.lon[n]),
@@ -170,9 +193,9 @@ class Month:
             k=K,
             phi=PHI,
             energy=energy,
-            cross_re=energy + opposite,
-            cross_im=0.6 * (energy - opposite),
-            cartesian=None,
+            cross_re=None if later else energy + opposite,
+            cross_im=None if later else 0.6 * (energy - opposite),
+            cartesian=cartesian_of(swells, float(flown.heading[n])) if later else None,
             lag="looks 1 to 2, 0.4 s apart",
             partitions=partitions,
             partition_ids=(10 * np.arange(there.size)).astype(np.int16),

@@ -24,6 +24,7 @@ _MOST_PIXELS = 320  # of a side of the roughness: as many as a panel has
 _CLEAR = 255
 _QUALITY = {0: "good", 1: "fair", 2: "poor", 3: "bad"}
 _MOST_STEP = 10
+_INKS = ("#fff", "#000", "#000", "#fff", "#000", "#000")  # the number on each of the colours, 4.5 to 1 and more
 _DARK = 0.82  # of a colour map that ends in white
 
 
@@ -184,6 +185,7 @@ def _swell(spectrum: WaveSpectrum, place: int) -> dict[str, Any]:
         "wavelength": _number(wavelength),
         "direction": _number(direction),
         "color": COLORS[place % len(COLORS)],
+        "ink": _INKS[place % len(COLORS)],
         "height": f"{number(hs, 3)} m",
         "waves": f"{number(wavelength, 3)} m · {number(seconds, 3)} s · → {_degrees(direction)}",
         "quality": _quality(quality),

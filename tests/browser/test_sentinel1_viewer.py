@@ -265,6 +265,29 @@ def test_a_box_across_the_antimeridian_and_dates_choose_the_imagettes(
     assert ((lons - west) % 360 <= east - west + 1).all()
 
 
+@pytest.mark.parametrize("satellite", ["S1A", "S1B"])
+def test_both_kinds_of_cross_spectra_lie_where_the_swell_is(desk: Desk, page: Page, satellite: str) -> None:
+    """Polar ones (S1A of this month) and those over range and azimuth (S1B): the real part is even, the other odd."""
+    page.locator(".dv-satellite select").select_option(label=f"Sentinel-{satellite[1:]} wave mode")
+    expect(desk.head).to_contain_text(satellite)
+    expect(page.locator(".dv-plate-real .dv-absent")).to_have_count(0)
+    height, wavelength, direction = desk.swell()
+    assert height > 0.5
+
+    def read(turn: float) -> dict[str, float]:
+        page.mouse.move(*desk.spot("real", wavelength, direction + turn))
+        expect(desk.readout).to_have_text(re.compile(r"^λ .* Re "))
+        words = desk.readout.inner_text().replace("−", "-")
+        return {name: float(value) for name, value in re.findall(r"(Re|Im|E) (-?[\d.e-]+)", words)}
+
+    here, there, beside = read(0.0), read(180.0), read(90.0)
+    assert here["Re"] == pytest.approx(there["Re"], rel=0.15)
+    assert here["Re"] == pytest.approx(here["E"], rel=0.35), "the nearest bin and the nearest cell"
+    assert here["Im"] == pytest.approx(-there["Im"], rel=0.15)
+    assert here["Im"] > 0.4 * here["Re"]
+    assert abs(beside["Re"]) < 0.05 * here["Re"]
+
+
 def test_near_imagettes_are_squares(desk: Desk, page: Page, month: Month, screenshot: Callable[[str], Path]) -> None:
     ground = desk.ground()
     x, y = ground.pixel(-140.0, 5.0)

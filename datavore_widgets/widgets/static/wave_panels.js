@@ -225,6 +225,7 @@ function render({ model, el }) {
       button.setAttribute("aria-pressed", String(n === chosen));
       const dot = make("i", "", String(n + 1));
       dot.style.background = swell.color;
+      dot.style.color = swell.ink;
       button.append(dot, make("b", "", swell.height), make("span", "", swell.waves), make("span", "dv-muted", swell.quality));
       button.title = swell.hint;
       button.addEventListener("click", () => model.send({ partition: n }));
@@ -548,7 +549,7 @@ function render({ model, el }) {
       ctx.lineWidth = 1.3;
       ctx.strokeStyle = "#fff";
       ctx.stroke();
-      word(ctx, String(number + 1), middle + at * dx, middle + at * dy + 0.5, "center", "transparent", "#fff", 10);
+      word(ctx, String(number + 1), middle + at * dx, middle + at * dy + 0.5, "center", "transparent", swell.ink, 10);
     });
   };
 
