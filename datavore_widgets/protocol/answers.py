@@ -350,9 +350,17 @@ class Extract:
 
 @dataclass(frozen=True)
 class FileList:
-    """Paths or names of files, in the order of time."""
+    """Paths or names of files, in the order of time.
+
+    Parameters
+    ----------
+    footprints : tuple, optional
+        For each file the corners (lon, lat) of its outline, if asked; longitudes run on beyond 180 where it crosses
+        the antimeridian. Made for a map: what touches a box is decided by the cells themselves.
+    """
 
     files: tuple[str, ...]
+    footprints: tuple[tuple[tuple[float, float], ...], ...] | None = None
 
 
 @dataclass(frozen=True)

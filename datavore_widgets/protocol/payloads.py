@@ -116,8 +116,8 @@ def encode(answer: Answer) -> Payload:
             return _encode_extract(answer)
         case Series():
             return _json_payload(_series_object(answer))
-        case FileList(files):
-            return _json_payload(list(files))
+        case FileList(files, footprints):
+            return _json_payload(files if footprints is None else {"files": files, "footprints": footprints})
         case Times(axis, exact):
             told = {"labels": _spell(axis.labels), "milliseconds": axis.millis.tolist()}
             return _json_payload({**told, "calendar": axis.calendar, "exact": exact})
@@ -581,9 +581,18 @@ def _decode_extract(query: Any, headers: Mapping[str, str], body: bytes) -> Extr
 
 
 def _decode_files(_query: Any, _headers: Mapping[str, str], body: bytes) -> FileList:
-    return FileList(
-        tuple(checks.typed(name, str, "file list") for name in checks.typed(_load(body), list, "file list"))
-    )
+    told, rings = _load(body), None
+    if isinstance(told, dict):
+        rings = tuple(_ring(ring) for ring in checks.typed(told.get("footprints"), list, "footprints"))
+        told = told.get("files")
+    files = tuple(checks.typed(name, str, "file list") for name in checks.typed(told, list, "file list"))
+    if rings is not None and len(rings) != len(files):
+        checks.wrong("footprints")
+    return FileList(files, rings)
+
+
+def _ring(value: Any) -> tuple[tuple[float, float], ...]:
+    return tuple(checks.pair(corner, "footprints") for corner in checks.typed(value, list, "footprints"))
 
 
 def _decode_times(_query: Any, _headers: Mapping[str, str], body: bytes) -> Times:

@@ -391,13 +391,14 @@ class ExtractQuery:
 
 @dataclass(frozen=True, slots=True)
 class FilesQuery:
-    """The files that the data in a box and a lapse come from. Answer: `FileList`."""
+    """The files that the data in a box and a lapse come from, with their footprints if asked. Answer: `FileList`."""
 
     index: str
     varname: str
     bbox: BBox = GLOBAL
     lapse: Lapse = WHOLE_LAPSE
     filters: Filters = ()
+    footprints: bool = False
 
     def __post_init__(self) -> None:
         _tell_index(self)

@@ -145,8 +145,9 @@ def write(query: Query, *, plain: bool = False) -> Request:
             names = ",".join(quote(name, safe="") for name in varnames)
             head, tail = _path(*index.split("/")), _path(coord.to_text(), lapse.to_text(), "extract", "")
             return Request(f"{head}/{names}{tail}", options)
-        case FilesQuery(index, varname, bbox, lapse, filters):
+        case FilesQuery(index, varname, bbox, lapse, filters, footprints):
             options = (("dl", "0"), ("inv", "null"), ("filters", filters_to_json(filters) if filters else "null"))
+            options += (("footprints", "true"),) if footprints and not plain else ()
             return Request(_path(_arrow_id(index), varname, bbox.to_text(), lapse.to_text(), "filelist", ""), options)
         case TimesQuery(index, varname):
             return Request(_path(_arrow_id(index), varname, "times", ""))
@@ -484,7 +485,8 @@ def _read_data(index: str, parts: list[str], options: _Options) -> Query:
 
 def _read_files(index: str, parts: list[str], options: _Options) -> Query:
     varname, bbox, lapse = parts
-    return FilesQuery(index, unquote(varname), parse_bbox(unquote(bbox)), _lapse(lapse), options.filters())
+    box, wanted = parse_bbox(unquote(bbox)), options.flag("footprints")
+    return FilesQuery(index, unquote(varname), box, _lapse(lapse), options.filters(), wanted)
 
 
 def _read_times(index: str, parts: list[str], options: _Options) -> Query:  # noqa: ARG001  # it has no options
@@ -564,7 +566,7 @@ _READERS: dict[str, tuple[int, tuple[str, ...], _Reader]] = {
     "map": (3, (*_SOURCE, *_STYLE, *_CANVAS, "window", "overlap"), _read_map),
     # `vMin`, `vMax`, `cmap` and `paramsPlot` are documented for data too, and change nothing there.
     "data": (3, (*_SOURCE, *_STYLE, *_CANVAS, "list"), _read_data),
-    "filelist": (3, ("dl", "inv", "filters"), _read_files),
+    "filelist": (3, ("dl", "inv", "filters", "footprints"), _read_files),
     "times": (1, (), _read_times),
     "ts": (3, ("groupby", "sm", "filters", "subtract", "anomaly", "base", "trend", "reach"), _read_series),
     "extract": (3, ("filters", "format", "subtract"), _read_extract),

@@ -66,6 +66,7 @@ _OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "limit": ("The most acquisitions wanted; where there are more, they are thinned evenly.", ()),
     "format": ("How the table is written.", ("csv",)),
     "mapper_id": ("Accepted; without effect.", ()),
+    "footprints": ("Give the outline of each file too.", ("true", "false")),
     "dl": ("Accepted; without effect.", ()),
     "inv": ("Accepted; without effect.", ()),
     "job": ("A random name of one's own, 16 to 64 hexadecimal digits, to ask `/jobs/{job}/` with.", ()),
@@ -154,9 +155,10 @@ OPERATIONS = (
     Operation(
         wire.PATHS["filelist"],
         "The files behind the data",
-        "JSON list of names, in the order of time.",
+        "JSON list of names, in the order of time; with `footprints=true` an object of `files` and `footprints`, the "
+        "corners (longitude, latitude) of an outline for each.",
         "application/json",
-        ("filters", "dl", "inv", "job"),
+        ("filters", "footprints", "dl", "inv", "job"),
     ),
     Operation(
         wire.PATHS["quicklook"],

@@ -22,7 +22,7 @@ import glob
 import logging
 import os
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -33,10 +33,13 @@ import numpy as np
 from datavore_widgets.errors import InvalidValue, Unreadable, did_you_mean
 from datavore_widgets.protocol.answers import Catalog, IndexInfo, VariableInfo
 from datavore_widgets.protocol.times import TimeAxis, iso
-from datavore_widgets.service.files import FileSource, MemorySource, OpenFiles, Source
+from datavore_widgets.service.files import MemorySource, OpenFiles
 from datavore_widgets.service.formats import format_of, is_store
-from datavore_widgets.service.index import Index, Piece, Variable
-from datavore_widgets.service.scan import Dim, Granule, scan, short_text
+from datavore_widgets.service.index import Index, Variable
+from datavore_widgets.service.ledger import Ledger, ledger_path
+from datavore_widgets.service.pieces import AnyGranule, Files, Pieces
+from datavore_widgets.service.recall import LEDGER, Recall
+from datavore_widgets.service.scan import Dim, scan, short_text
 from datavore_widgets.service.sphere import around_all
 from datavore_widgets.service.track import Track
 from datavore_widgets.service.vectors import with_derived
@@ -68,6 +71,8 @@ class Library:
     indexes: Mapping[str, Index]
     problems: Mapping[str, str] = field(default_factory=dict)
     files: OpenFiles = field(default_factory=OpenFiles, repr=False)
+    ledger: Ledger = field(default_factory=lambda: Ledger(None), repr=False)
+    known_since: int = 0
 
     def info(self) -> Catalog:
         """The catalogue, as it is answered."""
@@ -76,6 +81,7 @@ class Library:
     def close(self) -> None:
         """Close the files; they are opened again when they are read."""
         self.files.close()
+        self.ledger.close()
 
     def __enter__(self) -> Library:
         return self
@@ -112,7 +118,7 @@ class _Entry:
     """An index in the making: an id, what is in it, and what a catalogue says of it."""
 
     name: str
-    groups: tuple[tuple[Granule, ...], ...]
+    groups: tuple[tuple[AnyGranule, ...], ...]
     told: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -121,6 +127,7 @@ class _Opening:
 
     def __init__(self) -> None:
         self.files = OpenFiles()
+        self.ledger = Ledger(ledger_path(LEDGER))
         self.problems: dict[str, str] = {}
 
     def library(self, spec: Any) -> Library:
@@ -130,14 +137,18 @@ class _Opening:
                 name = _numbered(entry.name.replace(">", "/"), indexes)
                 indexes[name] = self._index(name, entry)
         except BaseException:
-            self.files.close()
+            self._close()
             raise
         if not indexes:
-            self.files.close()
+            self._close()
             raise Unreadable(self._nothing(spec))
         for reason in self.problems.values():
             _log.warning("%s", reason)
-        return Library(indexes, self.problems, self.files)
+        return Library(indexes, self.problems, self.files, self.ledger, self.ledger.birth)
+
+    def _close(self) -> None:
+        self.files.close()
+        self.ledger.close()
 
     def _nothing(self, spec: Any) -> str:
         if not self.problems:
@@ -163,13 +174,12 @@ class _Opening:
                 for entry in entries
             ]
         if _is_dataset(spec):
-            return self._grouped(self._scanned([MemorySource(spec)]), "dataset")
+            return self._grouped(self._shown(scan(MemorySource(spec))), "dataset")
         paths = _as_paths(spec)
         catalogues = [path for path in paths if path.suffix == ".toml"]
         entries = [entry for path in catalogues for entry in self._catalogue(path)]
         files = self._found([path for path in paths if path.suffix != ".toml"])
-        sources = [FileSource(path, self.files) for path in files]
-        return entries + self._grouped(self._scanned(sources), _common_name(files))
+        return entries + self._grouped(self._on_disk(files), _common_name(files))
 
     def _found(self, paths: Sequence[Path]) -> list[Path]:
         """Files and stores of paths, globs and folders, each once, in order."""
@@ -189,22 +199,24 @@ class _Opening:
                 self._problem(str(path), f"{str(path)!r} does not exist")
         return list(dict.fromkeys(found))
 
-    def _scanned(self, sources: Iterable[Source]) -> list[Granule]:
-        """What the files hold; those that cannot be read are problems."""
-        granules = []
-        for source in sources:
-            try:
-                granule = scan(source)
-            except Unreadable as error:
-                self._problem(source.name, str(error))
-                continue
-            for name, reason in granule.doubtful.items():
-                self._problem(source.name, f"{name!r} of {source.name or 'the data set'!r}: {reason}")
-            if granule.variables:
-                granules.append(granule)
+    def _on_disk(self, paths: Sequence[Path]) -> list[AnyGranule]:
+        """What files hold; those that cannot be read are problems. One that is known is not opened."""
+        granules: list[AnyGranule] = []
+        for path, found in Recall(self.ledger, self.files).granules(map(str, paths)):
+            if isinstance(found, Unreadable):
+                self._problem(path, str(found))
             else:
-                self._problem(source.name, _nothing_to_show(source.name or "the data set", granule.refused))
+                granules += self._shown(found)
         return granules
+
+    def _shown(self, granule: AnyGranule) -> list[AnyGranule]:
+        """The granule; nothing, but a problem, if nothing in it can be shown."""
+        for name, reason in granule.doubtful.items():
+            self._problem(granule.name, f"{name!r} of {granule.name or 'the data set'!r}: {reason}")
+        if granule.names:
+            return [granule]
+        self._problem(granule.name, _nothing_to_show(granule.name or "the data set", granule.refused))
+        return []
 
     def _catalogue(self, path: Path) -> list[_Entry]:
         """The indexes that a catalogue file names."""
@@ -222,13 +234,13 @@ class _Opening:
             if not files or not isinstance(files, list) or not all(isinstance(file, str) for file in files):
                 raise InvalidValue(f"{where} needs `files`: a path, a glob or a folder, or a list of them")
             found = self._found([path.parent / file for file in files])
-            granules = self._scanned([FileSource(item, self.files) for item in found])
+            granules = self._on_disk(found)
             if granules:
                 groups = tuple(tuple(group) for group in _groups(granules))
                 entries.append(_Entry(name, groups, table))
         return entries
 
-    def _grouped(self, granules: Sequence[Granule], folder: str) -> list[_Entry]:
+    def _grouped(self, granules: Sequence[AnyGranule], folder: str) -> list[_Entry]:
         """One index for each group of files that can be joined along time."""
         return [
             _Entry(folder if len(group) > 1 else _stem(group[0], folder), (tuple(group),))
@@ -241,15 +253,17 @@ class _Opening:
         variables: dict[str, Variable] = {}
         # The group with the most files comes first: where two hold a variable of one name, it is the one meant.
         for group in sorted(entry.groups, key=len, reverse=True):
-            for key in group[0].variables:
+            files = Files(group)
+            for key in group[0].names:
                 if key in variables:
-                    source = group[0].source.name
+                    source = group[0].name
                     self._problem(source, f"{key!r} of {source!r} lies on other cells than in the rest of {name!r}")
                 else:
-                    variables[key] = self._joined(key, group)
+                    variables[key] = self._joined(key, files)
         variables = _as_told(name, with_derived(variables), entry.told)
         granules = [granule for group in entry.groups for granule in group]
-        refused = {key: why for granule in granules for key, why in granule.refused.items() if key not in variables}
+        told = {id(granule.refused): granule.refused for granule in granules}.values()
+        refused = {key: why for each in told for key, why in each.items() if key not in variables}
         placed = [variable.bbox for variable in variables.values() if variable.info.geometry != "none"]
         longest = max((v.axis for v in variables.values()), key=len)
         title = entry.told.get("title") or next((granule.title for granule in granules if granule.title), name)
@@ -265,43 +279,34 @@ class _Opening:
             variables={key: variable.info for key, variable in variables.items()},
             note=short_text(entry.told.get("note")),
         )
-        files = tuple(dict.fromkeys(granule.source.name for granule in granules if granule.source.name))
-        return Index(name, info, variables, refused, files)
+        paths = tuple(dict.fromkeys(granule.name for granule in granules if granule.name))
+        return Index(name, info, variables, refused, paths)
 
-    def _joined(self, name: str, granules: Sequence[Granule]) -> Variable:
+    def _joined(self, name: str, files: Files) -> Variable:
         """One variable of granules that hold it at different times."""
-        found = [granule.variables[name] for granule in granules]
-        pieces = tuple(
-            Piece(granule.source, part, granule.fingerprint) for granule, part in zip(granules, found, strict=True)
-        )
-        if found[0].info.geometry == "track":
-            return Track.of(name, found[0].info, pieces)
-        labels = np.concatenate([part.labels for part in found])
-        piece_of = np.repeat(np.arange(len(found)), [part.labels.size for part in found])
-        place_of = np.concatenate([np.arange(part.labels.size) for part in found])
-        # Of equal times the first in the order of the files is kept; a stable sort puts it first.
-        order = np.argsort(labels, kind="stable")
-        repeated = np.r_[False, np.diff(labels[order]) == 0] if order.size else np.zeros(0, dtype=bool)
-        for piece in np.unique(piece_of[order[repeated]]):
-            times = labels[order[repeated & (piece_of[order] == piece)]]
-            source = pieces[int(piece)].source.name
+        pieces = Pieces(name, files)
+        if pieces[0].found.info.geometry == "track":
+            return Track.of(name, pieces[0].found.info, pieces)
+        order = files.order(name)
+        labels, of = order.again
+        for piece in np.unique(of).tolist():
+            times, path = labels[of == piece], pieces.file(piece)
             more = f" and {times.size - 1} more" if times.size > 1 else ""
             self._problem(
-                source,
-                f"{name!r} of {source or 'the data set'!r} has the time {iso(int(times[0]))}{more} again; "
+                path,
+                f"{name!r} of {path or 'the data set'!r} has the time {iso(int(times[0]))}{more} again; "
                 "the first one is shown",
             )
-        order = order[~repeated]
-        first = found[0]
+        first = pieces[0].found
         return Variable(
             name=name,
             info=first.info,
-            axis=TimeAxis(labels[order], first.calendar),
-            dtype=np.result_type(*(part.dtype for part in found)),
+            axis=TimeAxis(order.labels, first.calendar),
+            dtype=files.dtype(name),
             dims=first.dims,
             pieces=pieces,
-            piece_of=piece_of[order],
-            place_of=place_of[order],
+            piece_of=order.piece_of,
+            place_of=order.place_of,
         )
 
 
@@ -359,8 +364,8 @@ def _common_name(paths: Sequence[Path]) -> str:
     return Path(os.path.commonpath([path.parent for path in paths])).name or "data"
 
 
-def _stem(granule: Granule, otherwise: str) -> str:
-    return Path(granule.source.name).stem if granule.source.name else otherwise
+def _stem(granule: AnyGranule, otherwise: str) -> str:
+    return Path(granule.name).stem if granule.name else otherwise
 
 
 def _numbered(name: str, taken: Mapping[str, Any]) -> str:
@@ -372,16 +377,16 @@ def _numbered(name: str, taken: Mapping[str, Any]) -> str:
     return candidate
 
 
-def _groups(granules: Sequence[Granule]) -> list[list[Granule]]:
+def _groups(granules: Sequence[AnyGranule]) -> list[list[AnyGranule]]:
     """Files that hold the same variables on the same cells at different times, together.
 
     A file of several times that are all there already is another run of the same model: it stays apart.
     """
-    groups: list[list[Granule]] = []
+    groups: list[list[AnyGranule]] = []
     times: list[set[int]] = []
     by_signature: dict[Any, list[int]] = {}
     for granule in granules:
-        labels = {int(label) for found in granule.variables.values() for label in found.labels}
+        labels = {label for each in granule.times for label in each.tolist()}
         candidates = by_signature.setdefault(granule.signature, [])
         place = next((i for i in candidates if labels and (len(labels) == 1 or not labels <= times[i])), None)
         if place is None:

@@ -9,65 +9,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datavore_widgets.errors import NoData, Unreadable
+from datavore_widgets.errors import NoData
 from datavore_widgets.protocol.answers import IndexInfo, VariableInfo
 from datavore_widgets.protocol.geometry import BBox
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.times import TimeAxis
 from datavore_widgets.service.cells import Cells
 from datavore_widgets.service.decode import Packing
-from datavore_widgets.service.files import Raw, Source
+from datavore_widgets.service.files import Raw
 from datavore_widgets.service.grid import Grid
-from datavore_widgets.service.scan import Dim, Found, Layout, scan
-from datavore_widgets.service.sphere import around_all, meet
+from datavore_widgets.service.pieces import Piece, Pieces
+from datavore_widgets.service.scan import Dim, Layout
+from datavore_widgets.service.sphere import meet
 
-__all__ = ["Index", "Piece", "Variable", "concatenated"]
+__all__ = ["Index", "Variable", "concatenated"]
 
 IntArray = NDArray[np.int64]
 
 _READ_BYTES = 32 * 2**20
 """Memory that one read of several steps may take: big enough to hide the cost of a call, small enough to cancel."""
-
-
-@dataclass(eq=False)
-class Piece:
-    """The part of a variable that one file holds.
-
-    Parameters
-    ----------
-    source : Source
-        The file.
-    found : Found
-        What is in there.
-    fingerprint : hashable
-        Of the file when that was looked at.
-    """
-
-    source: Source
-    found: Found
-    fingerprint: Hashable
-
-    def touches(self, bbox: BBox) -> bool:
-        """Whether any of its cells shares more than an edge with a box."""
-        return meet(self.found.place.bbox, bbox) and self.found.grid.touching(bbox).count > 0
-
-    def check(self, name: str, fingerprint: Hashable) -> None:
-        """Go on with a file that was changed only if the variable still has the same cells and times.
-
-        Raises
-        ------
-        Unreadable
-            When it has not.
-        """
-        if fingerprint == self.fingerprint:
-            return
-        granule = scan(self.source)
-        found = granule.variables.get(name)
-        if found is None or not found.is_like(self.found) or granule.fingerprint != fingerprint:
-            raise Unreadable(
-                f"{self.source.name!r} was changed: {name!r} has other cells or times than before; open it again"
-            )
-        self.fingerprint = fingerprint
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +46,7 @@ class Variable:
         Of decoded values.
     dims : tuple of Dim
         Its further dimensions.
-    pieces : tuple of Piece
+    pieces : Pieces
         The files that hold it.
     piece_of, place_of : ndarray of int64, shape (n,)
         For each time, the piece that holds it and the position in there.
@@ -97,7 +57,7 @@ class Variable:
     axis: TimeAxis
     dtype: np.dtype[Any]
     dims: tuple[Dim, ...]
-    pieces: tuple[Piece, ...]
+    pieces: Pieces
     piece_of: IntArray
     place_of: IntArray
 
@@ -113,17 +73,17 @@ class Variable:
     @property
     def moves(self) -> bool:
         """Whether its cells lie elsewhere in each file, as those of a swath do."""
-        return any(piece.found.place.key != self.pieces[0].found.place.key for piece in self.pieces[1:])
+        return self.pieces.moves
 
     @property
     def cells_key(self) -> Hashable:
         """Equal for variables on the same cells, at all times."""
-        return tuple(piece.found.place.key for piece in (self.pieces if self.moves else self.pieces[:1]))
+        return self.pieces.keys
 
     @property
     def bbox(self) -> BBox:
         """The box around its cells at all times."""
-        return around_all([piece.found.place.bbox for piece in (self.pieces if self.moves else self.pieces[:1])])
+        return self.pieces.bbox
 
     def runs(self, steps: slice, bbox: BBox | None = None) -> Iterator[tuple[slice, Grid]]:
         """Steps one after another whose cells lie at the same places, and where: all of them unless it `moves`.
@@ -145,7 +105,7 @@ class Variable:
 
     def file_of(self, step: int | None) -> str:
         """The file that holds a step; empty for a data set in memory."""
-        return self._piece(step).source.name
+        return self.pieces.file(int(self.piece_of[step]) if step is not None and self.has_time else 0)
 
     def fingerprint(self, step: int | None) -> Hashable:
         """What changes when the file behind a step changes.

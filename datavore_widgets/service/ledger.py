@@ -12,6 +12,7 @@ import functools
 import itertools
 import logging
 import os
+import secrets
 import sqlite3
 import stat
 import threading
@@ -48,14 +49,14 @@ _ALWAYS = 1e9
 _MOST_PIECES = 256
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS files (
+CREATE TABLE files (
     id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, size INTEGER NOT NULL, mtime INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS records (
+CREATE TABLE records (
     id INTEGER PRIMARY KEY, file INTEGER NOT NULL, pieces INTEGER NOT NULL,
     kind TEXT NOT NULL, first INTEGER, last INTEGER, boxes TEXT NOT NULL, payload BLOB NOT NULL);
-CREATE INDEX IF NOT EXISTS records_of_file ON records (file);
--- The tree keeps 32-bit numbers, rounded outwards; the exact edges stand beside them.
-CREATE VIRTUAL TABLE IF NOT EXISTS places USING rtree (
+CREATE INDEX records_of_file ON records (file);
+-- The tree keeps 32-bit numbers, rounded outwards: the exact edges stand beside them.
+CREATE VIRTUAL TABLE places USING rtree (
     id, west, east, south, north, start, stop, +w, +e, +s, +n, +record);
 """
 
@@ -161,7 +162,7 @@ class Ledger:
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._lock = threading.RLock()
-        self._db = self._opened()
+        self._open: sqlite3.Connection | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -178,12 +179,27 @@ class Ledger:
     @property
     def is_kept(self) -> bool:
         """Whether it is in a file, not in memory alone."""
-        return self._path is not None
+        with self._lock:
+            return self._db is not None and self._path is not None
+
+    @property
+    def birth(self) -> int:
+        """A number that is another when it was begun anew."""
+        with self._reading() as db:
+            return int(db.execute("PRAGMA user_version").fetchone()[0])
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file; it is opened again when it is needed. What is in memory alone stays there."""
         with self._lock:
-            self._db.close()
+            if self._open is not None and self._path is not None:
+                self._open.close()
+                self._open = None
+
+    @property
+    def _db(self) -> sqlite3.Connection:
+        if self._open is None:
+            self._open = self._opened()
+        return self._open
 
     # --- asking -----------------------------------------------------------------------------------------------------
 
@@ -385,7 +401,7 @@ class Ledger:
         self._db.close()
         if self._path is not None:
             self._remove()
-        self._db = self._opened()
+        self._open = None
 
     def _write(self, change: Callable[[sqlite3.Connection], None]) -> None:
         with self._lock:
@@ -399,7 +415,7 @@ class Ledger:
                     copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
                     self._db.backup(copy)
                     self._db.close()
-                    self._db, self._path = copy, None
+                    self._open, self._path = copy, None
                 except sqlite3.DatabaseError as error:
                     if not _is_damage(error):
                         raise
@@ -413,13 +429,19 @@ def _connected(name: str) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode = WAL")
         # Whole after a crash of the machine too; the last writes alone may be lost.
         db.execute("PRAGMA synchronous = NORMAL")
-        if db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'places'").fetchone() == (0,):
-            db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
-        db.execute("SELECT max(id) FROM files").fetchone()
+        _in_one(db, _create)
     except BaseException:
         db.close()
         raise
     return db
+
+
+def _create(db: sqlite3.Connection) -> None:
+    """Make the tables of a new ledger, once for all processes that find none."""
+    if db.execute("PRAGMA user_version").fetchone() == (0,):
+        for statement in _SCHEMA.split(";"):
+            db.execute(statement)
+        db.execute(f"PRAGMA user_version = {secrets.randbelow(2**31 - 1) + 1}")
 
 
 def _is_damage(error: sqlite3.Error) -> bool:

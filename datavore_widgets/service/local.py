@@ -7,10 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
-
 from datavore_widgets.errors import NotSupported
-from datavore_widgets.protocol.answers import Answer, Catalog, FileList, LapsCatalog, Times
+from datavore_widgets.protocol.answers import Answer, Catalog, LapsCatalog, Times
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.queries import (
     CatalogQuery,
@@ -23,15 +21,14 @@ from datavore_widgets.protocol.queries import (
     SeriesQuery,
     TimesQuery,
 )
-from datavore_widgets.service.catalog import Variable, open_catalog
+from datavore_widgets.service.catalog import open_catalog
+from datavore_widgets.service.filelist import file_list
 from datavore_widgets.service.laps.folder import cache_folder
 from datavore_widgets.service.laps.shelf import Shelf
 from datavore_widgets.service.pictures import lapse_map_image, map_image
 from datavore_widgets.service.select import select
 from datavore_widgets.service.store import MIB, Caps, Stats, Store
-from datavore_widgets.service.track import Track
 from datavore_widgets.service.values import data, extract, series
-from datavore_widgets.service.vectors import Vector
 
 __all__ = ["LocalService"]
 
@@ -129,28 +126,6 @@ class LocalService:
         return f"<LocalService {self.root}: {', '.join(self._store.library.indexes)}>"
 
 
-def _files(store: Store, query: FilesQuery, _job: Job) -> FileList:
-    """The files whose times lie in the lapse and whose cells touch the box, in the order of time."""
-    variable = select(store.library, query.index, query.varname, query.filters).variable
-    components = (variable.u, variable.v) if isinstance(variable, Vector) else (variable,)
-    names = [name for part in components for name in _names(part, query)]
-    return FileList(tuple(dict.fromkeys(names)))
-
-
-def _names(variable: Variable, query: FilesQuery) -> list[str]:
-    steps = variable.axis.within(query.lapse)
-    if isinstance(variable, Track):
-        pieces = list(variable.pieces_with(variable.during(variable.grid.inside(query.bbox), steps)))
-    else:
-        numbers = variable.piece_of[steps] if variable.has_time else np.zeros(1, np.int64)
-        pieces = [variable.pieces[number] for number in dict.fromkeys(numbers.tolist())]
-        if variable.moves:
-            pieces = [piece for piece in pieces if piece.touches(query.bbox)]
-        elif not variable.pieces[0].touches(query.bbox):
-            pieces = []
-    return [piece.source.name for piece in pieces if piece.source.name]
-
-
 def _times(store: Store, query: TimesQuery, _job: Job) -> Times:
     return Times(select(store.library, query.index, query.varname, ()).variable.axis)
 
@@ -173,7 +148,7 @@ _HANDLERS: dict[type, Callable[[Store, Any, Job], Answer]] = {
     DataQuery: data,
     SeriesQuery: series,
     ExtractQuery: extract,
-    FilesQuery: _files,
+    FilesQuery: file_list,
     TimesQuery: _times,
     CatalogQuery: _catalog,
     LapsCatalogQuery: _laps_catalog,

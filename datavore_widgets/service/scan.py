@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from datavore_widgets.errors import InvalidValue
 from datavore_widgets.protocol.answers import VariableInfo
+from datavore_widgets.protocol.geometry import BBox
 from datavore_widgets.protocol.times import iso
 from datavore_widgets.service import advice
 from datavore_widgets.service.axes import FEATURES, Horizontal, coordinate_names, horizontal, is_swath, kind_of
@@ -165,9 +166,45 @@ class Granule:
         return tuple((name, found.signature) for name, found in sorted(self.variables.items()))
 
     @property
-    def has_time(self) -> bool:
-        """Whether any of its variables has times."""
-        return any(found.labels.size for found in self.variables.values())
+    def name(self) -> str:
+        """The path; empty in memory."""
+        return self.source.name
+
+    @property
+    def names(self) -> Iterable[str]:
+        """Names of the variables."""
+        return self.variables
+
+    @property
+    def product(self) -> Hashable:
+        """Equal for files that have everything in common but their times and places: here for none."""
+        return id(self)
+
+    @property
+    def times(self) -> Iterable[NDArray[np.int64]]:
+        """Times of all variables."""
+        return (found.labels for found in self.variables.values())
+
+    def slot(self, name: str) -> Hashable:
+        """Equal for variables of a product that have their times and places in common: here for none."""
+        return id(self), name
+
+    def place_slot(self, name: str) -> int | None:  # noqa: ARG002
+        """Which of the remembered places is a variable's: here none is remembered."""
+        return None
+
+    def labels(self, name: str) -> NDArray[np.int64]:
+        """Times of a variable."""
+        return self.variables[name].labels
+
+    def place_of(self, name: str) -> tuple[Hashable, BBox]:
+        """Key and extent of a variable's place."""
+        place = self.variables[name].place
+        return place.key, place.bbox
+
+    def found(self, name: str) -> Found:
+        """A variable."""
+        return self.variables[name]
 
 
 def short_text(value: Any) -> str:

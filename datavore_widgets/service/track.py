@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,8 @@ from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.times import TimeAxis
 from datavore_widgets.service.cells import Cells
 from datavore_widgets.service.grid import Grid
-from datavore_widgets.service.index import Piece, Variable, concatenated
+from datavore_widgets.service.index import Variable, concatenated
+from datavore_widgets.service.pieces import Piece, Pieces
 from datavore_widgets.service.points import Points
 
 __all__ = ["Track"]
@@ -45,7 +46,7 @@ class Track(Variable):
     starts: IntArray
 
     @classmethod
-    def of(cls, name: str, info: VariableInfo, pieces: Sequence[Piece]) -> Track:
+    def of(cls, name: str, info: VariableInfo, pieces: Pieces) -> Track:
         """The samples of some files that have a place and a time."""
         first = pieces[0].found
         listed = []
@@ -63,7 +64,7 @@ class Track(Variable):
             axis=TimeAxis(times, first.calendar),
             dtype=np.result_type(*(piece.found.dtype for piece in pieces)),
             dims=first.dims,
-            pieces=tuple(pieces),
+            pieces=pieces,
             piece_of=piece_of[order][starts],
             place_of=place_of[order][starts],
             points=Points.of(lon[order][None], lat[order][None]),

@@ -1,0 +1,288 @@
+"""Granules of files that were opened before: known from the ledger, without opening them.
+
+What the files of one product have in common (variables, layout, cells of a grid) is not written down: one of them is
+opened, and the others are told by what is their own, their times and, of a swath, their places. So whatever `scan`
+finds, today and in the next version, is found in all of them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import numpy as np
+from numpy.typing import NDArray
+
+from datavore_widgets.errors import Unreadable
+from datavore_widgets.protocol.geometry import BBox
+from datavore_widgets.service.files import FileSource, OpenFiles
+from datavore_widgets.service.footprint import Footprint
+from datavore_widgets.service.geolocation import Geolocation
+from datavore_widgets.service.ledger import Ledger, Record, Seen
+from datavore_widgets.service.scan import Found, Granule, scan
+
+__all__ = ["KIND", "LEDGER", "KnownGranule", "Recall", "footprint_of"]
+
+LEDGER = "granules-1"
+"""Name of the ledger; another number where the coding of the payloads is another."""
+
+KIND = "granule"
+"""Of the records in the ledger: one for each place that the variables of a file have."""
+
+_MOST_LABELS = 4096
+"""Times of a file that are written down; who has more is opened."""
+
+_BATCH = 256
+"""Files after which what was learned is written down."""
+
+_OWN = ("labels", "place")
+"""Fields of `Found` that belong to one file; a file that differs in any other is another product."""
+
+
+class Template:
+    """One file of a product, opened, for all of them.
+
+    Parameters
+    ----------
+    granule : Granule
+        What is in it.
+    """
+
+    def __init__(self, granule: Granule) -> None:
+        self.granule = granule
+        self.labels: list[NDArray[np.int64]] = []
+        self.places: list[Any] = []
+        self.slots: dict[str, tuple[int, int]] = {}
+        for name, found in granule.variables.items():
+            self.slots[name] = _slot(self.labels, found.labels), _slot(self.places, found.place)
+
+    @cached_property
+    def signature(self) -> tuple[Any, ...]:
+        """That of the granule: equal for files that can be joined along time."""
+        return self.granule.signature
+
+    @cached_property
+    def key(self) -> bytes:
+        """Equal for files of the same product."""
+        digest = hashlib.blake2b(digest_size=16)
+        for name, found in self.granule.variables.items():
+            digest.update(repr((name, self.slots[name])).encode())
+            for field in dataclasses.fields(found):
+                if field.name not in _OWN:
+                    digest.update(repr(getattr(found, field.name)).encode())
+            place = found.place
+            fixed = ("moves", place.where) if isinstance(place, Geolocation) else place.key
+            digest.update(repr(fixed).encode())
+        digest.update(repr((sorted(self.granule.refused.items()), sorted(self.granule.doubtful.items()))).encode())
+        return digest.digest()
+
+    def own(self) -> bytes:
+        """What is the file's own, coded: the key of its product, its times, and its places where they are its own."""
+        places = [
+            [place.key, place.shape, place.bbox.to_tuple()] if isinstance(place, Geolocation) else None
+            for place in self.places
+        ]
+        coded: bytes = msgpack.packb([self.key, [labels.tobytes() for labels in self.labels], places])
+        return coded
+
+    def records(self) -> list[Record]:
+        """What the ledger keeps of the file: a record for each of its places, the first one with what is its own."""
+        own, records = self.own(), []
+        labels = np.concatenate(self.labels)
+        first, last = (int(labels.min()), int(labels.max())) if labels.size else (None, None)
+        for slot, place in enumerate(self.places):
+            boxes: tuple[BBox, ...] = (place.bbox,)
+            footprint = None
+            if isinstance(place, Geolocation):
+                told = Footprint.of(place.grid())
+                boxes, footprint = told.boxes(place.bbox), (told.touched, told.held, told.outline)
+            payload = msgpack.packb([slot, own if slot == 0 else b"", footprint])
+            records.append(Record(boxes, first, last, KIND, payload))
+        return records
+
+
+def _slot(items: list[Any], item: Any) -> int:
+    """The place of an item among others, where it is put if it is not there: the same object, not one like it."""
+    for place, other in enumerate(items):
+        if other is item:
+            return place
+    items.append(item)
+    return len(items) - 1
+
+
+class KnownGranule:
+    """What one file holds, told by another of its product and by what is its own.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    seen : (int, int)
+        Its size and time of change when it was looked at.
+    own : bytes
+        As `Template.own` gives it.
+    """
+
+    __slots__ = ("_files", "_own", "path", "seen", "template")
+
+    def __init__(self, path: str, seen: tuple[int, int], template: Template, own: bytes, files: OpenFiles) -> None:
+        self.path, self.seen, self.template = path, seen, template
+        self._own, self._files = own, files
+
+    @property
+    def source(self) -> FileSource:
+        """The file."""
+        return FileSource(Path(self.path), self._files)
+
+    @property
+    def name(self) -> str:
+        """The path."""
+        return self.path
+
+    @property
+    def fingerprint(self) -> Hashable:
+        """The file's, if it still is the one that was looked at; else one that no file has."""
+        try:
+            now: Any = self.source.fingerprint()
+        except Unreadable:
+            return None
+        return now if now[-2:] == self.seen else None
+
+    @property
+    def title(self) -> str:
+        """That of the product's first file."""
+        return self.template.granule.title
+
+    @property
+    def refused(self) -> Mapping[str, str]:
+        """Variables that cannot be shown, each with the reason."""
+        return self.template.granule.refused
+
+    @property
+    def doubtful(self) -> Mapping[str, str]:
+        """What is doubtful of those that can be shown, each with the reason."""
+        return self.template.granule.doubtful
+
+    @property
+    def names(self) -> Iterable[str]:
+        """Names of the variables."""
+        return self.template.granule.variables
+
+    @property
+    def signature(self) -> tuple[Any, ...]:
+        """Equal for files that can be joined along time."""
+        return self.template.signature
+
+    @property
+    def product(self) -> Hashable:
+        """Equal for files that have everything in common but their times and places."""
+        return id(self.template)
+
+    @property
+    def times(self) -> Iterable[NDArray[np.int64]]:
+        """Times of all variables."""
+        return (np.frombuffer(labels, dtype=np.int64) for labels in self._told()[1])
+
+    def slot(self, name: str) -> Hashable:
+        """Equal for variables of a product that have their times and places in common."""
+        return id(self.template), self.template.slots[name]
+
+    def place_slot(self, name: str) -> int | None:
+        """Which of the remembered places is a variable's."""
+        return self.template.slots[name][1]
+
+    def labels(self, name: str) -> NDArray[np.int64]:
+        """Times of a variable."""
+        return np.frombuffer(self._told()[1][self.template.slots[name][0]], dtype=np.int64)
+
+    def place_of(self, name: str) -> tuple[Hashable, BBox]:
+        """Key and extent of a variable's place."""
+        slot = self.template.slots[name][1]
+        own, place = self._told()[2][slot], self.template.places[slot]
+        return (place.key, place.bbox) if own is None else (own[0], BBox(*own[2]))
+
+    def found(self, name: str) -> Found:
+        """A variable."""
+        found = self.template.granule.variables[name]
+        place = found.place
+        if isinstance(place, Geolocation):
+            key, shape, bbox = self._told()[2][self.template.slots[name][1]]
+            place = Geolocation(self.source, self.fingerprint, place.where, key, shape, BBox(*bbox))
+        return dataclasses.replace(found, labels=self.labels(name), place=place)
+
+    def _told(self) -> Any:
+        # Tuples, as keys have them, not lists.
+        return msgpack.unpackb(self._own, use_list=False)
+
+
+class Recall:
+    """Granules of files, from the ledger where they are known, else by a look into them, which is then remembered.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        What is known.
+    files : OpenFiles
+        Where handles are remembered.
+    """
+
+    def __init__(self, ledger: Ledger, files: OpenFiles) -> None:
+        self._ledger = ledger
+        self._files = files
+        self._templates: dict[bytes, Template] = {}
+
+    def granules(self, paths: Iterable[str]) -> Iterator[tuple[str, KnownGranule | Granule | Unreadable]]:
+        """The path of each file, in their order, with what it holds, or the error of one that cannot be read."""
+        learned: list[tuple[Seen, list[Record]]] = []
+        try:
+            for path, seen, records in self._ledger.recall(paths):
+                own = _own_of(records or ())
+                template = self._templates.get(_key_of(own))
+                if seen is None or template is None:
+                    try:
+                        granule = scan(FileSource(Path(path), self._files))
+                    except Unreadable as error:
+                        yield path, error
+                        continue
+                    if seen is None or not _can_be_told(granule):
+                        yield path, granule
+                        continue
+                    mine = Template(granule)
+                    template = self._templates.setdefault(mine.key, mine)
+                    if mine.own() != own:
+                        own = mine.own()
+                        learned.append((seen, mine.records()))
+                yield path, KnownGranule(path, seen[1:], template, own, self._files)
+                if len(learned) >= _BATCH:
+                    self._ledger.remember(learned)
+                    learned = []
+        finally:
+            self._ledger.remember(learned)
+
+
+def _can_be_told(granule: Granule) -> bool:
+    """Whether it is worth remembering: who shows nothing is a problem, which is told anew each time."""
+    founds = granule.variables.values()
+    return bool(founds) and all(
+        found.labels.size <= _MOST_LABELS and found.info.geometry in ("grid", "swath") for found in founds
+    )
+
+
+def _own_of(records: Sequence[Record]) -> bytes:
+    """What is the file's own, as it was remembered; empty if it was not."""
+    return msgpack.unpackb(records[0].payload)[1] if records else b""
+
+
+def _key_of(own: bytes) -> bytes:
+    return msgpack.unpackb(own)[0] if own else b""
+
+
+def footprint_of(record: Record) -> tuple[int, Footprint | None]:
+    """Which of a file's places a record is of, and the footprint of a swath."""
+    slot, _, told = msgpack.unpackb(record.payload, use_list=False)
+    return slot, None if told is None else Footprint(*told)
