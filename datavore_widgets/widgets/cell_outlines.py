@@ -27,6 +27,7 @@ _PANE = "dv-cells"
 CELLS_PANE = {_PANE: {"zIndex": 435, "pointerEvents": "none"}}
 
 _MOST = 400  # cells: of more, outlines would hide what they outline
+_LEAST_PIXELS = 7.0
 _ROOM = 1.6  # cells around a box: the neighbours that the edges of its outermost cells lie between
 
 Ring = list[tuple[float, float]]
@@ -137,8 +138,8 @@ class CellOutlines:
 
     def _draw(self) -> None:
         rings = [ring for part in self._rings.values() for ring in part if np.isfinite(ring).all()]
-        drawn = []
-        for ring in rings:
+        drawn: list[Ring] = []
+        for ring in rings if self._are_seen else []:
             middle = (ring[0][1] + ring[2][1]) / 2
             turn = self._frame.near(middle) - middle if self._frame is not None else 0.0
             drawn.append([(lat, lon + turn) for lat, lon in ring])
@@ -149,6 +150,12 @@ class CellOutlines:
     def is_idle(self) -> bool:
         """Whether nothing that they have asked for is still to come."""
         return all(pump.is_idle for pump in self._pumps.values())
+
+    @property
+    def _are_seen(self) -> bool:
+        """Whether a cell is so large on the screen that lines do not cover it."""
+        frame, size = self._frame, self._size
+        return frame is None or size is None or frame.width * size[0] / (frame.east - frame.west) >= _LEAST_PIXELS
 
     def close(self) -> None:
         """Cancel what is under way, and look at nothing any more."""

@@ -61,7 +61,7 @@ class Deck(ViewPanel):
             self.panels[chosen] = self._tabs[chosen].make()
             self.fill(list(self.panels.values()))
         for word, panel in self.panels.items():
-            panel.mark("dv-hidden", word != chosen)
+            panel.face(word == chosen)
 
     def release(self) -> None:
         """Close the panels, and the buttons wherever they are."""

@@ -16,6 +16,7 @@ from datavore_widgets.widgets.conditions import Conditions
 from datavore_widgets.widgets.date_slider import DateSlider
 from datavore_widgets.widgets.deck import Deck, Tab
 from datavore_widgets.widgets.desk import NothingOnGrid, client_of, sentence
+from datavore_widgets.widgets.files_panel import FilesPanel
 from datavore_widgets.widgets.index_picker import IndexPicker
 from datavore_widgets.widgets.link import traits_of
 from datavore_widgets.widgets.map import DatavoreMap
@@ -152,12 +153,16 @@ class Explorer(Panel):
     def _tabs(self) -> list[Tab]:
         """What shares the place below the facts."""
         tabs = [Tab("Series", "Series of the box and the point", lambda: self.chart)]
+        files = Tab("Files", "The files behind the picture, and where they lie", self._files)
         if (console := self.console) is not None:
             console.layout.height = None
             tabs.append(Tab("HiveQL", "Queries over tables", lambda: console))
         if self.desk.catalog.waves:
             tabs.append(Tab("Sentinel-1", "Spectra of the wave mode: swell, wind, the wave model", self._waves))
-        return tabs
+        return [*tabs, files]
+
+    def _files(self) -> FilesPanel:
+        return FilesPanel(self.desk.client, self.view, on=self.map)
 
     def _waves(self) -> Sentinel1Viewer:
         from datavore_widgets.widgets.sentinel1 import Sentinel1Viewer  # late: its tables take a while

@@ -38,6 +38,7 @@ _PANES = {
     LAND_PANE: {"zIndex": 150, "pointerEvents": "none"},  # below the tiles (200) and the picture (400)
     COAST_PANE: {"zIndex": 420, "pointerEvents": "none"},
     **POINTS_PANE,
+    "dv-footprints": {"zIndex": 425, "pointerEvents": "none"},
     **CELLS_PANE,
     _MARK_PANE: {"zIndex": 440, "pointerEvents": "none"},
 }

@@ -57,6 +57,15 @@ class ViewPanel(ipywidgets.Box):
             self.remove_class(name)
 
     @property
+    def is_facing(self) -> bool:
+        """Whether it is not behind others in a deck."""
+        return "dv-hidden" not in self._dom_classes
+
+    def face(self, on: bool) -> None:
+        """Come to the front of a deck, or go behind others."""
+        self.mark("dv-hidden", not on)
+
+    @property
     def is_idle(self) -> bool:
         """Whether nothing that it has asked for is still to come."""
         return True

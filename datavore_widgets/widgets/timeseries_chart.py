@@ -147,7 +147,8 @@ class TimeseriesChart(Panel):
         if scene is None or asked.index != scene.info.index or asked.varname != scene.variable.name:
             return
         self._live = [
-            _Line(query, series, _scale_of(scene, query, series), _title(scene, query)) for query, series in found
+            _Line(query, series, _scale_of(scene, query, series), _title(scene, query, series))
+            for query, series in found
         ]
         self._draw()
         self.desk.status = f"ready · {1000 * self.pump.elapsed:.0f} ms"
@@ -293,12 +294,15 @@ def _date_of(label: int, groupby: str | None) -> Date:
     return date if groupby is None else Date(date.digits[: GROUP_DIGITS[groupby]])
 
 
-def _title(scene: Scene, query: SeriesQuery) -> str:
+def _title(scene: Scene, query: SeriesQuery, series: Series) -> str:
     if scene.is_nowhere:
         return scene.variable.label
+    word = aggregate_word(query.aggregate)
+    if series.weighting:
+        word = word.partition(" (")[0]  # the weights are told beside it, in the service's own words
     where = area(query.coord) if isinstance(query.coord, BBox) else place(query.coord)
     return (
-        f"{scene.variable.label}, {_lower(aggregate_word(query.aggregate))} in {where}"
+        f"{scene.variable.label}, {_lower(word)} in {where}"
         if isinstance(query.coord, BBox)
         else f"{scene.variable.label} at {where}"
     )
