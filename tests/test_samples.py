@@ -321,6 +321,65 @@ def test_indexed_samples_are_found_at_their_stations() -> None:
     assert np.array_equal(series.values, np.arange(40.0)[owner == 1])
 
 
+def test_a_sample_of_no_station_has_no_place() -> None:
+    dataset = xr.Dataset(
+        {
+            "humidity": ("obs", np.arange(6.0)),
+            "of": (
+                "obs",
+                np.array([0, 1, -9, 1, 0, 1], dtype=np.int32),
+                {"instance_dimension": "station", "_FillValue": np.int32(-9)},
+            ),
+            "lon": ("station", [10.0, 20.0], fields.LON),
+            "lat": ("station", [1.0, 2.0], fields.LAT),
+            "time": ("obs", np.arange(6.0), SECONDS),
+        },
+        attrs={"featureType": "timeSeries"},
+    )
+    with LocalService({"s": dataset}) as service:
+        extract = service.answer(ExtractQuery("s", ("humidity",), GLOBAL, ALWAYS))
+    assert np.array_equal(extract.columns["humidity"], [0, 1, 3, 4, 5])
+    assert np.array_equal(extract.lon, [10, 20, 20, 10, 20])
+
+
+def test_the_levels_of_floats_are_filtered_by_pressure() -> None:
+    """As Argo's files: a place and a time for each profile, pressures of its own, no featureType."""
+    pressure = np.array([[5.0, 50.0, 500.0], [4.0, 40.0, np.nan]])
+    named = {"coordinates": "JULD LONGITUDE LATITUDE"}
+    dataset = xr.Dataset(
+        {
+            "TEMP": (("N_PROF", "N_LEVELS"), [[20.0, 15.0, 5.0], [21.0, 16.0, np.nan]], {"units": "degree_Celsius"}),
+            "PRES": (("N_PROF", "N_LEVELS"), pressure, {"axis": "Z", "standard_name": "sea_water_pressure", **named}),
+            "LONGITUDE": ("N_PROF", [-30.0, -31.0], fields.LON),
+            "LATITUDE": ("N_PROF", [40.0, 41.0], fields.LAT),
+            "JULD": ("N_PROF", [25000.5, 999999.0], {"units": "days since 1950-01-01", "_FillValue": 999999.0}),
+        }
+    )
+    dataset = xr.concat(
+        [dataset, dataset.isel(N_PROF=[1]).assign(JULD=("N_PROF", [25001.5], dataset["JULD"].attrs))], "N_PROF"
+    )
+    with LocalService({"a": dataset}) as service:
+        info = service._store.library.info().index("a")
+        assert set(info.variables) == {"TEMP", "PRES"}
+        assert info.variables["TEMP"].geometry == "track"
+        extract = service.answer(ExtractQuery("a", ("TEMP", "PRES"), GLOBAL, ALWAYS))
+        # The profile without a time is left out.
+        assert np.array_equal(extract.columns["TEMP"], [20, 15, 5, 21, 16, np.nan], equal_nan=True)
+        assert np.array_equal(extract.lon, [-30, -30, -30, -31, -31, -31])
+        shallow = parse_filters({"PRES": {"max": 10}})
+        series = service.answer(SeriesQuery("a", "TEMP", GLOBAL, ALWAYS, filters=shallow))
+        assert np.array_equal(series.values, [20, 21])
+        assert np.array_equal(series.labels, [20180613120000000, 20180614120000000])
+
+
+def test_tracks_side_by_side_are_told_by_their_ids() -> None:
+    dataset = as_matrix(drifters()).drop_attrs(deep=False)
+    swath = open_catalog({"a": dataset}).indexes["a"].variables["temp"]
+    dataset["drifter"] = ("trajectory", ["a", "b", "c"], {"cf_role": "trajectory_id"})
+    track = open_catalog({"a": dataset}).indexes["a"].variables["temp"]
+    assert (swath.info.geometry, track.info.geometry) == ("swath", "track")
+
+
 def test_stations_have_a_series_each() -> None:
     values = np.arange(20.0).reshape(4, 5)
     dataset = xr.Dataset(

@@ -18,7 +18,7 @@ from datavore_widgets.service.decode import is_time_unit
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["FEATURES", "Horizontal", "coordinate_names", "horizontal", "is_swath", "kind_of"]
+__all__ = ["FEATURES", "Horizontal", "coordinate_names", "horizontal", "is_swath", "is_vertical", "kind_of"]
 
 _LON_UNITS = frozenset({"degrees_east", "degree_east", "degrees_e", "degree_e", "degreese", "degreee"})
 _LAT_UNITS = frozenset({"degrees_north", "degree_north", "degrees_n", "degree_n", "degreesn", "degreen"})
@@ -151,7 +151,10 @@ def horizontal(
     lon, lat = found.get("lon"), found.get("lat")
     if lon is not None and lat is not None:
         columns, rows = (str(stored[name].dims[0]) for name in (lon, lat))
-        return Horizontal(lon, lat, columns, "", "points") if columns == rows else Horizontal(lon, lat, columns, rows)
+        if columns != rows:
+            return Horizontal(lon, lat, columns, rows)
+        levels = _levels(stored, variable, columns)
+        return Horizontal(lon, lat, levels or columns, columns if levels else "", "points")
     if (pair := _pair(stored, kinds, variable, list(stored))) is not None:
         return _checked_pair(stored, kinds, pair, attrs)
     if (frame := _frame(stored, variable)) is not None:
@@ -188,9 +191,38 @@ def _checked_pair(
     stored: Mapping[str, xr.Variable], kinds: Mapping[str, str | None], pair: Horizontal, attrs: Mapping[str, Any]
 ) -> Horizontal:
     """Two-dimensional coordinates: of a grid or a swath, or of stations and tracks, which have them too."""
-    listed = str(attrs.get("featureType", "")).lower() in FEATURES
+    listed = str(attrs.get("featureType", "")).lower() in FEATURES or any(
+        str(other.attrs.get("cf_role", "")).endswith("_id") and set(map(str, other.dims)) & {pair.rows, pair.columns}
+        for other in stored.values()
+    )
     moving = any(kinds.get(dim) == "time" and stored[dim].dims == (dim,) for dim in (pair.rows, pair.columns))
     return replace(pair, kind="points") if listed or (moving and not _says_swath(attrs)) else pair
+
+
+def _levels(stored: Mapping[str, xr.Variable], variable: xr.Variable, profiles: str) -> str | None:
+    """The dimension along which each profile has depths of its own, as those of Argo floats (CF H.3.1)."""
+    found = (
+        str(dim)
+        for coordinate in stored.values()
+        for dim in coordinate.dims
+        if coordinate.ndim == 2
+        and set(coordinate.dims) == {profiles, dim}
+        and dim != profiles
+        and dim in variable.dims
+        and is_vertical(coordinate)
+    )
+    return next(found, None)
+
+
+def is_vertical(variable: xr.Variable) -> bool:
+    """Whether a coordinate tells depths, heights or pressures."""
+    attrs = variable.attrs
+    standard = str(attrs.get("standard_name", "")).lower()
+    return (
+        str(attrs.get("axis", "")).upper() == "Z"
+        or "positive" in attrs
+        or standard in ("depth", "height", "altitude", "sea_water_pressure", "air_pressure")
+    )
 
 
 def _ragged(

@@ -183,6 +183,10 @@ def samples_of(
     lon, lat = (np.asarray(values_of(name), dtype=np.float64) for name in (where.lon, where.lat))
     if where.rows and stored[where.lat].dims != stored[where.lon].dims:
         lat = lat.T
+    if where.rows and lon.ndim == 1:
+        # A place for each profile, and several samples at each.
+        shape = _size(stored, where.rows), _size(stored, where.columns)
+        lon, lat = (np.broadcast_to(place[:, None], shape) for place in (lon, lat))
     still = _still(where, stored, kinds, lon, lat)
     if still is not None:
         axis = (where.rows, where.columns).index(still)
@@ -191,7 +195,7 @@ def samples_of(
         where = replace(where, columns=where.columns if axis == 0 else where.rows, rows="")
     owner = _owner(where, stored, values_of) if where.mapping else None
     if owner is not None:
-        lon, lat = lon[owner], lat[owner]
+        lon, lat = (np.where(owner < 0, np.nan, place[owner]) for place in (lon, lat))
     lon, lat = np.broadcast_arrays(lon, lat)
     if lon.ndim < 2:
         lon, lat = lon.reshape(1, -1), lat.reshape(1, -1)
@@ -230,13 +234,19 @@ def _still(
     return None
 
 
+def _size(stored: Mapping[str, xr.Variable], dim: str) -> int:
+    return next(int(other.sizes[dim]) for other in stored.values() if dim in other.dims)
+
+
 def _owner(where: Horizontal, stored: Mapping[str, xr.Variable], values_of: Callable[[str], NDArray[Any]]) -> IntArray:
-    """The track, profile or station that each sample of a ragged array is of."""
+    """The track, profile or station that each sample of a ragged array is of, -1 where it is not told."""
     told = stored[where.mapping]
-    numbers = np.nan_to_num(np.asarray(values_of(where.mapping), dtype=np.float64)).astype(np.int64)
-    size = next(other.sizes[where.columns] for other in stored.values() if where.columns in other.dims)
-    if "sample_dimension" not in told.attrs:
-        if numbers.size and not (numbers.min() >= 0 and numbers.max() < stored[where.lon].size):
+    ragged = "sample_dimension" in told.attrs
+    values = np.nan_to_num(np.asarray(values_of(where.mapping), dtype=np.float64), nan=0.0 if ragged else -1.0)
+    numbers = values.astype(np.int64)
+    size = _size(stored, where.columns)
+    if not ragged:
+        if numbers.size and not (numbers.min() >= -1 and numbers.max() < stored[where.lon].size):
             raise InvalidValue(f"{where.mapping!r} names what is not there")
         return numbers
     if (numbers < 0).any() or numbers.sum() != size:

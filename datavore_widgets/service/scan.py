@@ -16,7 +16,15 @@ from datavore_widgets.protocol.answers import VariableInfo
 from datavore_widgets.protocol.geometry import BBox
 from datavore_widgets.protocol.times import iso
 from datavore_widgets.service import advice
-from datavore_widgets.service.axes import FEATURES, Horizontal, coordinate_names, horizontal, is_swath, kind_of
+from datavore_widgets.service.axes import (
+    FEATURES,
+    Horizontal,
+    coordinate_names,
+    horizontal,
+    is_swath,
+    is_vertical,
+    kind_of,
+)
 from datavore_widgets.service.curvilinear import CurvilinearGrid
 from datavore_widgets.service.decode import (
     Packing,
@@ -286,8 +294,7 @@ class _Scan:
         if variable is None or variable.ndim == 0 or name in variable.dims or self.kinds.get(name) is not None:
             return False
         feature = str(self.contents.attrs.get("featureType", "")).lower()
-        is_vertical = variable.attrs.get("axis") == "Z" or "positive" in variable.attrs
-        return feature in FEATURES and is_vertical
+        return feature in FEATURES and is_vertical(variable)
 
     def _found(self, name: str, variable: xr.Variable) -> Found:
         if variable.dtype.kind not in "iufb":
@@ -361,9 +368,7 @@ class _Scan:
         found = (
             other
             for other, coordinate in self.stored.items()
-            if other != name
-            and coordinate.dims == variable.dims
-            and (coordinate.attrs.get("axis") == "Z" or "positive" in coordinate.attrs)
+            if other != name and coordinate.dims == variable.dims and is_vertical(coordinate)
         )
         return next(found, None)
 
