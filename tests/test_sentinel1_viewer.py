@@ -26,6 +26,7 @@ with warnings.catch_warnings():
     import bqplot  # noqa: F401
 
 from datavore_widgets import Sentinel1Viewer, View, explore
+from datavore_widgets.client.http import HttpService
 from datavore_widgets.errors import InvalidValue, NoData, Unreadable
 from datavore_widgets.protocol.answers import Catalog
 from datavore_widgets.protocol.colormap import palette
@@ -33,6 +34,8 @@ from datavore_widgets.protocol.geometry import EARTH_RADIUS, BBox
 from datavore_widgets.protocol.queries import AcquisitionsQuery, CatalogQuery, SpectrumQuery
 from datavore_widgets.protocol.swell import group_velocity, period, trace
 from datavore_widgets.protocol.times import Lapse
+from datavore_widgets.server.app import build_app
+from datavore_widgets.server.run import serve_background
 from datavore_widgets.service.local import LocalService
 from datavore_widgets.widgets.footprints import SIDE, Paper, footprints, ways
 from datavore_widgets.widgets.point_picture import Points
@@ -495,6 +498,25 @@ def test_it_is_a_tab_of_the_explorer_on_the_same_map(month: Month) -> None:
     assert viewer.layer.overlay in leaflet.layers
     explorer.close()
     both.sea.close()
+
+
+@pytest.mark.parametrize("satellite", ["S1AWV.v3<", "S1BWV.v3<"])
+def test_over_a_server_it_shows_the_same(month: Month, satellite: str) -> None:
+    with serve_background(build_app(month)) as running:
+        near, far = Sentinel1Viewer(month), Sentinel1Viewer(HttpService(running.url))
+        for viewer in (near, far):
+            viewer.satellite.value = satellite
+            viewer.view.set(bbox=[170, -20, -160, 20], datelaps="20240101,20240102")
+            viewer._step(-3)
+            viewer.shown.value = "Files"
+        assert plain(far._head.value) == plain(near._head.value) != ""
+        np.testing.assert_array_equal(far.waves.flock.labels, near.waves.flock.labels)
+        assert far.panels.plate == near.panels.plate
+        assert far._ways.value == near._ways.value
+        assert far.files.result.csv() == near.files.result.csv()
+        assert far.dataset().identical(near.dataset())
+        for viewer in (near, far):
+            viewer.close()
 
 
 def test_without_a_wave_mode_there_is_no_tab_and_no_viewer() -> None:
