@@ -100,7 +100,8 @@ class Desk:
             "s => { const c = document.querySelector(s); const b = c.getBoundingClientRect(); "
             "const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let [x, y, n] = [0, 0, 0]; "
             "for (let i = 0; i < d.length / 4; i++) if (d[4 * i + 3]) { x += i % c.width; "
-            "y += Math.floor(i / c.width); n++; } return [b.left + (x / n + .5) / c.width * b.width, b.top + (y / n + .5) / c.height * b.height]; }",
+            "y += Math.floor(i / c.width); n++; } const at = (v, of) => (v / n + .5) / of; "
+            "return [b.left + at(x, c.width) * b.width, b.top + at(y, c.height) * b.height]; }",
             f".dv-plate-{name} .dv-plate-over",
         )
         return found[0], found[1]
