@@ -1,4 +1,4 @@
-"""The command line: `datavore explore`, `datavore serve` and `datavore prepare`."""
+"""The command line: `datavore explore`, `serve`, `prepare` and `doctor`."""
 
 from __future__ import annotations
 
@@ -177,6 +177,42 @@ def prepare(
                 f"{done.index} {done.varname}: {done.steps} times, {done.built} segments made and {done.kept} kept, "
                 f"{done.nbytes / 1e6:,.0f} MB in {done.folder}"
             )
+
+
+_COLOURS = {
+    "well": typer.colors.GREEN,
+    "mended": typer.colors.BLUE,
+    "doubtful": typer.colors.YELLOW,
+    "refused": typer.colors.MAGENTA,
+    "unreadable": typer.colors.RED,
+}
+
+
+@app.command()
+def doctor(
+    paths: Annotated[list[str], typer.Argument(metavar="PATH…", help="Files, folders, globs.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line and file, for programs.")] = False,
+) -> None:
+    """Say of every file what it is, what was mended on opening, what is doubtful, and what cannot be shown and why."""
+    import json
+    from collections import Counter
+
+    with _told():
+        from datavore_widgets.service.doctor import as_text, examine
+
+        counts: Counter[str] = Counter()
+        for found in examine(paths):
+            counts[found.state] += 1
+            if as_json:
+                typer.echo(json.dumps(found.as_dict(), allow_nan=False))
+                continue
+            for meant, line in as_text(found):
+                typer.secho(line, fg=_COLOURS.get(meant), bold=meant == found.state)
+            typer.echo()
+        if not as_json:
+            typer.echo(", ".join(f"{counts[state]} {state}" for state in _COLOURS if counts[state]))
+    if counts["unreadable"]:
+        raise typer.Exit(1)
 
 
 def _wait(until_eof: bool) -> None:

@@ -44,7 +44,7 @@ from datavore_widgets.service.sphere import around_all
 from datavore_widgets.service.track import Track
 from datavore_widgets.service.vectors import with_derived
 
-__all__ = ["Dim", "Index", "Library", "Variable", "open_catalog"]
+__all__ = ["Dim", "Index", "Library", "Variable", "files_of", "open_catalog"]
 
 _log = logging.getLogger(__name__)
 
@@ -111,6 +111,18 @@ def open_catalog(spec: Any) -> Library:
         When `spec` or the catalogue file is spelled wrong.
     """
     return _Opening().library(spec)
+
+
+def files_of(spec: Any) -> tuple[list[Path], dict[str, str]]:
+    """The files and stores that paths, globs and folders name, and what is wrong with the others: path → reason.
+
+    Raises
+    ------
+    InvalidValue
+        When `spec` is no paths.
+    """
+    opening = _Opening()
+    return opening._found(_as_paths(spec)), opening.problems
 
 
 @dataclass(frozen=True)
