@@ -307,7 +307,7 @@ def test_the_list_of_cells_leaves_out_what_is_missing(months: LocalService) -> N
 
 def test_a_box_between_centres_names_the_cell_around_it(months: LocalService) -> None:
     for query in (DataQuery(MARCH, BBox(-3, 1, -1, 3)), series(BBox(-3, 1, -1, 3))):
-        with pytest.raises(NoData, match="cells are 10° × 10°, and the nearest one has its centre at 0,5"):
+        with pytest.raises(NoData, match="cells are 10° × 10°, and the nearest one has its centre at 5°N 0°"):
             months.answer(query)
 
 
@@ -318,7 +318,7 @@ def test_a_box_or_a_point_outside_names_the_extent() -> None:
             series(BBox(100, 0, 120, 10)),
             series(Point(100, 40)),
         ):
-            with pytest.raises(NoData, match="outside the data, which cover -7,29,37,47"):
+            with pytest.raises(NoData, match="outside the data, which cover 7°W to 37°E, 29°N to 47°N"):
                 opened.answer(query)
 
 
@@ -436,7 +436,7 @@ def test_a_picture_beside_the_data_is_empty_and_says_where_they_are() -> None:
             found = opened.answer(query)
             assert not pixels(found)[..., 3].any()
             assert (found.valid, found.total) == (0, 0)
-            assert "-7,29,37,47" in found.note
+            assert "7°W to 37°E, 29°N to 47°N" in found.note
 
 
 def test_thinning_does_not_make_a_picture_smaller() -> None:

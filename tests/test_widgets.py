@@ -39,6 +39,7 @@ from datavore_widgets.protocol.geometry import (
     latitude_from_mercator,
     mercator_from_latitude,
 )
+from datavore_widgets.protocol.places import longitude
 from datavore_widgets.protocol.queries import Condition, DataQuery, MapQuery, SeriesQuery
 from datavore_widgets.protocol.times import Date
 from datavore_widgets.service.local import LocalService
@@ -54,7 +55,7 @@ from datavore_widgets.widgets.panel import Panel
 from datavore_widgets.widgets.point_readout import PointReadout
 from datavore_widgets.widgets.saving import series_csv, series_netcdf
 from datavore_widgets.widgets.series_picker import SeriesPicker
-from datavore_widgets.widgets.text import longitude, number
+from datavore_widgets.widgets.text import number
 from datavore_widgets.widgets.ticks import ticks, time_ticks
 from datavore_widgets.widgets.timeseries_chart import TimeseriesChart
 from datavore_widgets.widgets.truth_line import TruthLine

@@ -16,6 +16,7 @@ from datavore_widgets.protocol.aggregates import AGGREGATES
 from datavore_widgets.protocol.answers import MapImage, VariableInfo
 from datavore_widgets.protocol.colormap import check_name, default_cmap, scale
 from datavore_widgets.protocol.job import Job
+from datavore_widgets.protocol.places import area
 from datavore_widgets.protocol.queries import Canvas, LapseMapQuery, MapQuery, Style
 from datavore_widgets.service.cells import Cells
 from datavore_widgets.service.composite import Part, is_round, laid_over, latest, levels_of_values, pooled
@@ -244,7 +245,7 @@ def _told(
     """A picture and what is true of it; `counts` are those of the cells that touch it, with a value and all."""
     note = selection.index.info.note
     if counts[1] == 0:
-        note = _and(note, f"nothing of it lies in this box: the data cover {grid.bbox.to_text()}")
+        note = _and(note, f"nothing of it lies in this box: the data cover {area(grid.bbox)}")
     level = selection.variable.pieces[0].found.level
     if level is not None and level not in selection.conditions:
         note = _and(note, f"samples of all depths lie over one another; choose by a filter on {level!r}")

@@ -15,6 +15,7 @@ from datavore_widgets.protocol.answers import VariableInfo
 from datavore_widgets.protocol.colormap import DEFAULT
 from datavore_widgets.protocol.geometry import GLOBAL, BBox, Point
 from datavore_widgets.protocol.job import Job
+from datavore_widgets.protocol.places import area, place
 from datavore_widgets.protocol.queries import Condition, Filters, parse_filters
 from datavore_widgets.protocol.times import Date, Lapse, Stamp, display
 from datavore_widgets.service.catalog import Dim, Index, Library, Variable
@@ -256,20 +257,16 @@ def cells_inside(grid: Grid, bbox: BBox) -> Cells:
         return cells
     if isinstance(grid, Points):
         lon, lat = grid.listed(grid.inside(GLOBAL))
-        middle = _nearest(lon, lat, bbox)
-        raise NoData(
-            f"no sample lies inside the box {bbox.to_text()}; the nearest one is at {lon[middle]:.6g},{lat[middle]:.6g}"
-        )
+        nearest = place(_nearest(lon, lat, bbox), 4)
+        raise NoData(f"no sample lies inside the box {area(bbox)}; the nearest one is at {nearest}")
     touching = grid.touching(bbox)
     if not touching.count:
-        raise _outside(grid, f"the box {bbox.to_text()}")
+        raise _outside(grid, f"the box {area(bbox)}")
     lon, lat = grid.listed(touching)
-    middle = _nearest(lon, lat, bbox)
     width, height = grid.cell_size
     raise NoData(
-        f"no cell has its centre inside the box {bbox.to_text()}: cells are {width:.4g}° × {height:.4g}°, and the "
-        f"nearest one has its centre at {lon[middle]:.6g},{lat[middle]:.6g}; make the box larger "
-        "or ask for that point"
+        f"no cell has its centre inside the box {area(bbox)}: cells are {width:.4g}° × {height:.4g}°, and the "
+        f"nearest one has its centre at {place(_nearest(lon, lat, bbox), 4)}; make the box larger or ask for that point"
     )
 
 
@@ -283,17 +280,18 @@ def cell_at(grid: Grid, point: Point) -> tuple[Cells, tuple[float, float], float
     """
     found = grid.at(point.lon, point.lat)
     if found is None:
-        raise _outside(grid, f"the point {point.to_text()}")
+        raise _outside(grid, f"the point {place(point)}")
     row, column = found
     cells = Cells(slice(row, row + 1), np.array([column])) if not isinstance(grid, Points) else grid.same(row, column)
     lon, lat = (float(values[0]) for values in grid.listed(cells))
     return cells, (lon, lat), float(distance(point.lon, point.lat, lon, lat))
 
 
-def _nearest(lon: NDArray[np.float64], lat: NDArray[np.float64], bbox: BBox) -> int:
-    """Which of some places is nearest to the middle of a box."""
+def _nearest(lon: NDArray[np.float64], lat: NDArray[np.float64], bbox: BBox) -> Point:
+    """The one of some places that is nearest to the middle of a box."""
     middle = bbox.west + bbox.width / 2, (bbox.south + bbox.north) / 2
-    return int(np.argmin(distance(*middle, lon, lat)))
+    nearest = int(np.argmin(distance(*middle, lon, lat)))
+    return Point(float(lon[nearest]), float(lat[nearest]))
 
 
 def chunk_steps(variable: Variable) -> int:
@@ -434,4 +432,4 @@ def _span(variable: Variable) -> str:
 def _outside(grid: Grid, what: str) -> NoData:
     if isinstance(grid, Nowhere):
         return NoData(f"{what} says nothing: this is a series without a place; ask for it with the box 'global'")
-    return NoData(f"{what} lies outside the data, which cover {grid.bbox.to_text()} (west, south, east, north)")
+    return NoData(f"{what} lies outside the data, which cover {area(grid.bbox)}")

@@ -13,6 +13,7 @@ from datavore_widgets.protocol.aggregates import AGGREGATES
 from datavore_widgets.protocol.answers import CellList, Extract, Field, Series
 from datavore_widgets.protocol.geometry import BBox, Point
 from datavore_widgets.protocol.job import Job
+from datavore_widgets.protocol.places import area
 from datavore_widgets.protocol.queries import DataQuery, ExtractQuery, SeriesQuery
 from datavore_widgets.protocol.times import GROUP_NAMES
 from datavore_widgets.service.catalog import Variable
@@ -47,7 +48,7 @@ def data(store: Store, query: DataQuery, job: Job) -> Field | CellList:
     grid = variable.grid_at(step)
     cells = variable.during(cells_inside(grid, query.bbox), step)
     if cells.count == 0:
-        raise NoData(f"no sample of {variable.name!r} at that time lies inside the box {query.bbox.to_text()}")
+        raise NoData(f"no sample of {variable.name!r} at that time lies inside the box {area(query.bbox)}")
     if query.resolution is not None:
         every = math.ceil(max(cells.shape) / query.resolution)
         cells = cells.every(every, every)

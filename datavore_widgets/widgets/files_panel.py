@@ -12,6 +12,7 @@ from datavore_widgets.errors import DatavoreError
 from datavore_widgets.protocol.answers import FileList
 from datavore_widgets.protocol.geometry import GLOBAL
 from datavore_widgets.protocol.job import Job
+from datavore_widgets.protocol.places import area
 from datavore_widgets.protocol.queries import FilesQuery
 from datavore_widgets.protocol.times import WHOLE_LAPSE
 from datavore_widgets.widgets.closing import close_whole
@@ -20,7 +21,7 @@ from datavore_widgets.widgets.desk import sentence
 from datavore_widgets.widgets.map import DatavoreMap
 from datavore_widgets.widgets.panel import Panel
 from datavore_widgets.widgets.pump import Pump
-from datavore_widgets.widgets.text import area, escape, thousands
+from datavore_widgets.widgets.text import escape, thousands
 from datavore_widgets.widgets.view import View
 
 __all__ = ["FilesPanel"]

@@ -13,11 +13,11 @@ from datavore_widgets.errors import NoData
 from datavore_widgets.protocol.answers import MapImage
 from datavore_widgets.protocol.colormap import Categories, scale
 from datavore_widgets.protocol.geometry import BBox, mercator_from_latitude
+from datavore_widgets.protocol.places import area, latitude, longitude, place
 from datavore_widgets.protocol.times import Date
 from datavore_widgets.widgets.coast import shores
 from datavore_widgets.widgets.color_bar import bar_ticks, flag_colors, shades
 from datavore_widgets.widgets.desk import Desk, Picture
-from datavore_widgets.widgets.text import area, latitude, longitude, place
 from datavore_widgets.widgets.ticks import ticks
 from datavore_widgets.widgets.truth_line import facts_of
 

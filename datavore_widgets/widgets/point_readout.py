@@ -14,12 +14,13 @@ from datavore_widgets.errors import DatavoreError
 from datavore_widgets.protocol.answers import Series
 from datavore_widgets.protocol.geometry import Point
 from datavore_widgets.protocol.job import Job
+from datavore_widgets.protocol.places import place
 from datavore_widgets.protocol.queries import SeriesQuery
 from datavore_widgets.protocol.times import WHOLE_LAPSE, Stamp
 from datavore_widgets.widgets.desk import sentence
 from datavore_widgets.widgets.panel import Panel
 from datavore_widgets.widgets.pump import Pump
-from datavore_widgets.widgets.text import escape, number, place, thousands
+from datavore_widgets.widgets.text import escape, number, thousands
 from datavore_widgets.widgets.view import View
 from datavore_widgets.widgets.words import aggregate_word
 

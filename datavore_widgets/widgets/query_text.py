@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from datavore_widgets.errors import InvalidSql, InvalidValue, NotSupported, did_you_mean
 from datavore_widgets.protocol.geometry import GLOBAL, BBox
+from datavore_widgets.protocol.places import area
 from datavore_widgets.protocol.sql import Value, parse_parameters
 from datavore_widgets.protocol.times import Date, Stamp, label_from_millis, millis_from_label, parts_from_label
-from datavore_widgets.widgets.text import area
 from datavore_widgets.widgets.view import View
 
 __all__ = ["FUNCTIONS", "KEYWORDS", "PLACEHOLDERS", "Bound", "bind", "is_bound", "ordered", "span_of_error"]

@@ -9,20 +9,7 @@ from __future__ import annotations
 import html
 import math
 
-from datavore_widgets.protocol.geometry import BBox, Point, wrap180
-
-__all__ = [
-    "area",
-    "degrees",
-    "duration",
-    "escape",
-    "latitude",
-    "longitude",
-    "number",
-    "place",
-    "thousands",
-    "tick_decimals",
-]
+__all__ = ["duration", "escape", "number", "thousands", "tick_decimals"]
 
 
 def escape(text: object) -> str:
@@ -78,35 +65,3 @@ def duration(seconds: float) -> str:
             count = int(seconds // length)
             return f"{count} {unit}{'s' if count > 1 else ''}"
     return f"{number(seconds)} seconds"
-
-
-def degrees(value: float, decimals: int = 2) -> str:
-    """Degrees without trailing zeros."""
-    text = f"{abs(value):.{decimals}f}"
-    return (text.rstrip("0").rstrip(".") if "." in text else text) + "°"
-
-
-def longitude(value: float, decimals: int = 2) -> str:
-    """A meridian, such as `27.5°W`."""
-    turned = wrap180(value)
-    half = abs(turned) in (0.0, 180.0)
-    return degrees(turned, decimals) + ("" if half else "E" if turned > 0 else "W")
-
-
-def latitude(value: float, decimals: int = 2) -> str:
-    """A parallel, such as `12.25°S`."""
-    return degrees(value, decimals) + ("" if value == 0 else "N" if value > 0 else "S")
-
-
-def place(point: Point) -> str:
-    """A point: latitude, then longitude, as charts write it."""
-    return f"{latitude(point.lat)} {longitude(point.lon)}"
-
-
-def area(box: BBox) -> str:
-    """A box: its meridians, then its parallels."""
-    return (
-        f"{longitude(box.west)} to {longitude(box.east)}, {latitude(box.south)} to {latitude(box.north)}"
-        if not box.is_whole_turn
-        else f"all longitudes, {latitude(box.south)} to {latitude(box.north)}"
-    )

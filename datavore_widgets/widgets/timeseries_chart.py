@@ -15,6 +15,7 @@ from datavore_widgets.errors import DatavoreError, NoData
 from datavore_widgets.protocol.answers import Series
 from datavore_widgets.protocol.geometry import GLOBAL, BBox, Point
 from datavore_widgets.protocol.job import Job
+from datavore_widgets.protocol.places import area, place
 from datavore_widgets.protocol.queries import SeriesQuery
 from datavore_widgets.protocol.times import CLIMATOLOGIES, GROUP_DIGITS, Date, Lapse
 from datavore_widgets.widgets.curves import Curve, curve_of
@@ -23,7 +24,7 @@ from datavore_widgets.widgets.panel import Panel
 from datavore_widgets.widgets.plot import COLORS, MOST_LINES, TimePlot
 from datavore_widgets.widgets.pump import Pump
 from datavore_widgets.widgets.saving import Told
-from datavore_widgets.widgets.text import area, escape, number, place, thousands
+from datavore_widgets.widgets.text import escape, number, thousands
 from datavore_widgets.widgets.units import Scale, pretty
 from datavore_widgets.widgets.view import View
 from datavore_widgets.widgets.words import GROUP_WORDS, aggregate_word

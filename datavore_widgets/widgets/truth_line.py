@@ -7,12 +7,13 @@ from typing import Any
 import ipywidgets
 
 from datavore_widgets.protocol.answers import MapImage
+from datavore_widgets.protocol.places import degrees
 from datavore_widgets.protocol.queries import MapQuery
 from datavore_widgets.protocol.times import Date, Stamp
 from datavore_widgets.widgets.condition_text import words_of
 from datavore_widgets.widgets.desk import Picture
 from datavore_widgets.widgets.panel import Panel
-from datavore_widgets.widgets.text import degrees, duration, escape, number, thousands
+from datavore_widgets.widgets.text import duration, escape, number, thousands
 from datavore_widgets.widgets.view import View
 
 __all__ = ["TruthLine", "facts_of"]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datavore_widgets.protocol.geometry import Point
+from datavore_widgets.protocol.places import place
 from datavore_widgets.protocol.swell import SwellPath
 from datavore_widgets.protocol.times import Date, display, label_from_millis
 from datavore_widgets.protocol.waves import WaveSpectrum
-from datavore_widgets.widgets.text import escape, number, place, thousands
+from datavore_widgets.widgets.text import escape, number, thousands
 
 __all__ = ["date_words", "headline", "way_words"]
 
