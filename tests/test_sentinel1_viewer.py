@@ -444,20 +444,20 @@ def test_the_spectrum_is_handed_over_with_its_units(viewer: Sentinel1Viewer) -> 
     height = 4 * math.sqrt(float((data.energy * k**2).sum()) * step * dphi)
     assert height == pytest.approx(float(data.significant_height), rel=1e-6)
     assert (data.energy.attrs["units"], data.wavenumber.attrs["units"]) == ("m4", "rad m-1")
-    name, content = viewer._netcdf()
+    name, content = viewer.saving.netcdf()
     assert re.fullmatch(r"S1[AB]_WV[12]_2024010\d{7,10}\.nc", name)
     with xr.open_dataset(io.BytesIO(content), engine="scipy") as back:
         np.testing.assert_array_equal(back.energy, data.energy)
         assert abs(back.time.values - data.time.values) < np.timedelta64(1, "ms")
         assert back.attrs["source"].endswith(HOSTILE)
-    file, png = viewer._png()
-    assert file.startswith(viewer.picture.value)
+    file, png = viewer.saving.drawn()
+    assert file.startswith(viewer.saving.picture.value)
     assert png.startswith(b"\x89PNG")
 
 
 def test_without_an_imagette_there_is_nothing_to_save(viewer: Sentinel1Viewer) -> None:
     viewer.view.bbox = [20, 45, 30, 50]
-    assert viewer.nc.disabled
+    assert viewer.saving.nc.disabled
     with pytest.raises(NoData, match="choose one"):
         viewer.dataset()
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 import numpy as np
 
-from datavore_widgets.client import wave_export
 from datavore_widgets.errors import DatavoreError, InvalidValue, NoData
 from datavore_widgets.protocol.answers import FileList
 from datavore_widgets.protocol.geometry import GLOBAL
@@ -18,14 +17,12 @@ from datavore_widgets.protocol.queries import (
     AcquisitionsQuery,
     CatalogQuery,
     FilesQuery,
-    QuicklookQuery,
     SpectrumQuery,
 )
 from datavore_widgets.protocol.times import WHOLE_LAPSE, Date, Lapse
 from datavore_widgets.protocol.waves import WaveSpectrum
 from datavore_widgets.widgets.date_slider import TimeBar
 from datavore_widgets.widgets.desk import client_of, sentence
-from datavore_widgets.widgets.download import DownloadButton
 from datavore_widgets.widgets.footprints_layer import FootprintsLayer
 from datavore_widgets.widgets.link import traits_of
 from datavore_widgets.widgets.map import DatavoreMap
@@ -39,6 +36,7 @@ from datavore_widgets.widgets.wave_desk import COLOURS, DAYS, Flock, WaveDesk
 from datavore_widgets.widgets.wave_files import WaveFiles
 from datavore_widgets.widgets.wave_map import WaveMap
 from datavore_widgets.widgets.wave_panels import WavePanels
+from datavore_widgets.widgets.wave_saving import WaveSaving
 from datavore_widgets.widgets.wave_words import date_words, headline, way_words
 
 if TYPE_CHECKING:
@@ -114,6 +112,7 @@ class Sentinel1Viewer(ViewPanel):
         self.bar.layout.flex = "1 1 auto"
         self.chart = PassChart(self.waves, view, self._sheet)
         self.files = WaveFiles(view, self._sheet)
+        self.saving = WaveSaving(self.client, self.waves, self.infos, view, self._sheet)
         self._make_controls()
         self._lay_out()
 
@@ -191,10 +190,6 @@ class Sentinel1Viewer(ViewPanel):
             options=["Spectra", "Files"], tooltips=["The imagette that is chosen", "All imagettes, with their files"]
         )
         self.shown.add_class("dv-tabs")
-        self.picture = ipywidgets.Dropdown(options=[], tooltip="Which picture is saved")
-        self.picture.add_class("dv-picture-of")
-        self.png = DownloadButton("PNG", "Save this picture, labelled", self._png)
-        self.nc = DownloadButton("NetCDF", "Save the spectra of this imagette, with units", self._netcdf)
         self._status = ipywidgets.HTML()
         self._status.add_class("dv-query-status")
         self._head = ipywidgets.HTML()
@@ -210,9 +205,7 @@ class Sentinel1Viewer(ViewPanel):
     def _lay_out(self) -> None:
         tools = ipywidgets.HBox([self.satellite, self.colour, self.first, self.last, self.shown, self._status])
         tools.add_class("dv-wave-tools")
-        saving = ipywidgets.HBox([self.picture, self.png, self.nc])
-        saving.add_class("dv-wave-saving")
-        line = ipywidgets.HBox([self._head, self.bar, saving])
+        line = ipywidgets.HBox([self._head, self.bar, self.saving])
         line.add_class("dv-wave-line")
         follow = ipywidgets.VBox([self._ways, self.days])
         follow.add_class("dv-wave-follow")
@@ -372,7 +365,6 @@ class Sentinel1Viewer(ViewPanel):
             self._head.value = headline(spectrum)
         else:
             self.panels.chosen = self.waves.partition
-        self._offer_pictures()
 
     def _tell_ways(self, _change: Any = None) -> None:
         paths, spectrum = self.waves.paths(), self.waves.spectrum
@@ -437,8 +429,6 @@ class Sentinel1Viewer(ViewPanel):
         if self._host is not None:
             self._host.mark("dv-under-waves", visible)
 
-    # What is taken away
-
     def dataset(self) -> xr.Dataset:
         """The spectra of the imagette that is shown.
 
@@ -447,42 +437,7 @@ class Sentinel1Viewer(ViewPanel):
         NoData
             When none is shown.
         """
-        return wave_export.dataset(self._shown_spectrum())
-
-    def _shown_spectrum(self) -> WaveSpectrum:
-        if self.waves.spectrum is None:
-            raise NoData("no imagette is shown; choose one on the map")
-        return self.waves.spectrum
-
-    def _netcdf(self) -> tuple[str, bytes]:
-        return wave_export.netcdf(self._shown_spectrum())
-
-    def _offer_pictures(self) -> None:
-        """The pictures of the imagette's own satellite; of the one that was chosen before, its twin."""
-        flock, chosen = self.waves.flock, self.waves.chosen
-        spectrum = self.waves.spectrum
-        for button in (self.nc, self.png):
-            button.disabled = spectrum is None
-        if spectrum is None or not 0 <= chosen < len(flock):
-            return
-        index = flock.index(chosen)
-        info = next(info for info in self.infos if info.index.replace(">", "/") == index)
-        options = [(variable.label, name) for name, variable in info.variables.items()]
-        if tuple(options) == tuple(self.picture.options):
-            return
-        before = self.picture.label
-        self.picture.options = options
-        labels = [label for label, _ in options]
-        usual = next((label for label in labels if "swell" in label.lower()), labels[0] if labels else None)
-        self.picture.label = before if before in labels else usual
-
-    def _png(self) -> tuple[str, bytes]:
-        flock, chosen = self.waves.flock, self.waves.chosen
-        if not 0 <= chosen < len(flock) or self.picture.value is None:
-            raise NoData("no imagette is shown; choose one on the map")
-        date = flock.stamp(chosen).date
-        look = self.client.answer(QuicklookQuery(flock.index(chosen), self.picture.value, date))
-        return f"{self.picture.value}_{date.digits}.png", look.png
+        return self.saving.dataset()
 
     # What is said
 
@@ -507,6 +462,7 @@ class Sentinel1Viewer(ViewPanel):
         self.layer.close()
         self.chart.close()
         self.files.close()
+        self.saving.close()
         if self.own_map is not None:
             self.own_map.close()
         elif self._host is not None and self._host.caption.comm is not None:
