@@ -73,3 +73,21 @@ def test_nobody_asks_for_files_that_nobody_looks_at(months: Counted) -> None:
     explorer.deck.buttons.value = "Files"
     assert len(months.asked) == 3
     explorer.close()
+
+
+def test_footprints_are_drawn_while_they_are_wanted() -> None:
+    view = View()
+    shown = DatavoreMap(LocalService(fields.field()), view)
+    panel = FilesPanel(None, view, on=shown)
+    panel.pump.close()
+    panel._show(
+        FilesQuery(view.index, "sst"), FileList(("a",), footprints=(((170.0, -5.0), (190.0, -5.0), (190.0, 5.0)),))
+    )
+    assert panel.lines not in shown.map.layers
+    panel.outlines.value = True
+    assert panel.lines in shown.map.layers
+    assert (-5.0, 190.0) in panel.lines.locations[1]
+    assert (-5.0, -170.0) in panel.lines.locations[0]  # on each copy of the world
+    panel.outlines.value = False
+    assert panel.lines not in shown.map.layers
+    panel.close()

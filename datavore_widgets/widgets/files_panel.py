@@ -84,7 +84,7 @@ class FilesPanel(Panel):
             return
         lapse = WHOLE_LAPSE if not len(scene.times.axis) else view.lapse or scene.reach(view)
         box = view.bbox or view.viewport or GLOBAL
-        self.pump.submit(FilesQuery(scene.info.index, scene.variable.name, box, lapse))
+        self.pump.submit(FilesQuery(scene.info.index, scene.variable.name, box, lapse, footprints=True))
 
     def _work(self, query: FilesQuery, job: Job) -> FileList:
         found: FileList = self.desk.client.answer(query, job)
@@ -92,7 +92,7 @@ class FilesPanel(Panel):
 
     def _show(self, query: FilesQuery, found: FileList) -> None:
         self.found = found
-        self.outlines.disabled = getattr(found, "footprints", None) is None  # a server may not tell them
+        self.outlines.disabled = found.footprints is None  # a server may not tell them
         count = len(found.files)
         where = "the box" if self.view.bbox is not None else "view"
         counted = f"{thousands(count)} file{'' if count == 1 else 's'}"
@@ -116,7 +116,7 @@ class FilesPanel(Panel):
     def _draw(self, _change: Any = None) -> None:
         if self._map is None:
             return
-        outlines = (getattr(self.found, "footprints", None) or ())[:_MOST_DRAWN] if self.outlines.value else ()
+        outlines = (self.found.footprints or ())[:_MOST_DRAWN] if self.outlines.value else ()
         rings = [
             [(lat, lon + turn) for lon, lat in (*outline, outline[0])]
             for outline in outlines
