@@ -15,10 +15,12 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", "metadata .* was set from the constructor", DeprecationWarning)
     import bqplot  # noqa: F401
 
+from datavore_widgets.protocol.answers import FileList
 from datavore_widgets.protocol.queries import FilesQuery
 from datavore_widgets.service.local import LocalService
 from datavore_widgets.widgets.explorer import Explorer
 from datavore_widgets.widgets.files_panel import FilesPanel
+from datavore_widgets.widgets.map import DatavoreMap
 from datavore_widgets.widgets.view import View
 
 
