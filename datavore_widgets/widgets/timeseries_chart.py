@@ -363,7 +363,10 @@ def _legend(lines: list[_Line]) -> str:
         counts = line.series.counts
         behind = f" from {thousands(int(counts.sum()))} valid" if counts is not None else ""
         detail = " · ".join(
-            [f"{GROUP_WORDS[line.query.groupby]}, {thousands(valid)} values{behind}", *_particulars(line)]
+            [
+                f"{GROUP_WORDS[line.query.groupby]}, {thousands(valid)} value{'' if valid == 1 else 's'}{behind}",
+                *_particulars(line),
+            ]
         )
         items.append(
             f"<li><svg width='22' height='8' aria-hidden='true'><path d='M0 4h22' stroke='{COLORS[position]}' "

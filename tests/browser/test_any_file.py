@@ -11,7 +11,7 @@ from desk import ExplorerDesk
 from playwright.sync_api import Page, expect
 
 SWATH = "SS_AMSR2-L2B_v08_r38622-v02.0-fv01.0.nc"
-LINK = "?bbox=-51,-46,-50,-45&point=-50.5,-45.5&r=-60,-55,-40,-35&theme=dark"
+LINK = "?bbox=-51,-46,-50,-45&point=-50.5,-45.5&r=-51.5,-46.5,-49.5,-44.5&theme=dark"
 
 
 @pytest.mark.parametrize("viewport", [(1280, 800)])
