@@ -35,6 +35,9 @@ def test_pictures_read_what_their_pixels_need(run: Run) -> None:
     measure(["pictures", "stages"], run)
     assert {row.against for row in run.rows} == {"matplotlib pcolormesh", ""}
     assert run.counts["bytes read for a new colour map"] == 0
+    for what in ("the whole", "a part of 1024²"):
+        # Floats of four bytes, of at most three cells to a pixel in each direction and the cells around.
+        assert 0 < run.counts[f"bytes decoded for {what}"] <= 4 * (3 * 256 + 4) ** 2
 
 
 def test_cold_processes_draw(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

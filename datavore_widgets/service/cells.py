@@ -93,13 +93,15 @@ class Cells:
             return replace(self, rows=rows)
         return replace(self, rows=rows, mask=self.mask[rows.start - self.rows.start : rows.stop - self.rows.start])
 
-    def among(self, others: Cells) -> tuple[NDArray[np.int64], ...] | NDArray[np.bool_]:
+    def among(self, others: Cells) -> tuple[Any, ...] | NDArray[np.bool_]:
         """Which of the cells read are among others of the same grid, as what an array of shape `shape` is taken by."""
         rows, columns = np.arange(self.rows.start, self.rows.stop, self.row_step), self.read_columns
         row_inside = (rows >= others.rows.start) & (rows < others.rows.stop)
         column_inside = np.isin(columns, others.columns)
         if others.mask is None:
-            return np.ix_(row_inside, column_inside)
+            # Slices where both are runs: nothing is copied then.
+            runs = _run_of(row_inside), _run_of(column_inside)
+            return runs if None not in runs else np.ix_(row_inside, column_inside)
         place = np.zeros(max(int(columns.max(initial=0)), int(others.columns.max(initial=0))) + 1, dtype=np.int64)
         place[others.columns] = np.arange(others.columns.size)
         among = np.zeros(self.shape, dtype=bool)
@@ -132,3 +134,12 @@ class Cells:
         if (kept := self.kept) is None:
             return values.reshape(*values.shape[:-2], -1)
         return values[..., kept]
+
+
+def _run_of(inside: NDArray[np.bool_]) -> slice | None:
+    """The slice of a mask that is one run; None for several."""
+    places = np.flatnonzero(inside)
+    if places.size == 0:
+        return slice(0, 0)
+    first, last = int(places[0]), int(places[-1])
+    return slice(first, last + 1) if last - first == places.size - 1 else None

@@ -8,6 +8,7 @@ time of change, which are looked at before and after every read: values of two s
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Mapping
@@ -157,16 +158,22 @@ def fingerprint_of(path: Path) -> Hashable:
         When it is gone.
     """
     try:
-        if path.is_dir():
-            return tuple(_stamp(part) for part in (path, *metadata_files(path)))
-        return _stamp(path)
+        stamp = _stamp(str(path))
+        if not path.is_dir():
+            return stamp
+        stamps: list[Hashable] = [stamp]
+        for part in metadata_files(path):
+            with contextlib.suppress(FileNotFoundError):
+                stamps.append(_stamp(part))
+        return tuple(stamps)
     except OSError as error:
         raise Unreadable(f"{str(path)!r} is gone: {error.strerror or error}") from error
 
 
-def _stamp(path: Path) -> tuple[str, int, int, int, int]:
-    status = path.stat()
-    return str(path), status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+def _stamp(path: str) -> tuple[str, int, int, int, int]:
+    # Of a string: a store has dozens of them, and is looked at several times for one picture.
+    status = os.stat(path)  # noqa: PTH116
+    return path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 class FileSource:

@@ -7,6 +7,7 @@ numbers, an HDF5 file that names other files of the machine, and a Zarr store wh
 from __future__ import annotations
 
 import json
+import os
 import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -319,12 +320,15 @@ def _zarr_metadata(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
                 yield folder.name, _json(file)
 
 
-def metadata_files(path: Path) -> list[Path]:
-    """The files and folders of a store that change when it is written to, as far as a quick look can tell."""
-    files = [path / name for name in _STORE_FILES if (path / name).is_file()]
-    for folder in sorted(item for item in path.iterdir() if item.is_dir()):
+def metadata_files(path: Path) -> list[str]:
+    """What changes when a store is written to, as far as a quick look can tell; not all of it need be there."""
+    root = str(path)
+    files = [f"{root}/{name}" for name in _STORE_FILES]
+    with os.scandir(root) as items:
+        folders = sorted(item.path for item in items if item.is_dir())
+    for folder in folders:
         # The folder of an array changes with every chunk that is replaced in it.
-        files += [folder, *(folder / name for name in (".zarray", "zarr.json") if (folder / name).is_file())]
+        files += [folder, f"{folder}/.zarray", f"{folder}/zarr.json"]
     return files
 
 

@@ -224,9 +224,9 @@ def _drawn(
     style: Style,
     info: VariableInfo,
 ) -> MapImage:
-    present = ~missing_of(values)[cells.among(grid.touching(picture_bbox(canvas)))]
+    missing = missing_of(values)[cells.among(grid.touching(picture_bbox(canvas)))]
     picture = render(grid.part(cells), values, canvas, style, info.kind, info.flags)
-    counts = (int(np.count_nonzero(present)), int(present.size)) if cells.count else (0, 0)
+    counts = (int(missing.size - np.count_nonzero(missing)), int(missing.size)) if cells.count else (0, 0)
     told = _told(store, selection, grid, picture, counts, style, info)
     if canvas.resample and not grid.is_smooth and info.kind in ("continuous", "anomaly"):
         told = replace(told, note=_and(told.note, "drawn cell by cell, as grids with two-dimensional coordinates are"))

@@ -169,10 +169,11 @@ class Moments:
 
 def missing_of(values: NDArray[Any]) -> NDArray[np.bool_]:
     """Where a value is missing: masked, or NaN."""
-    missing = np.ma.getmaskarray(values)
-    if np.ma.getdata(values).dtype.kind == "f":
-        missing = missing | np.isnan(np.ma.getdata(values))
-    return np.asarray(missing)
+    data = np.ma.getdata(values)
+    if data.dtype.kind != "f":
+        return np.asarray(np.ma.getmaskarray(values))
+    missing = np.isnan(data)
+    return np.asarray(missing | np.ma.getmaskarray(values) if np.ma.isMaskedArray(values) else missing)
 
 
 def tiles_of(steps: slice, rows: slice, length: int, height: int, chunk: int = 1) -> list[list[Tile]]:

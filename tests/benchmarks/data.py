@@ -13,7 +13,7 @@ import xarray as xr
 
 from datavore_widgets.service.grid import RectilinearGrid
 
-__all__ = ["copied", "field", "forget", "make_cube", "make_steps"]
+__all__ = ["copied", "field", "forget", "make_cube", "make_huge", "make_steps"]
 
 FILL = np.int16(-32768)
 
@@ -62,6 +62,24 @@ def make_cube(path: Path, times: int, ny: int, nx: int) -> None:
         for step in range(times):
             stored = mean + 500 * np.sin(2 * np.pi * step / 365) * np.sin(y) + weather[step % 8]
             sst[step] = np.where(land, FILL, np.rint(stored)).astype(np.int16)
+
+
+def make_huge(path: Path, ny: int, nx: int) -> None:
+    """Two times of a large field of packed two-byte integers, in chunks of 500 by 500."""
+    lon, lat = (np.arange(nx) + 0.5) * 360 / nx - 180, (np.arange(ny) + 0.5) * 180 / ny - 90
+    x, y = np.radians(lon, dtype=np.float32)[None], np.radians(lat, dtype=np.float32)[:, None]
+    with h5netcdf.File(path, "w") as file:
+        file.dimensions = {"time": 2, "lat": ny, "lon": nx}
+        axes = (("time", np.arange(2) + 0.5, "days since 2000-01-01"), ("lat", lat, "degrees_north"))
+        for name, values, units in (*axes, ("lon", lon, "degrees_east")):
+            file.create_variable(name, (name,), np.float64, data=values).attrs["units"] = units
+        sst = file.create_variable(
+            "sst", ("time", "lat", "lon"), np.int16, fillvalue=FILL, chunks=(1, min(ny, 500), min(nx, 500))
+        )
+        sst.attrs.update({"scale_factor": 0.01, "add_offset": 0.0, "units": "degree_Celsius"})
+        for row in range(0, ny, 500):
+            rows = slice(row, row + 500)
+            sst[:, rows] = np.rint(1500 + 1200 * np.cos(y[rows]) * np.sin(5 * x)).astype(np.int16)
 
 
 def copied(source: Path, target: Path) -> float:

@@ -19,7 +19,7 @@ from datavore_widgets.service.grid import RectilinearGrid
 from datavore_widgets.service.laps.prepare import prepare
 from datavore_widgets.service.local import LocalService
 from datavore_widgets.service.render import render
-from tests.benchmarks.data import field, make_steps
+from tests.benchmarks.data import field, make_huge, make_steps
 from tests.benchmarks.peers import Missing, PeerProcess, drawing
 from tests.benchmarks.table import Run, interleaved, say, timed
 
@@ -50,6 +50,7 @@ def pictures(run: Run) -> None:
         _in_memory(run, grid, values, alike)
         _large(run, large, many, alike)
         _from_disk(run, alike)
+    _huge(run)
 
 
 def _draws_alike(run: Run, peer: PeerProcess, mine: bytes) -> bool:
@@ -116,6 +117,28 @@ def _from_disk(run: Run, peers: dict[str, PeerProcess]) -> None:
         before = ready.stats.bytes
         ready.answer(_query(0, Style("viridis", 0.0, 20.0)))
         run.counts["bytes read for a new colour map"] = ready.stats.bytes - before
+
+
+def _huge(run: Run) -> None:
+    """The whole of a field far larger than a picture, and a part of it as large as one: cost follows the pixels."""
+    ny, nx = (2000, 4000) if run.quick else (10_000, 20_000)
+    make_huge(run.folder / "huge.nc", ny, nx)
+    prepare(run.folder / "huge.nc", folder=run.folder / "huge", fields=True)
+    part = BBox(10.0, 10.0, 10.0 + 1024 * 360 / nx, 10.0 + 1024 * 180 / ny) if not run.quick else BBox(0, 0, 45, 45)
+    with LocalService(run.folder / "huge.nc", laps=run.folder / "huge") as service:
+        for name, box in (("the whole", WORLD), ("a part of 1024²", part)):
+            canvas = Canvas(box, 256 if run.quick else 1024, "mercator", reduce="stride")
+
+            def asked(_: int, canvas: Canvas = canvas) -> float:
+                service.close()  # it remembers nothing; the system's own memory of the file stays
+                return timed(
+                    lambda: service.answer(MapQuery(Source("huge", "sst", Date.parse("2000-01-01")), canvas, STYLE))
+                )
+
+            run.alone({f"{name} of {ny}×{nx} on disk, prepared → {canvas.resolution}²": [asked(0), asked(1), asked(2)]})
+            before = service.stats.bytes
+            asked(0)
+            run.counts[f"bytes decoded for {name}"] = service.stats.bytes - before
 
 
 def _query(step: int, style: Style = STYLE) -> MapQuery:

@@ -234,6 +234,7 @@ class Segment:
             np.zeros(units.shape[:2], dtype=bool) for units in (self._tiles, *(s.count for s in self._levels))
         ]
         self._lock = threading.Lock()
+        self._stack: NDArray[Any] | None = None
         self.touched = 0
 
     def _read_footer(self, size: int) -> dict[str, Any]:
@@ -292,19 +293,34 @@ class Segment:
                 whole = whole + self._over_steps(rest, rows, columns)
         return whole
 
-    def field(self, place: int, rows: slice) -> NDArray[Any] | None:
-        """Decoded values of whole rows at one step, of the copy in the order of time; None where there is none."""
-        ny, nx = self.shape
-        first, stop, step = rows.indices(ny)
-        try:
-            with self.path.with_suffix(".fields").open("rb", buffering=0) as file:
-                file.seek((place * ny + first) * nx * self.codes.dtype.itemsize)
-                codes = np.fromfile(file, dtype=self.codes.dtype, count=(stop - first) * nx)
-        except FileNotFoundError:
+    def field(self, place: int, rows: slice, columns: NDArray[np.int64]) -> NDArray[Any] | None:
+        """Decoded values of some cells at one step, of the copy in the order of time; None where there is none.
+
+        Only the pages that hold these cells are gone over.
+        """
+        fields = self._fields()
+        if fields is None:
             return None
-        if codes.size < (stop - first) * nx:
-            return None
-        return self.codes.decode(codes.reshape(-1, nx)[::step])
+        first, last = int(columns.min(initial=0)), int(columns.max(initial=-1))
+        field = fields[place, rows]
+        if columns.size == last - first + 1 and (columns[1:] > columns[:-1]).all():
+            return self.codes.decode(field[:, first : last + 1])
+        return self.codes.decode(field.take(columns, axis=1))
+
+    def _fields(self) -> NDArray[Any] | None:
+        """The copy in the order of time, (t, ny, nx), mapped once; None where there is none, or not the whole of it."""
+        with self._lock:
+            if self._stack is None:
+                wanted = self.times * self.shape[0] * self.shape[1] * self.codes.dtype.itemsize
+                try:
+                    with self.path.with_suffix(".fields").open("rb") as file:
+                        if os.fstat(file.fileno()).st_size < wanted:
+                            return None
+                        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                except FileNotFoundError:
+                    return None
+                self._stack = np.ndarray((self.times, *self.shape), self.codes.dtype, mapped)
+            return self._stack
 
     def _over_steps(self, steps: slice, rows: slice, columns: slice) -> Sums:
         """Of one row of tiles at a time."""
@@ -348,6 +364,7 @@ class Segment:
             self.touched = 0
             for asked in self._asked:
                 asked[...] = False
+            self._stack = None  # mapped again when it is needed
             if self._map is not None and hasattr(mmap, "MADV_DONTNEED"):
                 self._map.madvise(mmap.MADV_DONTNEED)
 

@@ -79,8 +79,7 @@ class Ready:
     def field(self, step: int, rows: slice, columns: IntArray) -> NDArray[Any] | None:
         """Values of one step, decoded, (ny, nx); None where they have to be read from the files."""
         number = int(self.segment_of[step])
-        field = self.segments[number].field(int(self.place_of[step]), rows) if number >= 0 else None
-        return None if field is None else field[:, columns]
+        return self.segments[number].field(int(self.place_of[step]), rows, columns) if number >= 0 else None
 
     @property
     def missing(self) -> int:
