@@ -198,7 +198,8 @@ def doctor(
     from collections import Counter
 
     with _told():
-        from datavore_widgets.service.doctor import as_text, examine
+        from datavore_widgets.protocol.diagnosis import as_text
+        from datavore_widgets.service.doctor import examine
 
         counts: Counter[str] = Counter()
         for found in examine(paths):

@@ -12,8 +12,14 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from datavore_widgets.client.http import HttpService
 from datavore_widgets.errors import InvalidValue
-from datavore_widgets.service.doctor import Diagnosis, as_text, examine
+from datavore_widgets.protocol.diagnosis import Diagnosis, as_text
+from datavore_widgets.protocol.queries import DoctorQuery
+from datavore_widgets.server.app import build_app
+from datavore_widgets.server.run import serve_background
+from datavore_widgets.service.doctor import examine
+from datavore_widgets.service.local import LocalService
 
 
 def data(**changes) -> xr.Dataset:
@@ -160,3 +166,17 @@ def test_every_real_file_is_told(shared_data):
     assert any(text.startswith("z, u, v: packed with a negative") for text in found["eraint_uvz.nc"].mended)
     assert any("37% of the cells have no place" in text for text in found["SS_MODIS_A-JPL-L2P-v2014.0.nc"].mended)
     json.dumps([one.as_dict() for one in found.values()], allow_nan=False)
+
+
+def test_a_panel_hears_the_same_over_http(tmp_path):
+    one_fill(data(), -9999.0).to_netcdf(tmp_path / "a.nc", engine="scipy")
+    times(data(), [5.0, 6.0, 7.0, 8.0]).to_netcdf(tmp_path / "b.nc", engine="scipy")
+    (tmp_path / "c.nc").write_bytes(b"CDF\x01")
+    with LocalService(tmp_path) as service, serve_background(build_app(service)) as server:
+        (index,) = service._store.library.indexes
+        told = service.answer(DoctorQuery(index, "sst"))
+        assert HttpService(server.url).answer(DoctorQuery(index, "sst")) == told
+        assert told.total == 2
+        assert list(told.files) == list(examine([tmp_path / "a.nc", tmp_path / "b.nc"]))
+        assert [path for path in told.problems if "c.nc" in path]
+        assert len(HttpService(server.url).answer(DoctorQuery(index, "sst", 1)).files) == 1

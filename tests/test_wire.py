@@ -48,6 +48,7 @@ from datavore_widgets.protocol.queries import (
     CatalogQuery,
     Condition,
     DataQuery,
+    DoctorQuery,
     ExtractQuery,
     FilesQuery,
     LapsCatalogQuery,
@@ -167,6 +168,7 @@ queries = st.one_of(
     ),
     st.builds(FilesQuery, ids, names, boxes(), lapses, filters),
     st.builds(TimesQuery, ids, names),
+    st.builds(DoctorQuery, ids, names, st.integers(1, 1000)),
     st.just(CatalogQuery()),
     st.just(LapsCatalogQuery()),
     st.builds(QuicklookQuery, ids, names, dates(), boxes()),
@@ -202,7 +204,7 @@ def test_a_plain_request_keeps_to_what_published_servers_know(query):
         asks_more = getattr(query, "subtract", "") or getattr(query, "window", None)
         asks_more = asks_more or getattr(getattr(query, "source", None), "subtract", "")
         assert (
-            isinstance(query, AcquisitionsQuery | SpectrumQuery)
+            isinstance(query, AcquisitionsQuery | SpectrumQuery | DoctorQuery)
             or asks_more
             or query.filters
             or has_further_words(query)

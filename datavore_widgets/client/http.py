@@ -37,6 +37,7 @@ from datavore_widgets.protocol.queries import (
     AcquisitionsQuery,
     CatalogQuery,
     DataQuery,
+    DoctorQuery,
     ExtractQuery,
     FilesQuery,
     LapsCatalogQuery,
@@ -343,7 +344,7 @@ def _retry_after(value: str | None) -> float | None:
 
 def _added_words(query: Query) -> bool:
     """Whether the question, or the picture in its answer, depends on whose server it is."""
-    if isinstance(query, TimesQuery | AcquisitionsQuery | SpectrumQuery):
+    if isinstance(query, TimesQuery | DoctorQuery | AcquisitionsQuery | SpectrumQuery):
         return True
     if isinstance(query, MapQuery | LapseMapQuery) and query.canvas.projection == "mercator":
         return True
@@ -364,6 +365,7 @@ def _named(query: Query) -> tuple[str, tuple[str, ...]] | None:
             LapseMapQuery(index, varname)
             | SeriesQuery(index, varname)
             | FilesQuery(index, varname)
+            | DoctorQuery(index, varname)
             | QuicklookQuery(index, varname)
         ):
             return index, (varname,)

@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datavore_widgets.errors import UnknownName, did_you_mean
+from datavore_widgets.protocol.diagnosis import Checkup
 from datavore_widgets.protocol.geometry import BBox
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.queries import (
     AcquisitionsQuery,
     CatalogQuery,
     DataQuery,
+    DoctorQuery,
     ExtractQuery,
     FilesQuery,
     LapsCatalogQuery,
@@ -526,6 +528,7 @@ Answer = (
     | Extract
     | FileList
     | Times
+    | Checkup
     | Catalog
     | LapsCatalog
     | Quicklook
@@ -547,6 +550,8 @@ class Service(Protocol):
     def answer(self, query: ExtractQuery, job: Job | None = None) -> Extract: ...
     @overload
     def answer(self, query: FilesQuery, job: Job | None = None) -> FileList: ...
+    @overload
+    def answer(self, query: DoctorQuery, job: Job | None = None) -> Checkup: ...
     @overload
     def answer(self, query: TimesQuery, job: Job | None = None) -> Times: ...
     @overload

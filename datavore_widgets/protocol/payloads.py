@@ -35,12 +35,14 @@ from datavore_widgets.protocol.answers import (
     Trend,
     VariableInfo,
 )
+from datavore_widgets.protocol.diagnosis import Checkup, Diagnosis, VariableDiagnosis
 from datavore_widgets.protocol.geometry import BBox
 from datavore_widgets.protocol.png import check_png
 from datavore_widgets.protocol.queries import (
     AcquisitionsQuery,
     CatalogQuery,
     DataQuery,
+    DoctorQuery,
     ExtractQuery,
     FilesQuery,
     LapsCatalogQuery,
@@ -118,6 +120,8 @@ def encode(answer: Answer) -> Payload:
             return _json_payload(_series_object(answer))
         case FileList(files, footprints):
             return _json_payload(files if footprints is None else {"files": files, "footprints": footprints})
+        case Checkup():
+            return _json_payload(asdict(answer))
         case Times(axis, exact):
             told = {"labels": _spell(axis.labels), "milliseconds": axis.millis.tolist()}
             return _json_payload({**told, "calendar": axis.calendar, "exact": exact})
@@ -595,6 +599,54 @@ def _ring(value: Any) -> tuple[tuple[float, float], ...]:
     return tuple(checks.pair(corner, "footprints") for corner in checks.typed(value, list, "footprints"))
 
 
+def _decode_checkup(_query: Any, _headers: Mapping[str, str], body: bytes) -> Checkup:
+    told = checks.typed(_load(body), dict, "checkup")
+    files = tuple(_diagnosis(each) for each in checks.typed(told.get("files"), list, "files"))
+    return Checkup(files, checks.whole(told.get("total"), "total"), _texts(told, "problems"))
+
+
+def _diagnosis(value: Any) -> Diagnosis:
+    told = dict(checks.typed(value, dict, "diagnosis"))
+    texts: dict[str, Any] = {name: checks.text(told, name) for name in ("path", "state", "format", "title", "calendar")}
+    ends: dict[str, Any] = {name: checks.text(told, name) or None for name in ("first", "last")}
+    return Diagnosis(
+        **texts,
+        **ends,
+        size=checks.whole(told.get("size"), "size"),
+        times=checks.whole(told.get("times"), "times"),
+        extent=checks.maybe(_four, told, "extent"),
+        variables=tuple(_looked_at(each) for each in checks.typed(told.get("variables"), list, "variables")),
+        mended=_sentences(told, "mended"),
+        doubtful=_sentences(told, "doubtful"),
+        refused=_texts(told, "refused"),
+    )
+
+
+def _looked_at(value: Any) -> VariableDiagnosis:
+    told = checks.typed(value, dict, "variables")
+    words = ("name", "label", "units", "kind", "grid", "packing", "dims")
+    return VariableDiagnosis(
+        **{name: checks.text(told, name) for name in words},
+        times=checks.whole(told.get("times"), "times"),
+        low=checks.maybe(checks.number, told, "low"),
+        high=checks.maybe(checks.number, told, "high"),
+    )
+
+
+def _four(value: Any, what: str) -> tuple[float, float, float, float]:
+    west, south, east, north = (checks.number(edge, what) for edge in checks.typed(value, list, what))
+    return west, south, east, north
+
+
+def _sentences(told: Mapping[str, Any], what: str) -> tuple[str, ...]:
+    return tuple(checks.typed(each, str, what) for each in checks.typed(told.get(what), list, what))
+
+
+def _texts(told: Mapping[str, Any], what: str) -> dict[str, str]:
+    table = checks.typed(told.get(what), dict, what)
+    return {name: checks.typed(text, str, what) for name, text in table.items()}
+
+
 def _decode_times(_query: Any, _headers: Mapping[str, str], body: bytes) -> Times:
     told = checks.typed(_load(body), dict, "times")
     labels = checks.labels(told.get("labels"), "labels")
@@ -689,6 +741,7 @@ _DECODERS: dict[type, tuple[tuple[str, ...], _Decoder]] = {
     ExtractQuery: (_TABLE_TYPES, _decode_extract),
     FilesQuery: (_JSON_TYPES, _decode_files),
     TimesQuery: (_JSON_TYPES, _decode_times),
+    DoctorQuery: (_JSON_TYPES, _decode_checkup),
     CatalogQuery: (_JSON_TYPES, _decode_catalog),
     LapsCatalogQuery: (_JSON_TYPES, _decode_laps_catalog),
     QuicklookQuery: (_PICTURE_TYPES, _decode_quicklook),

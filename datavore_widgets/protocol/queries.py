@@ -25,6 +25,7 @@ __all__ = [
     "CatalogQuery",
     "Condition",
     "DataQuery",
+    "DoctorQuery",
     "ExtractQuery",
     "FilesQuery",
     "Filters",
@@ -406,6 +407,21 @@ class FilesQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class DoctorQuery:
+    """What the files behind a variable are, the first `limit` of them. Answer: `Checkup`."""
+
+    index: str
+    varname: str
+    limit: int = 20
+
+    def __post_init__(self) -> None:
+        _tell_index(self)
+        _check_varname(self.varname)
+        if not 1 <= self.limit <= 1000:
+            raise InvalidValue(f"limit is a number of files from 1 to 1000, not {self.limit!r}")
+
+
+@dataclass(frozen=True, slots=True)
 class TimesQuery:
     """The times of a variable. Answer: `Times`."""
 
@@ -484,6 +500,7 @@ Query = (
     | ExtractQuery
     | FilesQuery
     | TimesQuery
+    | DoctorQuery
     | CatalogQuery
     | LapsCatalogQuery
     | QuicklookQuery

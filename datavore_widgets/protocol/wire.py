@@ -20,6 +20,7 @@ from datavore_widgets.protocol.queries import (
     Canvas,
     CatalogQuery,
     DataQuery,
+    DoctorQuery,
     ExtractQuery,
     FilesQuery,
     Filters,
@@ -55,6 +56,7 @@ PATHS = {
     "data": "/{index}/{varname}/{bbox}/{date}/data/",
     "filelist": "/{index}/{varname}/{bbox}/{startdate},{stopdate}/filelist/",
     "times": "/{index}/{varname}/times/",
+    "doctor": "/{index}/{varname}/doctor/",
     "ts": "/{index}/{varname}/{coord}/{datelaps}/ts",
     "extract": "/{index}/{varnames}/{coord}/{datelaps}/extract/",
     "quicklook": "/{index}/{varname}/{bbox}/{date}/quicklook/",
@@ -149,6 +151,10 @@ def write(query: Query, *, plain: bool = False) -> Request:
             options = (("dl", "0"), ("inv", "null"), ("filters", filters_to_json(filters) if filters else "null"))
             options += (("footprints", "true"),) if footprints and not plain else ()
             return Request(_path(_arrow_id(index), varname, bbox.to_text(), lapse.to_text(), "filelist", ""), options)
+        case DoctorQuery(index, varname, limit):
+            if plain:
+                raise NotSupported("this server does not tell what its files are")
+            return Request(_path(_arrow_id(index), varname, "doctor", ""), (("limit", str(limit)),))
         case TimesQuery(index, varname):
             return Request(_path(_arrow_id(index), varname, "times", ""))
         case QuicklookQuery(index, varname, date, bbox):
@@ -489,6 +495,10 @@ def _read_files(index: str, parts: list[str], options: _Options) -> Query:
     return FilesQuery(index, unquote(varname), box, _lapse(lapse), options.filters(), wanted)
 
 
+def _read_doctor(index: str, parts: list[str], options: _Options) -> Query:
+    return DoctorQuery(index, unquote(parts[0]), options.whole("limit") or 20)
+
+
 def _read_times(index: str, parts: list[str], options: _Options) -> Query:  # noqa: ARG001  # it has no options
     return TimesQuery(index, unquote(parts[0]))
 
@@ -568,6 +578,7 @@ _READERS: dict[str, tuple[int, tuple[str, ...], _Reader]] = {
     "data": (3, (*_SOURCE, *_STYLE, *_CANVAS, "list"), _read_data),
     "filelist": (3, ("dl", "inv", "filters", "footprints"), _read_files),
     "times": (1, (), _read_times),
+    "doctor": (1, ("limit",), _read_doctor),
     "ts": (3, ("groupby", "sm", "filters", "subtract", "anomaly", "base", "trend", "reach"), _read_series),
     "extract": (3, ("filters", "format", "subtract"), _read_extract),
     "quicklook": (3, (), _read_quicklook),

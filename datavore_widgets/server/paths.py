@@ -63,7 +63,7 @@ _OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "trend": ("Fit a line to the deseasonalised series.", ("true", "false")),
     "reach": ("Metres to the nearest cell with values, to be taken where that of the position has none.", ()),
-    "limit": ("The most acquisitions wanted; where there are more, they are thinned evenly.", ()),
+    "limit": ("The most acquisitions, which are thinned evenly, or files wanted.", ()),
     "format": ("How the table is written.", ("csv",)),
     "mapper_id": ("Accepted; without effect.", ()),
     "footprints": ("Give the outline of each file too.", ("true", "false")),
@@ -183,6 +183,14 @@ OPERATIONS = (
         "`partitions` and what is known of them, `roughness`, `model`, and `notes` that say what is absent.",
         "application/msgpack",
         ("job",),
+    ),
+    Operation(
+        wire.PATHS["doctor"],
+        "What the files are",
+        "JSON: `files`, what the first of them are, what was mended, what is doubtful and what is refused; `total`; "
+        "and `problems`, what was said when the data were opened.",
+        "application/json",
+        ("limit", "job"),
     ),
     Operation(wire.PATHS["times"], "The times of a variable", "JSON: `labels` and `milliseconds`.", "application/json"),
     Operation(wire.PATHS["config"], "The indexes", "JSON: id → configuration.", "application/json"),

@@ -6,8 +6,7 @@ Nothing is written, and of every variable no more than some million values are r
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datavore_widgets.errors import Unreadable
+from datavore_widgets.protocol.diagnosis import Checkup, Diagnosis, VariableDiagnosis
 from datavore_widgets.protocol.job import Job
+from datavore_widgets.protocol.queries import DoctorQuery
 from datavore_widgets.protocol.times import iso, label_from_parts
 from datavore_widgets.service.axes import kind_of
 from datavore_widgets.service.catalog import files_of
@@ -25,11 +26,13 @@ from datavore_widgets.service.files import Contents, FileSource, OpenFiles
 from datavore_widgets.service.formats import format_of
 from datavore_widgets.service.grid import Grid, RectilinearGrid
 from datavore_widgets.service.scan import Found, Granule, scan, short_text
+from datavore_widgets.service.select import select
+from datavore_widgets.service.store import Store
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Diagnosis", "VariableDiagnosis", "as_text", "examine"]
+__all__ = ["checkup", "examine"]
 
 _FORMATS = {"classic": "NetCDF 3", "cdf5": "NetCDF 3 (CDF-5)", "hdf5": "NetCDF 4", "zarr": "Zarr"}
 _SAMPLE = 2**20
@@ -53,70 +56,6 @@ _FILLS = (
 _FAR = 5.0
 """Times the range of all other values that such a number lies outside, to be called a fill value that leaks."""
 _NAMED_DATES = re.compile(r"(?<!\d)((?:18|19|20|21)\d{2})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])?(?!\d)")
-
-
-@dataclass(frozen=True)
-class VariableDiagnosis:
-    """What a variable is.
-
-    Parameters
-    ----------
-    grid : str
-        What its cells are, and how many.
-    packing : str
-        How its values are stored.
-    low, high : float, optional
-        Of the values that were looked at.
-    """
-
-    name: str
-    label: str
-    units: str
-    kind: str
-    grid: str
-    packing: str
-    dims: str = ""
-    times: int = 0
-    low: float | None = None
-    high: float | None = None
-
-
-@dataclass(frozen=True)
-class Diagnosis:
-    """What a file is.
-
-    Parameters
-    ----------
-    state : {'well', 'doubtful', 'refused', 'unreadable'}
-        Nothing to say; shown, with doubts; nothing in it can be shown; it cannot be read.
-    extent : tuple, optional
-        West, south, east, north.
-    first, last : str, optional
-        ISO 8601, as the calendar writes them.
-    mended, doubtful : tuple of str
-        What was set right on opening, and what may be wrong: sentences.
-    refused : dict of str to str
-        Variables that cannot be shown, each with the reason; under the empty name that of the file.
-    """
-
-    path: str
-    state: str
-    format: str = ""
-    size: int = 0
-    title: str = ""
-    calendar: str = ""
-    times: int = 0
-    first: str | None = None
-    last: str | None = None
-    extent: tuple[float, float, float, float] | None = None
-    variables: tuple[VariableDiagnosis, ...] = ()
-    mended: tuple[str, ...] = ()
-    doubtful: tuple[str, ...] = ()
-    refused: dict[str, str] = field(default_factory=dict)
-
-    def as_dict(self) -> dict[str, Any]:
-        """In plain values of JSON."""
-        return asdict(self)
 
 
 def examine(spec: Any, job: Job | None = None) -> Iterator[Diagnosis]:
@@ -145,6 +84,18 @@ def examine(spec: Any, job: Job | None = None) -> Iterator[Diagnosis]:
         files.close()
     for where, reason in problems.items():
         yield Diagnosis(where, "unreadable", refused={"": reason})
+
+
+def checkup(store: Store, query: DoctorQuery, job: Job) -> Checkup:
+    """The first files behind a variable, looked at; and what was said of files when they were opened."""
+    library = store.library
+    variable = select(library, query.index, query.varname, ()).variable
+    listed = list(dict.fromkeys(path for path in map(variable.pieces.file, range(len(variable.pieces))) if path))
+    shown = []
+    for number, path in enumerate(listed[: query.limit]):
+        job.progress(number, min(len(listed), query.limit))
+        shown.append(_diagnosis(Path(path), library.files))
+    return Checkup(tuple(shown), len(listed), dict(library.problems))
 
 
 def _diagnosis(path: Path, files: OpenFiles) -> Diagnosis:
@@ -392,62 +343,3 @@ def _packing_text(packing: Packing) -> str:
     offset = 0.0 if packing.offset is None else float(packing.offset)
     text = f"{packing.stored}" + (f" × {scale:g}" if scale != 1 else "")
     return text + (f" {'+' if offset > 0 else '−'} {abs(offset):g}" if offset else "")
-
-
-# --- as text ---------------------------------------------------------------------------------------------------------
-
-_SIGNS = {"well": "✓", "doubtful": "!", "refused": "–", "unreadable": "✗"}
-
-
-def as_text(found: Diagnosis) -> Iterator[tuple[str, str]]:
-    """A diagnosis as lines to read: (how it is meant, text); meant is a state, `mended`, or empty."""
-    yield found.state, f"{_SIGNS[found.state]} {found.path}"
-    facts = [found.format, _megabytes(found.size) if found.format else "", short_text(found.title)]
-    if any(facts):
-        yield "", "    " + " · ".join(fact for fact in facts if fact)
-    if found.first is not None:
-        lapse = found.first if found.times == 1 else f"{found.times} times, {found.first} to {found.last}"
-        yield "", f"    {lapse}" + (f" ({found.calendar})" if found.calendar != "standard" else "")
-    if found.extent is not None:
-        west, south, east, north = found.extent
-        yield (
-            "",
-            f"    {_degrees(west, 'EW')} to {_degrees(east, 'EW')}, {_degrees(south, 'NS')} to {_degrees(north, 'NS')}",
-        )
-    for grid, some in _by_grid(found.variables):
-        yield "", f"    {grid}:"
-        width = min(max(len(variable.name) for variable in some), 28)
-        for variable in some:
-            yield "", "      " + _variable_line(variable, width)
-    for mended in found.mended:
-        yield "mended", f"    mended: {mended}"
-    for doubt in found.doubtful:
-        yield "doubtful", f"    doubtful: {doubt}"
-    for name, reason in found.refused.items():
-        yield "refused", f"    not shown: {name + ': ' if name else ''}{reason}"
-
-
-def _by_grid(variables: Iterable[VariableDiagnosis]) -> list[tuple[str, list[VariableDiagnosis]]]:
-    groups: dict[str, list[VariableDiagnosis]] = {}
-    for variable in variables:
-        groups.setdefault(variable.grid, []).append(variable)
-    return list(groups.items())
-
-
-def _variable_line(variable: VariableDiagnosis, width: int) -> str:
-    units = f" {variable.units}" if variable.units and variable.units != "1" else ""
-    if variable.low is None:
-        values = "no values"
-    else:
-        low, high = f"{variable.low:.4g}", f"{variable.high:.4g}"
-        values = (low if low == high else f"{low} … {high}") + units
-    more = [variable.label if variable.label != variable.name else "", values, variable.packing, variable.dims]
-    return f"{variable.name:<{width}}  " + " · ".join(part for part in more if part)
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:,.1f} MB" if size >= 1e5 else f"{size / 1e3:,.1f} kB"
-
-
-def _degrees(value: float, letters: str) -> str:
-    return f"{abs(value):.6g}°{letters[0] if value >= 0 else letters[1]}"

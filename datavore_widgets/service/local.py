@@ -13,6 +13,7 @@ from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.queries import (
     CatalogQuery,
     DataQuery,
+    DoctorQuery,
     ExtractQuery,
     FilesQuery,
     LapsCatalogQuery,
@@ -22,6 +23,7 @@ from datavore_widgets.protocol.queries import (
     TimesQuery,
 )
 from datavore_widgets.service.catalog import open_catalog
+from datavore_widgets.service.doctor import checkup
 from datavore_widgets.service.filelist import file_list
 from datavore_widgets.service.laps.folder import cache_folder
 from datavore_widgets.service.laps.shelf import Shelf
@@ -150,6 +152,7 @@ _HANDLERS: dict[type, Callable[[Store, Any, Job], Answer]] = {
     ExtractQuery: extract,
     FilesQuery: file_list,
     TimesQuery: _times,
+    DoctorQuery: checkup,
     CatalogQuery: _catalog,
     LapsCatalogQuery: _laps_catalog,
 }
