@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from datavore_widgets.errors import NotSupported
 from datavore_widgets.protocol.answers import VariableInfo
-from datavore_widgets.protocol.colormap import Categories, Norm, as_floating
+from datavore_widgets.protocol.colormap import Categories, Norm, as_floating, scale
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.service.cells import Cells
 from datavore_widgets.service.mosaic import Mosaic
-from datavore_widgets.service.pixels import Plan
 from datavore_widgets.service.render import levels_of_pixels, turned
 from datavore_widgets.service.select import Selection
 from datavore_widgets.service.series import Moments, missing_of
@@ -30,7 +29,7 @@ _POOLED = ("avg", "std", "min", "max", "count")
 class Part(NamedTuple):
     """What is seen of one time: how pixels are made of it, and the values."""
 
-    plan: Plan
+    plan: Mosaic
     values: NDArray[Any]
 
 
@@ -59,15 +58,30 @@ def _filled(values: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
     return np.where(gaps, others, values)
 
 
-def laid_over(parts: Iterator[Part], levels_of: Norm | Categories, kind: str) -> NDArray[np.uint8]:
-    """Levels of pixels, each of the first part that has a value there; shape (height, width), 0 for none."""
-    levels: NDArray[np.uint8] | None = None
+def laid_over(parts: Iterator[Part], info: VariableInfo) -> FloatArray:
+    """Values of pixels, each of the first part that has one there; shape (height, width), NaN for none."""
+    laid: NDArray[Any] | None = None
     for how, values in parts:
-        own = levels_of_pixels(how, values, levels_of, kind)
-        levels = own if levels is None else np.where(levels == 0, own, levels)
-    if levels is None:
+        own = _seen(how, values, info)
+        laid = own if laid is None else np.where(np.isnan(laid), own, laid)
+    if laid is None:
         raise ValueError("there is no part to lay over another")
-    return levels
+    return laid
+
+
+def _seen(how: Mosaic, values: NDArray[Any], info: VariableInfo) -> NDArray[np.floating[Any]]:
+    """The value of each pixel: of the cell that it shows, or of all that it stands for."""
+    numbers = as_floating(values)
+    flags = scale(info.kind, 0.0, 1.0, info.flags)
+    if isinstance(flags, Categories):
+        levels = levels_of_pixels(how, values, flags, info.kind)
+        return np.array([np.nan, *flags.values])[levels]
+    if how.method == "nearest":
+        return how.own(numbers)
+    if info.kind != "direction":
+        return how.means(numbers)
+    radians = np.radians(numbers)
+    return np.asarray(np.degrees(np.arctan2(how.means(np.sin(radians)), how.means(np.cos(radians)))))
 
 
 def is_round(info: VariableInfo, aggregate: str) -> bool:
@@ -103,8 +117,6 @@ def pooled(parts: Iterator[Part], aggregate: str, info: VariableInfo) -> FloatAr
     sums: list[Moments] = []
     shape = (0, 0)
     for how, values in parts:
-        if not isinstance(how, Mosaic):
-            raise NotSupported("only samples that lie anywhere are pooled pixel by pixel")
         shape = how.height, how.width
         cells, pixels = how.pairs
         taken = as_floating(values).reshape(-1)[cells].astype(np.float64)
@@ -116,7 +128,7 @@ def pooled(parts: Iterator[Part], aggregate: str, info: VariableInfo) -> FloatAr
     return sums[0].aggregate(aggregate).reshape(shape)
 
 
-def levels_of_values(values: FloatArray, levels_of: Norm | Categories, kind: str) -> NDArray[np.uint8]:
+def levels_of_values(values: NDArray[np.floating[Any]], levels_of: Norm | Categories, kind: str) -> NDArray[np.uint8]:
     """Levels of values that pixels have already."""
     if kind == "direction" and isinstance(levels_of, Norm):
         return levels_of.indices(turned(values, levels_of.vmin))

@@ -85,18 +85,23 @@ class Variable:
         """The box around its cells at all times."""
         return self.pieces.bbox
 
-    def runs(self, steps: slice, bbox: BBox | None = None) -> Iterator[tuple[slice, Grid]]:
-        """Steps one after another whose cells lie at the same places, and where: all of them unless it `moves`.
+    def runs(self, steps: slice) -> Iterator[tuple[slice, Grid]]:
+        """Steps one after another whose cells lie at the same places, and where: all of them unless it `moves`."""
+        for run in self.stretches(steps):
+            yield run, self.grid_at(run.start)
 
-        Of one that moves those alone whose extent meets a box, if it is given: the others are not looked at.
+    def stretches(self, steps: slice, bbox: BBox | None = None) -> Iterator[slice]:
+        """The steps of `runs`, without looking where they are.
+
+        Of one that moves those alone whose extent meets a box, if it is given.
         """
         if not self.moves:
-            yield steps, self.grid
+            yield steps
             return
         for first, stop in _runs(self.piece_of[steps]):
             run = slice(steps.start + first, steps.start + stop)
             if bbox is None or meet(self._piece(run.start).found.place.bbox, bbox):
-                yield run, self.grid_at(run.start)
+                yield run
 
     @property
     def has_time(self) -> bool:

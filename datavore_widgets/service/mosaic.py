@@ -113,6 +113,10 @@ class Mosaic:
         levels = np.append(to_levels(values).reshape(-1), np.uint8(0))
         return levels[self.shown]
 
+    def own(self, values: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+        """The value that each pixel shows, NaN for none; shape (height, width)."""
+        return np.append(values.reshape(-1), values.dtype.type(np.nan))[self.shown]
+
     def continuous(self, values: NDArray[np.floating[Any]], to_levels: ToLevels) -> LevelArray:
         """Levels of values that can be averaged."""
         if self.method == "blocks":
@@ -189,12 +193,21 @@ class Dots(Mosaic):
     def nearest(self, values: ValueArray, to_levels: ToLevels) -> LevelArray:
         """Each pixel shows the last point there that has a value (see `pixels.Plan`)."""
         levels = np.append(to_levels(values).reshape(-1), np.uint8(0))
-        shown = self.shown
-        if not levels[:-1].all():
-            seen = np.flatnonzero(levels[self.members])
-            shown = np.full(shown.shape, -1, dtype=np.int32)
-            np.maximum.at(shown.reshape(-1), self.places[seen], self.members[seen])
-        return levels[shown]
+        return levels[self._shown_of(levels[:-1] > 0)]
+
+    def own(self, values: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+        """The value of the last point in each pixel that has one."""
+        flat = np.append(values.reshape(-1), values.dtype.type(np.nan))
+        return flat[self._shown_of(~np.isnan(flat[:-1]))]
+
+    def _shown_of(self, valid: NDArray[np.bool_]) -> NDArray[np.int32]:
+        """The last of some of the points in each pixel."""
+        if valid.all():
+            return self.shown
+        seen = np.flatnonzero(valid[self.members])
+        shown = np.full(self.shown.shape, -1, dtype=np.int32)
+        np.maximum.at(shown.reshape(-1), self.places[seen], self.members[seen])
+        return shown
 
 
 def _seen(grid: CurvilinearGrid, frame: Frame) -> tuple[IntArray, IntArray, IntArray]:

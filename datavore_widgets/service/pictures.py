@@ -22,6 +22,7 @@ from datavore_widgets.service.cells import Cells
 from datavore_widgets.service.composite import Part, is_round, laid_over, latest, levels_of_values, pooled
 from datavore_widgets.service.grid import Grid
 from datavore_widgets.service.limits import limits_of
+from datavore_widgets.service.mosaic import Mosaic
 from datavore_widgets.service.render import Picture, painted, render
 from datavore_widgets.service.resample import canvas_size, picture_bbox, plan, window_of
 from datavore_widgets.service.select import (
@@ -35,7 +36,7 @@ from datavore_widgets.service.select import (
     steps_until,
 )
 from datavore_widgets.service.series import missing_of
-from datavore_widgets.service.store import Store
+from datavore_widgets.service.store import Composite, Store
 from datavore_widgets.service.track import Track
 
 __all__ = ["lapse_map_image", "map_image"]
@@ -130,38 +131,44 @@ def _composed(
 ) -> MapImage:
     """The picture of cells that lie elsewhere each time: laid over one another, or pooled pixel by pixel."""
     bbox = picture_bbox(query.canvas)
-    runs = list(selection.variable.runs(steps, bbox))
-    if not runs:
-        runs = list(itertools.islice(selection.variable.runs(steps), 1))
-    grid = runs[-1][1]
+    variable = selection.variable
+    runs = list(variable.stretches(steps, bbox)) or list(itertools.islice(variable.stretches(steps), 1))
+    grid = variable.grid_at(runs[-1].start)
     canvas = replace(query.canvas, resolution=max(canvas_size(grid, query.canvas)))
-    counts = np.zeros(2, dtype=np.int64)
 
-    def parts() -> Iterator[Part]:
-        """One time after another, the newest first; what was read for one is let go before the next."""
-        for done, (run, grid) in enumerate(reversed(runs)):
-            job.check()
-            job.progress(done, len(runs))
-            cells, _ = _view(store, selection, grid, canvas, query.style, run)
-            how = plan(grid.part(cells), canvas, info.kind)
-            among = cells.among(grid.touching(bbox))
-            # The samples of a track are those of all its steps at once.
-            for step in [run.start] if isinstance(selection.variable, Track) else reversed(range(run.start, run.stop)):
-                values = shifted(store.field(selection, step, cells, job), offset)
-                present = ~missing_of(values)[among]
-                if cells.count:
-                    np.add(counts, (int(np.count_nonzero(present)), present.size), out=counts)
-                yield Part(how, values)
+    def compose(job: Job) -> Composite:
+        counts = np.zeros(2, dtype=np.int64)
 
-    values = pooled(parts(), aggregate, selection.variable.info) if aggregate != "latest" else np.zeros(0)
-    style = _completed(info, query.style, lambda: limits(values[np.isfinite(values)], job))
+        def parts() -> Iterator[Part]:
+            """One time after another, the newest first; what was read for one is let go before the next."""
+            for done, run in enumerate(reversed(runs)):
+                job.check()
+                job.progress(done, len(runs))
+                grid = variable.grid_at(run.start)
+                cells, _ = _view(store, selection, grid, canvas, query.style, run)
+                how = plan(grid.part(cells), canvas, info.kind)
+                if not isinstance(how, Mosaic):
+                    raise NotSupported("only samples that lie anywhere are put together pixel by pixel")
+                among = cells.among(grid.touching(bbox))
+                # The samples of a track are those of all its steps at once.
+                is_track = isinstance(variable, Track)
+                for step in [run.start] if is_track else reversed(range(run.start, run.stop)):
+                    values = shifted(store.field(selection, step, cells, job), offset)
+                    present = ~missing_of(values)[among]
+                    if cells.count:
+                        np.add(counts, (int(np.count_nonzero(present)), present.size), out=counts)
+                    yield Part(how, values)
+
+        values = laid_over(parts(), info) if aggregate == "latest" else pooled(parts(), aggregate, variable.info)
+        return Composite(values, int(counts[0]), int(counts[1]))
+
+    key = (selection.key, selection.fingerprint(steps), steps.start, steps.stop, canvas, aggregate, offset)
+    found = store.composites.get(key, compose, job)
+    style = _completed(info, query.style, lambda: limits(found.values[np.isfinite(found.values)], job))
     levels_of = scale(info.kind, *_ends(style), info.flags, style.scale or "linear")
-    if aggregate == "latest":
-        levels = laid_over(parts(), levels_of, info.kind)
-    else:
-        levels = levels_of_values(values, levels_of, info.kind)
+    levels = levels_of_values(found.values, levels_of, info.kind)
     picture = painted(levels, bbox, canvas, str(style.cmap), levels_of)
-    return _told(store, selection, grid, picture, (int(counts[0]), int(counts[1])), style, info)
+    return _told(store, selection, grid, picture, (found.valid, found.total), style, info)
 
 
 def _ends(style: Style) -> tuple[float, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from datavore_widgets.service.select import Selection, chunk_steps
 from datavore_widgets.service.series import Moments, Tile, per_cell, per_step, tiles_of
 from datavore_widgets.service.track import Track
 
-__all__ = ["Caps", "Stats", "Store"]
+__all__ = ["Caps", "Composite", "Stats", "Store"]
 
 MIB = 2**20
 
@@ -32,6 +32,10 @@ _WHOLE_FIELD = 16 * MIB
 
 _BAND = 64 * MIB
 """Bytes, in float64, of the largest band of rows that statistics are taken of at a time."""
+
+
+_COMPOSITES = 64 * MIB
+"""Memory for pictures of many times before they have colours: other colours put nothing together anew."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,22 @@ class Caps:
             )
 
 
+class Composite(NamedTuple):
+    """Many times as one picture, before it has colours.
+
+    Parameters
+    ----------
+    values : ndarray, shape (height, width)
+        NaN for none.
+    valid, total : int
+        Cells with a value, and all cells, of all times, that touch the picture.
+    """
+
+    values: NDArray[np.floating[Any]]
+    valid: int
+    total: int
+
+
 class Stats:
     """Counts of the work done: what was remembered does not count.
 
@@ -162,6 +182,7 @@ class Store:
         self.library = library
         self.caps = caps
         self.stats = Stats()
+        self.composites: Memo[Composite] = Memo(_COMPOSITES, lambda composite: composite.values.nbytes)
         self.pictures: Memo[MapImage] = Memo(picture_bytes, lambda picture: len(picture.png))
         self._fields: Memo[NDArray[Any]] = Memo(field_bytes, _array_bytes)
         self._moments: Memo[Moments] = Memo(series_bytes, lambda moments: moments.nbytes)
@@ -170,7 +191,7 @@ class Store:
 
     def close(self) -> None:
         """Forget everything that was read, and close the files."""
-        for memo in (self.pictures, self._fields, self._moments, self._limits):
+        for memo in (self.composites, self.pictures, self._fields, self._moments, self._limits):
             memo.clear()
         self._shelf.close()
         self.library.close()
