@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -378,7 +379,7 @@ def test_a_day_more_touches_the_last_segment_alone(
         coord = BBox(-60, -50, 60, 50)
         assert_same(series(ready, coord), series(plain, coord), 18000.0)
         assert ready.stats.blocks == 1
-    assert "20 of 300 times of 'v' are read from the files" in caplog.text
+    assert "20 of 300 times are read from the files" in caplog.text
     again = only(data, laps)
     assert (again.built, again.kept) == (1, 1)
     after = {path.name: path.stat().st_ino for path in again.folder.glob("*.laps")}
@@ -406,11 +407,21 @@ def test_a_file_that_changed_is_read_itself_and_mended(
         with LocalService(tmp_path / "data", laps=nowhere) as plain:
             assert_same(new, series(plain, coord), 18000.0)
         assert not np.array_equal(old["avg"].values[40:60], new["avg"].values[40:60], equal_nan=True)
-        assert "files changed after it was prepared" in caplog.text
+        assert "files changed after they were prepared" in caplog.text
+        # The answers say so too, and a lapse that is still true says nothing.
+        query = SeriesQuery("data", "v", coord)
+        told = "20 of 300 times are read from the files, slowly: files changed after they were prepared"
+        assert old["avg"].note == ""
+        assert ready.answer(query).note.startswith(told)
+        assert ready.answer(replace(query, lapse=Lapse.parse("2000-01-01,2000-01-31"))).note == ""
+        everything = LapseMapQuery("data", "v", Canvas(coord), Lapse.parse("2000,2001"))
+        assert told in ready.answer(everything).note
         # Mended beside a service that runs: it sees so by itself.
         done = only(tmp_path / "data", laps)
         assert (done.built, done.kept) == (1, 1)
         blocks = ready.stats.blocks
+        assert ready.answer(query).note == ""
+        assert told not in ready.answer(everything).note
         assert_same(series(ready, BBox(-61, -50, 60, 50)), series(ready, BBox(-61, -50, 60, 50)), 1.0)
         assert ready.stats.blocks == blocks
 

@@ -242,6 +242,8 @@ class Series:
         First and last year of the base period, of a climatology or of what anomalies are from.
     trend : Trend, optional
         Where it was asked for, and there are values enough.
+    note : str
+        What else has to be known, such as that prepared data are no longer true and the files were read instead.
     """
 
     labels: NDArray[np.int64]
@@ -266,6 +268,7 @@ class Series:
     anomaly: str | None = None
     base: tuple[int, int] | None = None
     trend: Trend | None = None
+    note: str = ""
 
     @property
     def millis(self) -> NDArray[np.int64]:

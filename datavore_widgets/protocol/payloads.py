@@ -271,6 +271,7 @@ def _series_object(series: Series) -> dict[str, Any]:
         "anomaly": series.anomaly,
         "base": series.base,
         "trend": None if series.trend is None else asdict(series.trend),
+        "note": series.note,
     }
 
 
@@ -541,6 +542,7 @@ def _decode_series(_query: Any, _headers: Mapping[str, str], body: bytes) -> Ser
         anomaly=checks.maybe(_word, told, "anomaly"),
         base=checks.maybe(_years, told, "base"),
         trend=checks.maybe(_trend, told, "trend"),
+        note=checks.text(told, "note"),
     )
 
 

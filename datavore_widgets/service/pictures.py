@@ -86,6 +86,7 @@ def _over_time(
     variable = selection.variable
     info = aggregate_info(variable.info, aggregate)
     moves = variable.moves or isinstance(variable, Track)
+    told = store.told(selection, steps)
 
     def limits(values: NDArray[np.float64], job: Job) -> tuple[float, float]:
         if aggregate == "count":
@@ -107,6 +108,7 @@ def _over_time(
             picture = _drawn(store, selection, variable.grid, cells, values, canvas, style, info)
         return replace(
             picture,
+            note=_and(picture.note, told) if told else picture.note,
             first_time=stamp_of(variable, steps.start),
             time=stamp_of(variable, steps.stop - 1),
             steps=steps.stop - steps.start,
@@ -115,7 +117,7 @@ def _over_time(
 
     if not moves:
         cells, canvas = _view(store, selection, variable.grid, query.canvas, query.style)
-    return store.pictures.get((query, selection.fingerprint(steps)), draw, job)
+    return store.pictures.get((query, selection.fingerprint(steps), told), draw, job)
 
 
 def _composed(

@@ -234,6 +234,10 @@ class Store:
         """What is prepared of a variable; conditions on others and corrections are not foreseen there."""
         return None if not selection.is_plain else self._shelf.find(selection.variable, selection.at)
 
+    def told(self, selection: Selection, steps: slice) -> str:
+        """What has to be known of an answer over some steps: that data were prepared, and are so no longer."""
+        return self._shelf.told(selection.variable, selection.at, steps) if selection.is_plain else ""
+
     def per_step(self, selection: Selection, steps: slice, cells: Cells, job: Job) -> Moments:
         """Statistics of each step over the cells: read once for every aggregate and grouping."""
         if isinstance(selection.variable, Track):

@@ -115,6 +115,7 @@ def series(store: Store, query: SeriesQuery, job: Job) -> Series:
         aggregate=query.aggregate,
         groupby=query.groupby,
         weighting="every value alike",
+        note=store.told(selection, steps),
     )
 
 

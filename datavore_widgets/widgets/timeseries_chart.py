@@ -335,6 +335,8 @@ def _particulars(line: _Line) -> Iterator[str]:
         yield f"nearest cell with values, {series.distance / 1000:.3g} km away"
     if series.weighting:
         yield series.weighting
+    if series.note:
+        yield series.note
 
 
 def _trend_words(line: _Line) -> str:

@@ -62,7 +62,20 @@ class Ready:
     segments: list[Segment]
     segment_of: IntArray
     place_of: IntArray
+    changed: bool = False
+    """Whether a file changed after it was prepared; else those that are missing were added since."""
     key: Hashable = field(default_factory=object)
+
+    def told(self, steps: slice) -> str:
+        """What has to be known of some steps: how many of them have to be read from the files, and why; else empty."""
+        missing = int(np.count_nonzero(self.segment_of[steps] < 0))
+        if not missing:
+            return ""
+        why = "files changed" if self.changed else "files were added"
+        return (
+            f"{missing} of {self.segment_of[steps].size} times are read from the files, slowly: {why} after they were "
+            "prepared; prepare them again"
+        )
 
     def runs(self, steps: slice) -> Iterator[Run]:
         """The steps, cut where another segment begins."""
@@ -97,8 +110,8 @@ class Shelf:
 
     Notes
     -----
-    A file that changed after it was prepared is read itself: the log says so once. Of more than 32 files, each is
-    looked at every second.
+    A file that changed after it was prepared is read itself: answers say so, and the log once. Of more than 32 files,
+    each is looked at every second.
     """
 
     def __init__(self, root: Path) -> None:
@@ -108,6 +121,16 @@ class Shelf:
 
     def find(self, variable: Variable, at: tuple[int, ...]) -> Ready | None:
         """Where the steps of a variable are prepared; None if none are."""
+        ready = self._look(variable, at)
+        return ready if ready is not None and ready.missing < len(variable.axis) else None
+
+    def told(self, variable: Variable, at: tuple[int, ...], steps: slice) -> str:
+        """What has to be known of some steps of a variable that was prepared (see `Ready.told`); else empty."""
+        ready = self._look(variable, at)
+        return "" if ready is None else ready.told(steps)
+
+    def _look(self, variable: Variable, at: tuple[int, ...]) -> Ready | None:
+        """What there is now; None where nothing was ever prepared."""
         with self._lock:
             key = id(variable), at
             if key not in self._known:
@@ -179,7 +202,7 @@ class _Entry:
                 _log.warning("prepared data cannot be read: %s", error)
         return segments
 
-    def _matched(self) -> Ready | None:
+    def _matched(self) -> Ready:
         """Each step of the variable where the same file, unchanged, held it when it was prepared."""
         variable = self.variable
         size = len(variable.axis)
@@ -204,13 +227,7 @@ class _Entry:
             changed += int(np.count_nonzero(~good))
             segment_of[steps[good]] = number
             place_of[steps[good]] = np.flatnonzero(good)
-        missing = int(np.count_nonzero(segment_of < 0))
-        if missing:
-            _log.warning(
-                "%s of %s times of %r are read from the files, slowly: %s after it was prepared; prepare it again",
-                missing,
-                size,
-                variable.name,
-                "files changed" if changed else "files were added",
-            )
-        return Ready(self._segments, segment_of, place_of) if missing < size else None
+        ready = Ready(self._segments, segment_of, place_of, changed=changed > 0)
+        if words := ready.told(slice(0, size)):
+            _log.warning("%r: %s", variable.name, words)
+        return ready
