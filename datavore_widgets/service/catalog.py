@@ -33,7 +33,7 @@ import numpy as np
 from datavore_widgets.errors import InvalidValue, Unreadable, did_you_mean
 from datavore_widgets.protocol.answers import Catalog, IndexInfo, VariableInfo
 from datavore_widgets.protocol.times import TimeAxis, iso
-from datavore_widgets.service.files import MemorySource, OpenFiles
+from datavore_widgets.service.files import FileSource, MemorySource, OpenFiles
 from datavore_widgets.service.formats import format_of, is_store
 from datavore_widgets.service.index import Index, Variable
 from datavore_widgets.service.ledger import Ledger, ledger_path
@@ -43,6 +43,11 @@ from datavore_widgets.service.scan import Dim, scan, short_text
 from datavore_widgets.service.sphere import around_all
 from datavore_widgets.service.track import Track
 from datavore_widgets.service.vectors import with_derived
+from datavore_widgets.service.waves.models import Models, is_model, read_model
+from datavore_widgets.service.waves.ocn import is_measurement, named_as_measurement
+from datavore_widgets.service.waves.roughness import is_roughness
+from datavore_widgets.service.waves.shelf import Waves
+from datavore_widgets.service.waves.table import table_of_files
 
 __all__ = ["Dim", "Index", "Library", "Variable", "files_of", "open_catalog"]
 
@@ -73,10 +78,12 @@ class Library:
     files: OpenFiles = field(default_factory=OpenFiles, repr=False)
     ledger: Ledger = field(default_factory=lambda: Ledger(None), repr=False)
     known_since: int = 0
+    waves: Waves | None = None
 
     def info(self) -> Catalog:
         """The catalogue, as it is answered."""
-        return Catalog({name: index.info for name, index in self.indexes.items()})
+        waves = {} if self.waves is None else self.waves.indexes()
+        return Catalog({**{name: index.info for name, index in self.indexes.items()}, **waves})
 
     def close(self) -> None:
         """Close the files; they are opened again when they are read."""
@@ -100,7 +107,8 @@ def open_catalog(spec: Any) -> Library:
     ----------
     spec : str, Path, list of paths, xarray.Dataset, or mapping
         A NetCDF file or a Zarr store, a folder of them, a glob, a TOML catalogue, a list of any of these; a data set
-        in memory; or a mapping from ids to any of these.
+        in memory; or a mapping from ids to any of these. A `Library` is that library. Level-2 OCN products of
+        Sentinel-1's wave mode, wherever they are among these, are the indexes of their satellites.
 
     Raises
     ------
@@ -110,7 +118,7 @@ def open_catalog(spec: Any) -> Library:
     InvalidValue
         When `spec` or the catalogue file is spelled wrong.
     """
-    return _Opening().library(spec)
+    return spec if isinstance(spec, Library) else _Opening().library(spec)
 
 
 def files_of(spec: Any) -> tuple[list[Path], dict[str, str]]:
@@ -141,6 +149,8 @@ class _Opening:
         self.files = OpenFiles()
         self.ledger = Ledger(ledger_path(LEDGER))
         self.problems: dict[str, str] = {}
+        self.measurements: dict[Path, str] = {}
+        self.models: dict[Path, None] = {}
 
     def library(self, spec: Any) -> Library:
         indexes: dict[str, Index] = {}
@@ -148,19 +158,53 @@ class _Opening:
             for entry in self._entries(spec):
                 name = _numbered(entry.name.replace(">", "/"), indexes)
                 indexes[name] = self._index(name, entry)
+            waves = self._waves()
         except BaseException:
             self._close()
             raise
-        if not indexes:
+        if not indexes and waves is None:
             self._close()
             raise Unreadable(self._nothing(spec))
         for reason in self.problems.values():
             _log.warning("%s", reason)
-        return Library(indexes, self.problems, self.files, self.ledger, self.ledger.birth)
+        return Library(indexes, self.problems, self.files, self.ledger, self.ledger.birth, waves)
 
     def _close(self) -> None:
         self.files.close()
         self.ledger.close()
+
+    def _waves(self) -> Waves | None:
+        """The acquisitions of a wave mode among the files, and the models' spectra beside them."""
+        if not self.measurements:
+            return None
+        table, problems = table_of_files(self.measurements, self.files)
+        for where, reason in problems.items():
+            self._problem(where, reason)
+        if not len(table.columns):
+            return None
+        models = []
+        for path in self.models:
+            self.problems.pop(str(path), None)  # it has nothing for a map, and need not
+            try:
+                models.append(read_model(FileSource(path, self.files)))
+            except Unreadable as error:
+                self._problem(str(path), str(error))
+        notes = dict.fromkeys(note for note in self.measurements.values() if note)
+        return Waves(table, Models(models), "; ".join(notes), self.files)
+
+    def _holds_waves(self, path: Path, granule: AnyGranule, note: str) -> bool:
+        """Whether a file is of a wave mode and nothing else: a measurement of any name, or a model's spectra."""
+        if not {"oswPolSpec", "efth"} & {*granule.names, *granule.refused}:
+            return False
+        with FileSource(path, self.files).contents() as contents:
+            if is_measurement(contents.variables):
+                self.measurements[path] = note
+                return True
+            if is_model(contents.variables):
+                self.models[path] = None
+                # With a wave mode beside it, a file of spectra alone is for comparing with, and nothing for a map.
+                return bool(self.measurements) and not {*granule.names} - {"efth"}
+        return False
 
     def _nothing(self, spec: Any) -> str:
         if not self.problems:
@@ -211,13 +255,16 @@ class _Opening:
                 self._problem(str(path), f"{str(path)!r} does not exist")
         return list(dict.fromkeys(found))
 
-    def _on_disk(self, paths: Sequence[Path]) -> list[AnyGranule]:
+    def _on_disk(self, paths: Sequence[Path], note: str = "") -> list[AnyGranule]:
         """What files hold; those that cannot be read are problems. One that is known is not opened."""
         granules: list[AnyGranule] = []
+        measured = [path for path in paths if named_as_measurement(path.name)]
+        self.measurements |= dict.fromkeys(measured, note)
+        paths = [path for path in paths if not (path in self.measurements or is_roughness(path))]
         for path, found in Recall(self.ledger, self.files).granules(map(str, paths)):
             if isinstance(found, Unreadable):
                 self._problem(path, str(found))
-            else:
+            elif not self._holds_waves(Path(path), found, note):
                 granules += self._shown(found)
         return granules
 
@@ -246,7 +293,7 @@ class _Opening:
             if not files or not isinstance(files, list) or not all(isinstance(file, str) for file in files):
                 raise InvalidValue(f"{where} needs `files`: a path, a glob or a folder, or a list of them")
             found = self._found([path.parent / file for file in files])
-            granules = self._on_disk(found)
+            granules = self._on_disk(found, short_text(table.get("note")))
             if granules:
                 groups = tuple(tuple(group) for group in _groups(granules))
                 entries.append(_Entry(name, groups, table))

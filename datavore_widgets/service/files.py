@@ -27,7 +27,17 @@ from datavore_widgets.service.formats import check, format_of, is_consolidated, 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Contents", "FileSource", "MemorySource", "OpenFiles", "Raw", "Source", "fingerprint_of", "read_variable"]
+__all__ = [
+    "Contents",
+    "FileSource",
+    "MemorySource",
+    "OpenFiles",
+    "Raw",
+    "Source",
+    "fingerprint_of",
+    "glance",
+    "read_variable",
+]
 
 Keys = Mapping[str, int | slice]
 
@@ -218,6 +228,27 @@ class FileSource:
         """
         with self._files.borrow(self._path) as opened:
             return read_variable(opened.contents.variables[name], keys, opened.fingerprint)
+
+
+@contextmanager
+def glance(path: Path) -> Iterator[Any]:
+    """An HDF5 file as h5py has it, checked as all files are: ten times as quick where a few values of many are wanted.
+
+    Raises
+    ------
+    Unreadable
+        When it cannot be opened or read.
+    """
+    import h5py
+
+    check(path, "hdf5")
+    try:
+        with _HDF5_LOCK, h5py.File(path, "r", locking=locking_of(path)) as file:
+            yield file
+    except DatavoreError:
+        raise
+    except _FAULTS as error:
+        raise Unreadable(f"{str(path)!r} cannot be read: {_reason(error)}") from error
 
 
 @dataclass(eq=False)

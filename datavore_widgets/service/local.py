@@ -7,10 +7,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from datavore_widgets.errors import NotSupported
-from datavore_widgets.protocol.answers import Answer, Catalog, LapsCatalog, Times
+from datavore_widgets.errors import NotSupported, UnknownName
+from datavore_widgets.protocol.answers import Answer, Catalog, FileList, LapsCatalog, Times
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.queries import (
+    AcquisitionsQuery,
     CatalogQuery,
     DataQuery,
     DoctorQuery,
@@ -19,9 +20,12 @@ from datavore_widgets.protocol.queries import (
     LapsCatalogQuery,
     LapseMapQuery,
     MapQuery,
+    QuicklookQuery,
     SeriesQuery,
+    SpectrumQuery,
     TimesQuery,
 )
+from datavore_widgets.protocol.waves import Acquisitions, Quicklook, WaveSpectrum
 from datavore_widgets.service.catalog import open_catalog
 from datavore_widgets.service.doctor import checkup
 from datavore_widgets.service.filelist import file_list
@@ -31,6 +35,7 @@ from datavore_widgets.service.pictures import lapse_map_image, map_image
 from datavore_widgets.service.select import select
 from datavore_widgets.service.store import MIB, Caps, Stats, Store
 from datavore_widgets.service.values import data, extract, series
+from datavore_widgets.service.waves.shelf import Waves
 
 __all__ = ["LocalService"]
 
@@ -129,6 +134,8 @@ class LocalService:
 
 
 def _times(store: Store, query: TimesQuery, _job: Job) -> Times:
+    if _has_waves(store, query.index):
+        return _waves(store, query.index).times(query)
     return Times(select(store.library, query.index, query.varname, ()).variable.axis)
 
 
@@ -140,8 +147,39 @@ def _laps_catalog(store: Store, _query: LapsCatalogQuery, _job: Job) -> LapsCata
     """The indexes that have times."""
     infos = store.library.info().indexes.values()
     return LapsCatalog(
-        tuple({"index": info.index, "name": info.name, "title": info.title} for info in infos if info.count)
+        tuple(
+            {"index": info.index, "name": info.name, "title": info.title}
+            for info in infos
+            if info.count and info.kind == "grid"
+        )
     )
+
+
+def _files(store: Store, query: FilesQuery, job: Job) -> FileList:
+    return _waves(store, query.index).files(query) if _has_waves(store, query.index) else file_list(store, query, job)
+
+
+def _acquisitions(store: Store, query: AcquisitionsQuery, _job: Job) -> Acquisitions:
+    return _waves(store, query.index).acquisitions(query)
+
+
+def _spectrum(store: Store, query: SpectrumQuery, job: Job) -> WaveSpectrum:
+    return _waves(store, query.index).spectrum(query, job)
+
+
+def _quicklook(store: Store, query: QuicklookQuery, job: Job) -> Quicklook:
+    return _waves(store, query.index).quicklook(query, job)
+
+
+def _waves(store: Store, index: str) -> Waves:
+    waves = store.library.waves
+    if waves is None:
+        raise UnknownName(f"there is no index {index!r} of a wave mode: no level-2 OCN product of Sentinel-1 is served")
+    return waves
+
+
+def _has_waves(store: Store, index: str) -> bool:
+    return store.library.waves is not None and store.library.waves.has(index)
 
 
 _HANDLERS: dict[type, Callable[[Store, Any, Job], Answer]] = {
@@ -150,11 +188,14 @@ _HANDLERS: dict[type, Callable[[Store, Any, Job], Answer]] = {
     DataQuery: data,
     SeriesQuery: series,
     ExtractQuery: extract,
-    FilesQuery: file_list,
+    FilesQuery: _files,
     TimesQuery: _times,
     DoctorQuery: checkup,
     CatalogQuery: _catalog,
     LapsCatalogQuery: _laps_catalog,
+    QuicklookQuery: _quicklook,
+    AcquisitionsQuery: _acquisitions,
+    SpectrumQuery: _spectrum,
 }
 
 

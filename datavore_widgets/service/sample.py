@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datavore_widgets.service.user_cache import made_once
+from datavore_widgets.service.wave_sample import write_sample
 
 __all__ = ["NOTE", "catalog_path"]
 
 NOTE = "synthetic data"
 """Shown wherever the sample is."""
 
-_VERSION = "sample-1"
+_VERSION = "sample-2"
 """Of the folder: a change of the data is a new name, so that an old copy is never taken for the new one."""
 
 _CATALOG = """\
@@ -33,6 +34,11 @@ files = ["ocean.nc"]
 title = "Synthetic climate, monthly, 2°"
 note = "synthetic data"
 files = ["climate.nc"]
+
+[index."sample/waves"]
+title = "Synthetic Sentinel-1 wave mode"
+note = "synthetic data"
+files = ["waves"]
 """
 
 _TEMPERATURE: dict[str, Any] = {
@@ -121,6 +127,7 @@ def catalog_path() -> Path:
 def _make(folder: Path) -> None:
     for file in _files():
         _write(folder / file.name, file)
+    write_sample(folder / "waves")
     (folder / "catalog.toml").write_text(_CATALOG, encoding="utf-8")
 
 
