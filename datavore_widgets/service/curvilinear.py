@@ -43,6 +43,9 @@ places are written equally."""
 _REMEMBERED = 8
 """Boxes for which the cells touching them are remembered."""
 
+_BENT = 75.0
+"""Degrees of latitude beyond which sides are not as good as straight in longitude and latitude."""
+
 _FAR = 8.0
 """Times the typical cell that a told corner may be away before it is estimated instead."""
 
@@ -294,12 +297,13 @@ class CurvilinearGrid:
         """Which of some cells whose extents meet a box meet it themselves.
 
         They do not where an edge of theirs lies between: the sides taken as straight in longitude and latitude, which
-        a cell that does not reach around is as good as.
+        a cell that does not reach around is as good as, away from the poles.
         """
         lon, lat = self.corners.degrees(cells)
         center = self.lon.ravel()[cells]
         x = half_turn(lon - center)
-        around = np.maximum(-x.min(axis=0), x.max(axis=0)) > 90.0
+        # Near a pole the sides bend: such a cell is taken by its extent.
+        around = (np.maximum(-x.min(axis=0), x.max(axis=0)) > 90.0) | (np.abs(lat).max(axis=0) > _BENT)
         # The box in degrees from the cell's centre, on the side where the cell is.
         left = half_turn(bbox.west + bbox.width / 2 - center) - bbox.width / 2
         box_x = np.stack([left, left + bbox.width, left + bbox.width, left])
