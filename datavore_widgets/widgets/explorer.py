@@ -16,6 +16,7 @@ from datavore_widgets.widgets.conditions import Conditions
 from datavore_widgets.widgets.date_slider import DateSlider
 from datavore_widgets.widgets.deck import Deck, Tab
 from datavore_widgets.widgets.desk import NothingOnGrid, client_of, sentence
+from datavore_widgets.widgets.doctor_panel import DoctorPanel
 from datavore_widgets.widgets.files_panel import FilesPanel
 from datavore_widgets.widgets.index_picker import IndexPicker
 from datavore_widgets.widgets.link import traits_of
@@ -159,7 +160,10 @@ class Explorer(Panel):
             tabs.append(Tab("HiveQL", "Queries over tables", lambda: console))
         if self.desk.catalog.waves:
             tabs.append(Tab("Sentinel-1", "Spectra of the wave mode: swell, wind, the wave model", self._waves))
-        return [*tabs, files]
+        return [*tabs, files, Tab("Doctor", "What the files are, and what is doubtful in them", self._doctor)]
+
+    def _doctor(self) -> DoctorPanel:
+        return DoctorPanel(self.desk.client, self.view)
 
     def _files(self) -> FilesPanel:
         return FilesPanel(self.desk.client, self.view, on=self.map)
