@@ -914,3 +914,12 @@ def test_limits_of_a_deviation_are_no_temperatures() -> None:
     view.set(lapse="2012,2012", aggregate="std")
     assert 0 <= picker.low.value < picker.high.value < 10
     assert picker.auto.disabled
+
+
+def test_a_long_record_is_on_the_chart_as_a_whole() -> None:
+    old = fields.field(times=12, start="1866-01")
+    view = View(bbox=[20, 10, 80, 60])
+    chart = TimeseriesChart(LocalService(old), view)
+    assert chart.lines[0].labels.size == 12
+    view.datelaps = "1866-03,1866-05"
+    assert chart.lines[0].labels.size == 3

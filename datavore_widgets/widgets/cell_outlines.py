@@ -27,7 +27,7 @@ _PANE = "dv-cells"
 CELLS_PANE = {_PANE: {"zIndex": 435, "pointerEvents": "none"}}
 
 _MOST = 400  # cells: of more, outlines would hide what they outline
-_LEAST_PIXELS = 5.0
+_LEAST_PIXELS = 10.0
 _ROOM = 1.6  # cells around a box: the neighbours that the edges of its outermost cells lie between
 
 Ring = list[tuple[float, float]]

@@ -29,7 +29,7 @@ from datavore_widgets.protocol.queries import (
     Window,
     parse_filters,
 )
-from datavore_widgets.protocol.times import Date, Lapse, Stamp
+from datavore_widgets.protocol.times import WHOLE_LAPSE, Date, Lapse, Stamp
 from datavore_widgets.widgets import style
 from datavore_widgets.widgets.closing import close_whole
 from datavore_widgets.widgets.pump import Pump
@@ -130,6 +130,14 @@ class Scene:
         """The window of time that is on the map together."""
         seconds = view.window if view.window is not None else _DAY if self.moves else 0.0
         return Window(seconds, view.overlap) if seconds and len(self.times.axis) else None
+
+    def lapse(self, view: View) -> Lapse:
+        """The lapse of the series: the documented default leaves nothing out of a longer record."""
+        labels, asked = self.times.axis.labels, Lapse.parse(view.datelaps)
+        if asked != WHOLE_LAPSE or not labels.size:
+            return asked
+        inside = WHOLE_LAPSE.first.low <= labels[0] and labels[-1] < WHOLE_LAPSE.last.high
+        return WHOLE_LAPSE if inside else Lapse(self.stamp(0).date, self.stamp(len(labels) - 1).date)
 
     def reach(self, view: View) -> Lapse:
         """From the first to the last time that is on the map for the view's date."""

@@ -58,6 +58,7 @@ class FilesPanel(Panel):
             description="Footprints", icon="object-ungroup", tooltip="Draw on the map where each file has data"
         )
         copy = CopyButton("Copy", "Copy the names, one a line", lambda: "\n".join(self.found.files))
+        copy.add_class("dv-files-copy")
         tools = ipywidgets.HBox([self._head, *([] if on is None else [self.outlines]), copy])
         tools.add_class("dv-files-tools")
         self.lines = ipyleaflet.Polyline(name="Footprints", locations=[], fill=False, weight=2, pane="dv-footprints")

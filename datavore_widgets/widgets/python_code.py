@@ -59,7 +59,8 @@ def _conditions(desk: Desk) -> str:
 
 def _series_words(desk: Desk, place: BBox | Point) -> str:
     view = desk.view
-    words = f", datelaps={_literal(view.datelaps)}" if view.datelaps != WHOLE_LAPSE else ""
+    lapse = view.datelaps if desk.scene is None else desk.scene.lapse(view)
+    words = f", datelaps={_literal(lapse)}" if lapse != WHOLE_LAPSE else ""
     words += f", groupby={view.groupby!r}" if view.groupby is not None else ""
     words += f", aggregate={desk.aggregate!r}"
     for name in ("anomaly", "base", "trend", "reach"):

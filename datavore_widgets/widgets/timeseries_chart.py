@@ -128,7 +128,7 @@ class TimeseriesChart(Panel):
             scene.info.index,
             scene.variable.name,
             place,
-            view.datelaps,
+            scene.lapse(view),
             view.groupby,
             self.desk.aggregate,
             scene.filters(view.filters),

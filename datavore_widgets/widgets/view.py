@@ -139,7 +139,7 @@ class View(HasTraits):
     point : Point, optional
         The place of the series.
     datelaps : Lapse
-        The lapse of the series.
+        The lapse of the series; the documented default is all the times that there are.
     groupby : str, optional
         One value of the series for each of `protocol.times.GROUPINGS`, such as `yyyy-MM` (a month, a monthly series) or
         `MM` (a month of the year, a climatology); None: for each time.
