@@ -104,6 +104,10 @@ def test_regridding_keeps_the_variance(seed, rows, columns, to_rows, to_columns)
     kept = (energy * spectra.measure(to_k, to_phi)).sum()
     assert kept + outside == pytest.approx(variance.sum(), rel=1e-9)
     assert outside > -1e-9
+    # On an axis that reaches over all of the given one, nothing is lost, in any direction.
+    everywhere, lost = regrid(variance, limits, rng.permutation(phi), np.geomspace(0.004, 0.4, 30), to_phi)
+    assert lost == pytest.approx(0, abs=1e-9)
+    assert (everywhere * spectra.measure(np.geomspace(0.004, 0.4, 30), to_phi)).sum() == pytest.approx(variance.sum())
     assert (energy >= -1e-12).all()
 
 
