@@ -9,6 +9,7 @@ import math
 import re
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import fields
@@ -132,6 +133,38 @@ def test_the_chosen_imagette_stays_chosen_where_it_is_still_there(viewer: Sentin
     label = viewer.waves.flock.labels[1000]
     viewer.view.datelaps = "20240101,20240102"
     assert viewer.waves.flock.labels[viewer.waves.chosen] == label
+
+
+def test_what_is_chosen_first_is_the_newest_in_view(month: Month) -> None:
+    for seen in (None, [-160, -30, -120, 10]):
+        viewer = Sentinel1Viewer(month, View(viewport=seen))
+        flock, chosen = viewer.waves.flock, viewer.waves.chosen
+        inside = np.ones(len(flock), bool) if seen is None else BBox(*seen).contains(flock.lon, flock.lat)
+        assert chosen == np.flatnonzero(inside)[-1]
+        viewer.close()
+
+
+def test_the_built_in_sample_is_seen_whole(sample_catalog: Any) -> None:
+    """Real files: every imagette of the sample is shown, with its path, its picture and its numbers."""
+    viewer = Sentinel1Viewer(LocalService(sample_catalog))
+    flock = viewer.waves.flock
+    assert len(flock) >= 20
+    for n in range(len(flock)):
+        viewer.waves.chosen = n
+        spectrum = viewer.waves.spectrum
+        assert viewer._strip.value == ""
+        assert (spectrum.lon, spectrum.lat) == pytest.approx((flock.lon[n], flock.lat[n]), abs=1e-3)
+        assert spectrum.time.label == flock.labels[n]
+        assert len(viewer.panels.plate["swells"]) == spectrum.partition_ids.size
+    name, png = viewer.saving.drawn()
+    assert name.endswith(".png")
+    assert Image.open(io.BytesIO(png)).size > (200, 200)
+    viewer.shown.value = "Files"
+    names = [column.name for column in viewer.files.result.columns]
+    paths = [row[names.index("file")] for row in viewer.files.result.rows(0, len(flock))]
+    assert all(Path(path).is_file() for path in paths)
+    viewer.client.close()
+    viewer.close()
 
 
 def test_an_error_is_told_and_escaped_and_gone_with_the_next_success(viewer: Sentinel1Viewer, month: Month) -> None:

@@ -251,7 +251,7 @@ class Sentinel1Viewer(ViewPanel):
             same = np.flatnonzero(flock.labels == before.labels[chosen])
             again = next((int(n) for n in same if flock.index(int(n)) == before.index(chosen)), -1)
         if again < 0:
-            again = len(flock) - 1
+            again = self._newest(flock)
         self._quiet = True  # what was not asked for by hand moves no map
         self.waves.set(flock=flock, chosen=again)
         self._look()
@@ -262,6 +262,12 @@ class Sentinel1Viewer(ViewPanel):
         self._tell(f"{told} · {1000 * self.pump.elapsed:.0f} ms" if len(flock) else "No imagettes in this box then")
         self._complain("")
         self._turn()
+
+    def _newest(self, flock: Flock) -> int:
+        """The last imagette that the map shows, else the last one; -1 where there is none."""
+        seen = self.view.viewport
+        inside = np.flatnonzero(seen.contains(flock.lon, flock.lat)) if seen is not None and len(flock) else np.zeros(0)
+        return int(inside[-1]) if inside.size else len(flock) - 1
 
     def _lost(self, _wish: Any, error: Exception) -> None:
         self._report("the imagettes could not be searched", error)

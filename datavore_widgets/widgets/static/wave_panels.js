@@ -584,6 +584,7 @@ function render({ model, el }) {
     }
     if (!hover) {
       readout.textContent = plate.told || "";
+      readout.title = readout.textContent; // notes may be longer than the line
       return;
     }
     if (hover.place) {
