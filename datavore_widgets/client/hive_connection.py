@@ -267,6 +267,7 @@ _POSITION = re.compile(r"\(?line (\d+),? (?:pos(?:ition)?:? )?(\d+)\)?|\bline (\
 _EXCEPTION = re.compile(
     r"^(?:[\w.$]+(?:Exception|Error): |Error running query: |\[[A-Z_.0-9]+\] (?=[\w.$]+Exception: ))+"
 )
+_TAIL = re.compile(r"(line \d+,? pos \d+\)?);?\s*\n.*", re.DOTALL)  # Spark goes on with its plan, or the whole query
 _WRONG = re.compile(r"\b(Parse|Analysis|Semantic)Exception\b|\bNoSuch(Table|Database)Exception\b")
 
 
@@ -278,6 +279,7 @@ def sql_error(message: str | None, state: str | None) -> DatavoreError:
         place = _POSITION.search(readable)
         if place is None:
             return InvalidSql(readable)
+        readable = _TAIL.sub(r"\1", readable)
         line = int(place[1] or place[3])
         return InvalidSql(readable, line=line, column=int(place[2] or place[4]) + 1)
     return ServerError(readable)

@@ -235,6 +235,8 @@ def test_bad_sql_is_told_with_its_place(hive: HiveService, text: str, line: int,
         hive.answer(SqlQuery(text))
     assert (caught.value.line, caught.value.column) == (line, column)
     assert "\tat org." not in str(caught.value)
+    assert "\n'" not in str(caught.value), "the plan"
+    assert "== SQL ==" not in str(caught.value), "the query again"
     assert "Exception" not in str(caught.value)
 
 
