@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import csv
 import io
 import math
@@ -177,14 +176,13 @@ def test_the_kernel_is_not_held_up_by_a_slow_service(sea: Watched) -> None:
 def test_a_picture_is_one_message(sea: Watched) -> None:
     shown = DatavoreMap(sea)
     lay_out(shown, -90, -45, 90, 45)
+    shown.film._heard(None, {"hello": True}, [])
     sent: list[Any] = []
-    shown.overlay.comm.send = lambda data=None, **_: sent.append(data)  # what leaves for the browser
+    for widget in (shown.overlay, shown.film):
+        widget.comm.send = lambda data=None, **_: sent.append(data)  # what leaves for the browser
     lay_out(shown, -80, -45, 100, 45)
     assert len(sent) == 1
-    assert set(sent[0]["state"]) == {"url", "bounds"}
-    shown.view.date = "20120215"
-    assert len(sent) == 2
-    assert set(sent[1]["state"]) == {"url"}
+    assert sent[0]["content"]["show"]
 
 
 def test_the_picture_lies_where_the_answer_says_and_is_asked_at_the_view_s_resolution(sea: Watched) -> None:
@@ -194,11 +192,10 @@ def test_the_picture_lies_where_the_answer_says_and_is_asked_at_the_view_s_resol
     assert canvas.projection == "mercator"
     assert canvas.bbox.width == pytest.approx(90 * 1.16)
     assert canvas.resolution == pytest.approx(900 * 1.16, abs=1)
-    (south, west), (north, east) = shown.overlay.bounds
+    (south, west), (north, east) = shown.film.shown.bounds
     assert (west, east) == pytest.approx((canvas.bbox.west, canvas.bbox.east))
     assert (south, north) == pytest.approx((canvas.bbox.south, canvas.bbox.north))
-    png = base64.b64decode(shown.overlay.url.removeprefix("data:image/png;base64,"))
-    assert max(Image.open(io.BytesIO(png)).size) == canvas.resolution
+    assert max(Image.open(io.BytesIO(shown.film.shown.image.png)).size) == canvas.resolution
 
 
 @pytest.mark.parametrize("turn", [-360, 0, 360, 720])
@@ -206,7 +203,7 @@ def test_panned_around_the_world_the_picture_is_still_in_view(sea: Watched, turn
     shown = DatavoreMap(sea)
     lay_out(shown, -180, -60, 180, 60)
     lay_out(shown, 100 + turn, -30, 240 + turn, 30)
-    (_, west), (_, east) = shown.overlay.bounds
+    (_, west), (_, east) = shown.film.shown.bounds
     assert west < 100 + turn < 240 + turn < east
     assert shown.view.viewport == BBox(100, -30, 240, 30)
 
@@ -220,16 +217,16 @@ def test_a_view_beyond_the_pole_asks_nothing(sea: Watched) -> None:
 
 def test_an_error_keeps_the_last_picture_dimmed_until_the_next_success(sea: Watched) -> None:
     shown = DatavoreMap(sea)
-    good = shown.overlay.url
+    good = shown.film.shown
     sea.trouble = Unreadable(f"the file {HOSTILE} is broken")
     shown.view.date = "20120215"
-    assert shown.overlay.url == good
+    assert shown.film.shown is good
     assert shown.overlay.opacity < 1
     assert "is broken" in shown._strip.value
     assert "<img" not in shown._strip.value
     sea.trouble = None
     shown.view.date = "20120315"
-    assert shown.overlay.url != good
+    assert shown.film.shown is not good
     assert shown.overlay.opacity == 1
     assert shown._strip.value == ""
 

@@ -119,6 +119,7 @@ class ColormapPicker(Panel):
         self.watch(self.lock, "value", lambda change: setattr(self.view, "locked", change["new"]))
         self.watch(self.view, ["cmap", "vmin", "vmax", "scale", "lapse", "locked"], self._refresh)
         self.watch(self.desk, ["scene", "picture"], self._refresh)
+        self.watch(self.desk, "playing", self._hold)
         self._refresh()
 
     def _scale(self) -> Scale:
@@ -149,6 +150,11 @@ class ColormapPicker(Panel):
             self.lock.icon = "lock" if view.locked else "unlock"
         finally:
             self._quiet = False
+
+    def _hold(self, change: Any) -> None:
+        """Colours and limits are one for all pictures while they play."""
+        for control in (self.low, self.high, self.auto, self.own, self.logarithmic):
+            control.disabled = change["new"]
 
     def _show_limits(self, low: float, high: float, how: str) -> None:
         shown = self._scale().shown([low, high])

@@ -7,9 +7,8 @@ from typing import Any
 
 import anywidget
 import numpy as np
-from traitlets import Bytes, Int, TraitError, Unicode, validate
+from traitlets import Bool, Bytes, Int, TraitError, Unicode, validate
 
-from datavore_widgets.protocol.times import Date
 from datavore_widgets.widgets.panel import Panel
 from datavore_widgets.widgets.style import STATIC
 from datavore_widgets.widgets.view import View
@@ -24,6 +23,8 @@ class TimeBar(anywidget.AnyWidget):
     labels = Bytes().tag(sync=True)  # int64, little-endian: a label has 17 digits, more than a number of JavaScript
     position = Int().tag(sync=True)
     shown = Int().tag(sync=True)
+    playing = Bool(False).tag(sync=True)
+    film = Unicode().tag(sync=True)  # the model of the pictures that the browser keeps; empty if there is no map
     note = Unicode().tag(sync=True)
 
     @validate("position", "shown")
@@ -32,17 +33,18 @@ class TimeBar(anywidget.AnyWidget):
         return max(0, min(int(proposal["value"]), count - 1))
 
     def set_state(self, sync_data: Mapping[str, Any]) -> None:
-        """What a browser says: only the position is its to set."""
+        """What a browser says: only the position, and whether it plays, are its to set."""
         position = sync_data.get("position")
         if "position" in sync_data and (isinstance(position, bool) or not isinstance(position, int)):
             raise TraitError(f"position is a whole number, not {position!r}")
-        super().set_state({name: value for name, value in sync_data.items() if name == "position"})
+        super().set_state({name: value for name, value in sync_data.items() if name in ("position", "playing")})
 
 
 class DateSlider(Panel):
     """The index's real times. Arrow keys go one step, Page Up and Page Down ten, Home and End to the ends.
 
-    Play goes on when the picture of a step is shown, so it is as fast as pictures come and never faster than asked.
+    Play goes on when the picture of a step is in the browser, so it is as fast as pictures come and never faster than
+    asked. Pictures that the browser keeps are shown without a word of the kernel, which is told the time after.
 
     Parameters
     ----------
@@ -62,8 +64,15 @@ class DateSlider(Panel):
         self.watch(self.view, "window", self._new_scene)
         self.watch(self.desk, "scene", self._new_scene)
         self.watch(self.desk, "settled", self._landed)
+        self.watch(self.desk, "film", self._join)
+        self.watch(self.bar, "playing", lambda change: setattr(self.desk, "playing", change["new"]))
         self.watch(self.desk, "notice", self._note)
+        self._join()
         self._new_scene()
+
+    def _join(self, _change: Any = None) -> None:
+        film = self.desk.film
+        self.bar.film = "" if film is None else film.model_id
 
     def _new_scene(self, _change: Any = None) -> None:
         scene = self.desk.scene
@@ -79,23 +88,16 @@ class DateSlider(Panel):
         scene = self.desk.scene
         if scene is None or not scene.is_of(self.view):
             return
-        stop = self._stop(self.view.date)
+        stop = scene.stop(self.view.date, self._stops)
         self.bar.position = stop
-        if not self.desk.has_map:
+        if self.desk.film is None:
             self.bar.shown = stop
-
-    def _stop(self, date: Date | None) -> int:
-        """The stop of the bar for a date: the first that is not before it."""
-        position = None if self.desk.scene is None else self.desk.scene.position(date)
-        if position is None or not self._stops.size:
-            return 0
-        return min(int(np.searchsorted(self._stops, position)), self._stops.size - 1)
 
     def _dragged(self, change: Any) -> None:
         scene = self.desk.scene
         if scene is None or not scene.is_of(self.view) or not len(scene.times.axis):
             return
-        if self._stop(self.view.date) != change["new"]:
+        if scene.stop(self.view.date, self._stops) != change["new"]:
             self.desk.notice = ""
             self.view.set(date=scene.stamp(int(self._stops[change["new"]])).date, lapse=None)
 
@@ -103,7 +105,7 @@ class DateSlider(Panel):
         """The map has finished a request: what is shown is the picture's time, or an error that says there is none."""
         scene = self.desk.scene
         if scene is not None and self.desk.settled is not None:
-            self.bar.shown = self._stop(self.desk.settled)
+            self.bar.shown = scene.stop(self.desk.settled, self._stops)
 
     def _note(self, _change: Any = None) -> None:
         scene = self.desk.scene

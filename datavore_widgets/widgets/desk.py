@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from ipywidgets import Widget
 from numpy.typing import NDArray
 from traitlets import Bool, Float, HasTraits, Instance, Tuple, Unicode
 
@@ -157,6 +158,13 @@ class Scene:
         number = np.floor(millis / (1000.0 * window.seconds))
         return np.flatnonzero(np.r_[number[1:] != number[:-1], True]) if millis.size else np.zeros(0, np.int64)
 
+    def stop(self, date: Date | None, stops: NDArray[np.int64]) -> int:
+        """Which of the stops is that of a date: the first that is not before it."""
+        position = self.position(date)
+        if position is None or not stops.size:
+            return 0
+        return min(int(np.searchsorted(stops, position)), stops.size - 1)
+
     def scale(self, aggregate: str = "avg", units: str | None = None) -> Scale:
         """How its values are shown."""
         return scale_of(self.variable, aggregate, units or None)
@@ -226,8 +234,10 @@ class Desk(HasTraits):
         Centre (lon, lat) of the cell whose value is told of the point.
     is_plain : bool
         Whether the client has turned out to know the documented aggregates alone.
-    has_map : bool
-        Whether a map takes part.
+    film : Film, optional
+        The pictures that the browser keeps for the map, if a map takes part.
+    playing : bool
+        Whether the bar of dates plays.
     notice : str
         What was done to the view on its owner's behalf, in a sentence; empty if nothing.
     problem : str
@@ -241,7 +251,8 @@ class Desk(HasTraits):
     settled = Instance(Date, allow_none=True)
     cell: Any = Tuple(Float(), Float(), allow_none=True, default_value=None)
     is_plain = Bool(False)
-    has_map = Bool(False)
+    film = Instance(Widget, allow_none=True)
+    playing = Bool(False)
     notice = Unicode()
     problem = Unicode()
     status = Unicode("ready")

@@ -438,7 +438,7 @@ class HiveConsole(ViewPanel):
             return
         self.view.points = _points(self.result, self.colour.value)
         desk = self.view.desk
-        if self.map is None and (desk is None or not desk.has_map):
+        if self.map is None and (desk is None or desk.film is None):
             self.map = PointsMap(self.view, self._sheet)
             self.shown.options = ["Table", "Chart", "Map"]
             self._turn()

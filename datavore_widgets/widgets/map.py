@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import base64
 import logging
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ipyleaflet
 import ipywidgets
+import numpy as np
 
 from datavore_widgets.errors import DatavoreError
 from datavore_widgets.protocol.answers import MapImage
 from datavore_widgets.protocol.geometry import GLOBAL, BBox, Point, wrap180
 from datavore_widgets.protocol.job import Job
-from datavore_widgets.protocol.queries import Canvas, LapseMapQuery, MapQuery
+from datavore_widgets.protocol.queries import Canvas, LapseMapQuery, MapQuery, Style
 from datavore_widgets.widgets.basemaps import BASEMAPS
 from datavore_widgets.widgets.box_tool import BoxTool
 from datavore_widgets.widgets.cell_outlines import CELLS_PANE, CellOutlines
 from datavore_widgets.widgets.closing import close_whole
 from datavore_widgets.widgets.coast import COAST_PANE, LAND_PANE, coast_layer, land_layer
 from datavore_widgets.widgets.desk import Picture, Scene, sentence
+from datavore_widgets.widgets.film import Film, Still
 from datavore_widgets.widgets.panel import Panel
 from datavore_widgets.widgets.point_readout import PointReadout
 from datavore_widgets.widgets.points_layer import POINTS_PANE, PointsLayer
@@ -60,30 +62,47 @@ _PICTURED = [
     "scale",
 ]  # of a picture
 _EXACTLY = -0.02  # levels of zoom: a view that was rounded on its way is the same view
+_NEAR = 8  # times on both sides that are made in advance while nobody plays
 _UNSEEN = 768  # pixels of the first picture, asked before the browser has told the map's size
 
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """A picture, the turn of the world that it is wanted on, the scene that it is of, and `Desk.ask`'s `or_plainly`."""
+    """A picture, the turn of the world that it is wanted on, its scene, its stop, and `Desk.ask`'s `or_plainly`."""
 
     query: MapQuery | LapseMapQuery
     turn: float
     scene: Scene
+    place: int
     or_plainly: bool
+
+    @property
+    def shot(self) -> tuple[Any, ...]:
+        """What pictures have in common that differ in time alone."""
+        query = self.query
+        if isinstance(query, MapQuery):
+            query = replace(query, source=replace(query.source, date=None))
+        return query, self.turn, self.scene
+
+    def at(self, place: int, position: int, style: Style) -> _Wish:
+        """The same at another time, in colours that are settled."""
+        query = self.query
+        if isinstance(query, MapQuery):
+            query = replace(query, source=replace(query.source, date=self.scene.stamp(position).date), style=style)
+        return replace(self, query=query, place=place)
 
 
 @dataclass(frozen=True)
 class _Shown:
     query: MapQuery | LapseMapQuery
     image: MapImage
-    url: str
 
 
 class DatavoreMap(Panel):
     """A picture of the variable at the view's time.
 
     Panning and zooming ask for the picture anew at the map's resolution; the old one stays in its place meanwhile.
+    Pictures of the times around the one shown are made when there is nothing else to do, and kept in the browser.
     The button below the zoom draws a box (a drag, or two clicks); a click on the map chooses a point.
 
     Parameters
@@ -96,8 +115,9 @@ class DatavoreMap(Panel):
 
     def __init__(self, client: Any = None, view: View | None = None) -> None:
         super().__init__(client, view)
-        self.desk.has_map = True
         self.overlay = ipyleaflet.ImageOverlay(name="Picture", url=_NOTHING, bounds=((-1, -1), (1, 1)))
+        self.film = Film(self.overlay, self._foresee)
+        self.desk.film = self.film
         self._box = ipyleaflet.Polygon(name="Area", locations=[], fill=False, weight=2, pane=_MARK_PANE)
         self._ring = ipyleaflet.CircleMarker(name="Point", location=(0, 0), radius=6, weight=2, pane=_MARK_PANE)
         self._land = land_layer()
@@ -140,12 +160,16 @@ class DatavoreMap(Panel):
         self.caption.add_class("dv-map-caption")
         self.corner = ipywidgets.Box()
         self.corner.add_class("dv-map-corner")
-        self.fill([self.map, self._tool, self.caption, self.corner, self._strip, self._progress])
+        self.fill([self.map, self.film, self._tool, self.caption, self.corner, self._strip, self._progress])
         self.layout.height = "420px"
 
         self._frame: Frame | None = None
         self._opening = self.view.viewport
+        self._last: _Wish | None = None
+        self._stops = np.zeros(0, np.int64)
+        self._forward = True
         self.pump: Pump[_Wish, _Shown] = Pump(self._work, show=self._show, fail=self._fail, busy=self._busy)
+        self.foresight: Pump[_Wish, _Shown] = Pump(self._work, show=self._keep, fail=self._foresee_no_more)
         self.watch(self.map, "bounds", self._moved)
         self.map.on_interaction(self._touched)
         self.watch(self.view, _PICTURED, self._wish)
@@ -155,6 +179,7 @@ class DatavoreMap(Panel):
         self.watch(self.view, "basemap", self._lay_base)
         self.watch(self.view, "viewport", self._sent)
         self.watch(self.desk, "scene", self._new_scene)
+        self.watch(self.desk, "playing", self._foresee)
         self.watch(self.desk, "picture", self.points.recolour)
         self.watch(self.desk, "problem", lambda change: self._complain(change["new"]))
         self._offer_way_back()
@@ -181,7 +206,19 @@ class DatavoreMap(Panel):
         except DatavoreError as error:
             self._complain(sentence(error))
             return
-        self.pump.submit(_Wish(query, turn, scene, view.aggregate is None))
+        self._stops = scene.stops(view)
+        wish = _Wish(query, turn, scene, scene.stop(view.date, self._stops), view.aggregate is None)
+        is_here = isinstance(query, MapQuery) and self._is_of_this_shot(wish)
+        kept = self.film.kept(wish.place) if is_here else None
+        if kept is None:
+            self.foresight.cancel()
+            self.pump.submit(wish)
+        else:
+            self.pump.cancel()
+            self._present(wish, kept, query)
+
+    def _is_of_this_shot(self, wish: _Wish) -> bool:
+        return self._last is not None and self._last.shot == wish.shot
 
     def _reaggregate(self, _change: Any) -> None:
         if self.view.lapse is not None:
@@ -196,28 +233,33 @@ class DatavoreMap(Panel):
             query, image = self.desk.ask(query, job, or_plainly=wish.or_plainly)
         else:
             image = self.desk.client.answer(query, job)
-        return _Shown(query, image, "data:image/png;base64," + base64.b64encode(image.png).decode("ascii"))
+        return _Shown(query, image)
 
     def _show(self, wish: _Wish, shown: _Shown) -> None:
         if wish.scene is not self.desk.scene:
             return  # another variable has been chosen meanwhile
         self.desk.is_plain |= shown.query != wish.query
-        (south, west), (north, east) = shown.image.bbox.to_leaflet()
-        # The answer's longitudes may be in another convention than the question's.
-        turn = wish.turn + 360.0 * round((wish.query.canvas.bbox.west - west) / 360.0)
-        with self.overlay.hold_sync():
-            self.overlay.url = shown.url
-            self.overlay.bounds = ((south, west + turn), (north, east + turn))
-            self.overlay.opacity = 1.0
+        if not self._is_of_this_shot(wish):
+            self.film.begin()
+        self._present(wish, _placed(wish, shown.image), shown.query)
+        self.desk.status = f"ready · {1000 * self.pump.elapsed:.0f} ms"
+
+    def _present(self, wish: _Wish, still: Still, query: MapQuery | LapseMapQuery) -> None:
+        if self._last is not None and wish.place != self._last.place:
+            self._forward = wish.place > self._last.place
+        self._last = wish
+        self.film.show(wish.place, still)
+        self.overlay.opacity = 1.0
         self._complain("")
-        self.desk.picture = Picture(shown.image, wish.scene, shown.query)
+        self.desk.picture = Picture(still.image, wish.scene, query)
         self._entitle(self.desk.picture)
         self._settle(wish)
-        self.desk.status = f"ready · {1000 * self.pump.elapsed:.0f} ms"
 
     def _show_nothing(self, scene: Scene) -> None:
         """A series without a place has no picture: the map says so and stays as it is."""
         self.pump.cancel()
+        self.foresight.cancel()
+        self._last = None
         self.overlay.opacity = 0.0
         self._complain("")
         self.desk.picture = None
@@ -255,6 +297,46 @@ class DatavoreMap(Panel):
             f"<div class='dv-name'>{escape(picture.name)}{unit}</div>"
             f"<div class='dv-when'>{when} · {escape(info.title or info.name)}</div>"
         )
+
+    # What may be asked next
+
+    def _foresee(self, _change: Any = None) -> None:
+        """Make the next picture that may be wanted, as long as there is nothing better to do and room for it."""
+        wish, film = self._last, self.film
+        if wish is None or not film.has_room or not self.pump.is_idle or not self.foresight.is_idle:
+            return
+        if wish.scene is not self.desk.scene or not wish.scene.times.exact or not isinstance(wish.query, MapQuery):
+            return
+        shown = film.shown
+        if wish.query.source.date is None or shown is None:
+            return
+        # The limits of the picture that is shown are those of its neighbours: colours do not jump from date to date.
+        image = shown.image
+        style = replace(wish.query.style, cmap=image.cmap, vmin=image.vmin, vmax=image.vmax)
+        for place in self._neighbours(wish.place, self._stops.size):
+            if film.kept(place) is None:
+                self.foresight.submit(wish.at(place, int(self._stops[place]), style))
+                return
+
+    def _neighbours(self, place: int, count: int) -> Iterator[int]:
+        """Places in the order in which they are likely to be wanted, as many as the browser may keep."""
+        most = self.film.reach // 2
+        if self.desk.playing:
+            yield from range(place + 1, min(place + most, count - 1) + 1)
+            return
+        for distance in range(1, min(_NEAR, most) + 1):
+            for step in (distance, -distance) if self._forward else (-distance, distance):
+                if 0 <= place + step < count:
+                    yield place + step
+
+    def _keep(self, wish: _Wish, shown: _Shown) -> None:
+        last = self._last
+        if last is not None and replace(wish, query=replace(wish.query, style=last.query.style)).shot == last.shot:
+            self.film.keep(wish.place, _placed(wish, shown.image))
+
+    def _foresee_no_more(self, wish: _Wish, error: Exception) -> None:
+        """What could not be foreseen is asked when it is wanted, and its error is told then."""
+        log.debug("%r was not to be had in advance: %s", wish.query, error)
 
     # Where it is looked at
 
@@ -365,11 +447,19 @@ class DatavoreMap(Panel):
     def release(self) -> None:
         """Cancel what is under way."""
         self.pump.close()
+        self.foresight.close()
         self.points.close()
         self.cells.close()
         self._readout.close()
         close_whole(self._land)
-        self.desk.has_map = False
+        self.desk.film = None
+
+
+def _placed(wish: _Wish, image: MapImage) -> Still:
+    """A picture where the map is looking: the answer's longitudes may be in another convention than the question's."""
+    (south, west), (north, east) = image.bbox.to_leaflet()
+    turn = wish.turn + 360.0 * round((wish.query.canvas.bbox.west - west) / 360.0)
+    return Still(image, ((south, west + turn), (north, east + turn)))
 
 
 def _overlap(one: BBox, other: BBox) -> bool:

@@ -16,6 +16,22 @@ from playwright.sync_api import Page, expect
 
 from datavore_widgets.protocol.geometry import latitude_from_mercator, mercator_from_latitude
 
+# A picture that is replaced at this moment is gone; then it is the next one's turn.
+_FETCH = """async (image) => {
+  for (let left = 20; ; left -= 1) {
+    const url = image.src;
+    try {
+      const bytes = new Uint8Array(await (await fetch(url)).arrayBuffer());
+      let text = "";
+      for (let i = 0; i < bytes.length; i += 8192) text += String.fromCharCode(...bytes.subarray(i, i + 8192));
+      return [url, btoa(text)];
+    } catch (error) {
+      if (!left) throw error;
+      await new Promise(requestAnimationFrame);
+    }
+  }
+}"""
+
 
 @dataclass(frozen=True)
 class Ground:
@@ -128,11 +144,8 @@ class ExplorerDesk:
 
     def picture(self) -> tuple[np.ndarray, str]:
         """The overlay's pixels (height, width, 4), and its URL."""
-        url = self.page.locator(".dv-map .leaflet-image-layer").first.get_attribute("src")
-        assert url is not None
-        assert url.startswith("data:image/png;base64,")
-        image = Image.open(io.BytesIO(base64.b64decode(url.split(",", 1)[1])))
-        return np.asarray(image.convert("RGBA")), url
+        url, data = self.page.locator(".dv-map .leaflet-image-layer").first.evaluate(_FETCH)
+        return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGBA")), url
 
     def csv(self, folder: Path) -> tuple[list[dict[str, str]], np.ndarray, np.ndarray]:
         """What the CSV button saves of one series: its rows, times and values."""

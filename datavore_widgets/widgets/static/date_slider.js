@@ -1,6 +1,8 @@
 // The bar of times. Text is set by textContent alone; the kernel is told a position and nothing else.
-const RATES = [1, 2, 5, 10, 20]; // steps a second
+const RATES = [1, 2, 5, 10, 20, 30]; // steps a second
 const PATIENCE = 4000; // ms to wait for a picture before play goes on without it
+const TELL = 125; // ms between two words to the kernel while pictures play that are in the browser already
+const TRIES = 200;
 
 const ICONS = {
   first: "M4 3v10M12 3l-6 5 6 5z",
@@ -47,7 +49,9 @@ function render({ model, el }) {
   let labels = [];
   let playing = false;
   let timer = 0;
-  let stepped = 0;
+  let due = 0; // when play takes its next step
+  let told = 0;
+  let film = null; // the model of the pictures that the browser keeps
 
   const range = document.createElement("input");
   range.type = "range";
@@ -91,55 +95,77 @@ function render({ model, el }) {
     for (const b of [first, prev]) b.disabled = i <= 0;
     for (const b of [next, end]) b.disabled = i >= last();
   };
+  // Show the picture of a time if it is here; else it is shown when it comes.
+  const want = (i) => {
+    if (!film) return false;
+    const wish = { place: i, shown: false };
+    film.trigger("dv:want", wish);
+    return wish.shown;
+  };
+  const tell = (i) => {
+    told = performance.now();
+    if (i !== model.get("position")) {
+      model.set("position", i);
+      model.save_changes();
+    }
+  };
   const go = (i) => {
     if (!labels.length) return;
     const to = Math.min(Math.max(i, 0), last());
     show(to);
-    if (to !== model.get("position")) {
-      model.set("position", to);
-      model.save_changes();
-    }
+    want(to);
+    tell(to);
   };
   const here = () => Number(range.value);
 
-  const pause = () => {
-    playing = false;
-    clearTimeout(timer);
-    play.replaceChildren(icon("play"));
-    play.title = "Play";
-    play.setAttribute("aria-label", "Play");
-    play.setAttribute("aria-pressed", "false");
-  };
-  // One step when the last one's picture is shown (or was waited for long enough), so play never floods the kernel.
-  const beat = () => {
-    clearTimeout(timer);
-    if (!playing) return;
-    const waited = performance.now() - stepped;
-    const due = 1000 / Number(rate.value) - waited;
-    const pending = model.get("shown") !== here() && waited < PATIENCE;
-    if (due > 0 || pending) {
-      timer = setTimeout(beat, due > 0 ? due : 20);
-      return;
+  const mark = (on) => {
+    playing = on;
+    cancelAnimationFrame(timer);
+    play.replaceChildren(icon(on ? "pause" : "play"));
+    play.title = on ? "Stop" : "Play";
+    play.setAttribute("aria-label", play.title);
+    play.setAttribute("aria-pressed", String(on));
+    if (model.get("playing") !== on) {
+      model.set("playing", on);
+      model.save_changes();
     }
+  };
+  const pause = () => {
+    mark(false);
+    if (labels.length) tell(here());
+  };
+  // One step when its picture is in the browser; where none is kept, when the last one's is shown. So play never floods
+  // the kernel; what does not come for long is gone over.
+  const beat = (now) => {
+    if (!playing) return;
+    timer = requestAnimationFrame(beat);
+    if (now < due) return;
     if (here() >= last()) {
       pause();
       return;
     }
-    stepped = performance.now();
-    go(here() + 1);
-    beat();
+    const to = here() + 1;
+    const late = now - due > PATIENCE;
+    if (want(to)) {
+      show(to);
+      if (now - told >= TELL) tell(to);
+    } else {
+      if (!late && (film || model.get("shown") !== here())) {
+        if (here() !== model.get("position")) tell(here()); // pictures are made around the time that the kernel knows
+        return;
+      }
+      go(to);
+    }
+    const period = 1000 / Number(rate.value);
+    due = now - due > period ? now + period : due + period;
   };
   const toggle = () => {
     if (playing) return pause();
     if (last() < 1) return;
-    playing = true;
-    play.replaceChildren(icon("pause"));
-    play.title = "Stop";
-    play.setAttribute("aria-label", "Stop");
-    play.setAttribute("aria-pressed", "true");
+    mark(true);
     if (here() >= last()) go(0);
-    stepped = performance.now();
-    beat();
+    due = performance.now();
+    timer = requestAnimationFrame(beat);
   };
 
   const first = button("first", "First time", () => go(0));
@@ -178,20 +204,37 @@ function render({ model, el }) {
     for (const control of [range, play, rate]) control.disabled = count < 2;
     el.classList.toggle("dv-timeless", count === 0);
     show(Math.min(model.get("position"), Math.max(0, count - 1)));
+    want(here());
   };
-  const tell = () => {
+  const meet = async () => {
+    const id = model.get("film");
+    film = null;
+    for (let left = TRIES; id && !film && left && id === model.get("film"); left -= 1) {
+      try {
+        film = await model.widget_manager.get_model(id);
+      } catch {
+        await new Promise((resolve) => setTimeout(resolve, 50)); // it is on its way from the kernel still
+      }
+    }
+    if (labels.length) want(here());
+  };
+  const remark = () => {
     note.textContent = model.get("note");
     note.title = model.get("note");
   };
   model.on("change:labels", load);
   model.on("change:position", () => {
-    // Where the times change too, `load` shows the position among the new ones.
     const to = model.get("position");
-    if (to !== here() && (to < labels.length || !labels.length)) show(to);
+    // While it plays the kernel hears of times that are past. Where the times change too, `load` shows the position.
+    if (playing || to === here() || (to >= labels.length && labels.length)) return;
+    show(to);
+    want(to);
   });
-  model.on("change:note", tell);
+  model.on("change:note", remark);
+  model.on("change:film", meet);
   load();
-  tell();
-  return () => clearTimeout(timer);
+  remark();
+  meet();
+  return () => cancelAnimationFrame(timer);
 }
 export default { render };
