@@ -64,8 +64,9 @@ async function initialize({ model }) {
     if (wanted && wanted.place === said.place) {
       newest = Math.max(newest, said.number);
       put(frame);
-    } else if (said.show && said.number > newest && !(wanted && frames.has(wanted.place))) {
-      // What the hand is at is not here yet: what comes meanwhile is shown, the newer after the older.
+    } else if (said.show && said.number > newest && (!wanted || (buffers.length && !frames.has(wanted.place)))) {
+      // What the hand is at is not here yet: what comes new meanwhile is shown, the newer after the older. What was here
+      // already is what the hand has left.
       newest = said.number;
       put(frame);
     }
