@@ -199,7 +199,7 @@ function render({ model, el }) {
     const bytes = model.get("labels");
     const count = bytes ? Math.floor(bytes.byteLength / 8) : 0;
     labels = Array.from({ length: count }, (_, i) => bytes.getBigInt64(8 * i, true));
-    pause();
+    mark(false);
     range.max = String(Math.max(0, count - 1));
     for (const control of [range, play, rate]) control.disabled = count < 2;
     el.classList.toggle("dv-timeless", count === 0);

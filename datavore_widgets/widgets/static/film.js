@@ -41,6 +41,14 @@ async function initialize({ model }) {
     return { url, bounds, image, kept: true }; // as long as the image is held, the layer's own need not be decoded
   };
 
+  const tell = (what) => {
+    try {
+      model.send(what);
+    } catch {
+      open = false; // the page is being left, and its kernel is not there any more
+    }
+  };
+
   const take = async (said, buffers) => {
     if (said.shot > shot) {
       shot = said.shot;
@@ -75,7 +83,7 @@ async function initialize({ model }) {
     try {
       await take(said, buffers || []);
     } finally {
-      if (open) model.send({ seen: said.number });
+      if (open) tell({ seen: said.number });
     }
   });
   // The bar of dates, which lives in the same page, asks without a way round through the kernel.
@@ -85,7 +93,7 @@ async function initialize({ model }) {
     wish.shown = frame !== undefined;
     if (frame) put(frame);
   });
-  model.send({ hello: true });
+  tell({ hello: true });
   return () => {
     open = false;
     for (const frame of frames.values()) letGo(frame);
