@@ -175,6 +175,23 @@ def test_a_sample_tells_its_own_time(orbit: LocalService) -> None:
     assert np.array_equal(found.sample_time, moment(1, first + rows))
 
 
+def test_cells_of_a_grid_may_have_times_of_their_own_too() -> None:
+    """As GHRSST L3: longitudes and latitudes of their own axes, seconds for each cell and day."""
+    dataset = fields.field(times=2, hole=False)
+    seconds = np.arange(2 * 18 * 36).reshape(2, 18, 36)
+    attrs = {"units": "seconds", "_FillValue": np.int32(5)}
+    dataset["sst_dtime"] = (("time", "lat", "lon"), seconds.astype(np.int32), attrs)
+    with LocalService({"a": dataset}) as service:
+        found = service.answer(DataQuery(Source("a", "sst", Date("201202")), BBox(-5, -90, 355, 90)))
+        extract = service.answer(ExtractQuery("a", ("sst",), BBox(-5, -90, 5, 90)))
+    start = np.datetime64("2012-02-15", "ms")
+    assert np.array_equal(found.sample_time, start + seconds[1].astype("m8[s]"))
+    own = np.concatenate(
+        [day + seconds[k, :, 0].astype("m8[s]") for k, day in enumerate((np.datetime64("2012-01-15", "ms"), start))]
+    )
+    assert np.array_equal(millis_from_label(extract.labels).astype("M8[ms]"), own)
+
+
 def test_what_is_subtracted_is_taken_off_everywhere(tmp_path: Path) -> None:
     for number in range(2):
         dataset = granule(number)
