@@ -243,3 +243,40 @@ def test_an_export_to_a_file_by_xarray_is_the_same(service, tmp_path):
     data.to_netcdf(tmp_path / "a.nc", engine="scipy")
     with xr.open_dataset(tmp_path / "a.nc", engine="scipy") as back:
         xr.testing.assert_identical(back.load(), data)
+
+
+def test_further_words_are_told_as_cf_has_them():
+    """A climatology: its bounds, its years, its weights and its trend are all there, in both files."""
+    labels = np.array([19910101000000000, 19910201000000000])
+    bounds = np.column_stack([labels, [20200201000000000, 20200301000000000]])
+    series = Series(
+        labels,
+        np.array([1.5, np.nan]),
+        counts=np.array([9, 0]),
+        years=np.array([30, 0]),
+        complete=np.array([True, False]),
+        bounds=bounds,
+        weighting="cells by area",
+        aggregate="area_avg",
+        groupby="MM",
+        base=(1991, 2020),
+        units="K",
+    )
+    query = SeriesQuery("i", "v", BOX, groupby="MM", aggregate="area_avg")
+    back = read_back(export.to_netcdf(query, series))
+    assert back["time"].attrs["climatology"] == "climatology_bnds"
+    assert back["climatology_bnds"].values[0].tolist() == [
+        (np.datetime64(day) - np.datetime64("1970-01-01")) / np.timedelta64(1, "s")
+        for day in ("1991-01-01", "2020-02-01")
+    ]
+    assert (
+        back["v"].attrs["cell_methods"]
+        == "area: mean time: mean within years time: mean over years (comment: cells by area)"
+    )
+    assert back["years"].values.tolist() == [30, 0]
+    assert back["complete"].values.tolist() == [1, 0]
+    assert back.attrs["datavore_base"] == "[1991, 2020]"
+    table = pd.read_csv(io.StringIO(export.to_csv(query, series)))
+    assert table["first_after"].tolist() == ["2020-02-01T00:00:00Z", "2020-03-01T00:00:00Z"]
+    assert table["complete"].tolist() == [True, False]
+    assert set(table["weighting"]) == {"cells by area"}

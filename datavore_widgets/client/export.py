@@ -25,7 +25,15 @@ from datavore_widgets.protocol.answers import Field, Series, Service, VariableIn
 from datavore_widgets.protocol.geometry import BBox
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.queries import CatalogQuery, DataQuery, MapQuery, Query, SeriesQuery
-from datavore_widgets.protocol.times import GROUP_DIGITS, Stamp, date_of_day, day_number, iso, parts_from_label
+from datavore_widgets.protocol.times import (
+    CLIMATOLOGIES,
+    GROUP_DIGITS,
+    Stamp,
+    date_of_day,
+    day_number,
+    iso,
+    parts_from_label,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -36,9 +44,31 @@ FORMATS = {"nc": "NetCDF", "csv": "CSV"}
 """What `save` writes, by the ending of the file."""
 
 _Exported = Field | Series
-_METHODS = {"avg": "mean", "max": "maximum", "min": "minimum", "std": "standard_deviation", "median": "median"}
+_METHODS = {
+    "avg": "mean",
+    "area_avg": "mean",
+    "max": "maximum",
+    "min": "minimum",
+    "std": "standard_deviation",
+    "area_std": "standard_deviation",
+    "time_std": "standard_deviation",
+    "median": "median",
+}
 """Aggregates by their names in CF (appendix E: cell methods)."""
-_TAKEN = ("lon", "lat", "time", "time_bnds", "bnds", "x", "y", "counts")
+_TAKEN = (
+    "lon",
+    "lat",
+    "time",
+    "time_bnds",
+    "climatology_bnds",
+    "bnds",
+    "x",
+    "y",
+    "counts",
+    "steps",
+    "complete",
+    "years",
+)
 _EPOCH = 1970
 _NUMBERS = re.compile(r"[-+0-9.,]*")
 
@@ -124,7 +154,7 @@ def facts(query: DataQuery | SeriesQuery, answer: _Exported) -> dict[str, str | 
     told["filters"] = wire.filters_to_json(filters) if filters else None
     for field in dataclasses.fields(answer):
         value = getattr(answer, field.name)
-        if not isinstance(value, np.ndarray) and field.name not in ("bbox", "dims"):
+        if value is not None and not isinstance(value, np.ndarray) and field.name not in ("bbox", "dims"):
             told |= _spelled(_NAMES.get(field.name, field.name), value)
     told |= {f"dim_{name}": value for name, value in answer.dims.items()}
     if isinstance(answer, Field):
@@ -197,8 +227,11 @@ def to_csv(query: DataQuery | SeriesQuery, answer: _Exported) -> str:
 def _table(query: DataQuery | SeriesQuery, answer: _Exported) -> tuple[list[str], list[Any]]:
     if isinstance(answer, Series):
         arrays = dict(_along_time(answer))
-        times = [iso(label) for label in answer.labels.tolist()]
-        return ["time", _varname(query), *arrays], [times, answer.values, *arrays.values()]
+        times = {"time": answer.labels}
+        if answer.bounds is not None:
+            times |= {"first_moment": answer.bounds[:, 0], "first_after": answer.bounds[:, 1]}
+        dates = [[iso(label) for label in labels.tolist()] for labels in times.values()]
+        return [*times, _varname(query), *arrays], [*dates, answer.values, *arrays.values()]
     there = _there(answer.data)
     lon, lat = (answer.lon, answer.lat) if answer.lon.ndim == 2 else np.meshgrid(answer.lon, answer.lat)
     return ["lon", "lat", _varname(query)], [lon[there], lat[there], np.ma.getdata(answer.data)[there]]
@@ -208,11 +241,8 @@ def _along_time(series: Series) -> Iterator[tuple[str, NDArray[Any]]]:
     """The other arrays of a series that have a value for each of its times."""
     for field in dataclasses.fields(series):
         value = getattr(series, field.name)
-        if isinstance(value, np.ndarray) and field.name not in ("labels", "values"):
-            if value.shape == series.labels.shape:
-                yield field.name, value
-            elif value.ndim == 2 and value.shape[0] == series.labels.size:
-                yield from ((f"{field.name}_{column}", value[:, column]) for column in range(value.shape[1]))
+        if isinstance(value, np.ndarray) and field.name not in ("labels", "values", "bounds"):
+            yield field.name, value
 
 
 def _written(column: Any) -> Iterator[str]:
@@ -309,20 +339,19 @@ def _of_series(query: Any, series: Series, name: str, attrs: dict[str, Any]) -> 
     seconds, told = _times(series.labels, series.calendar)
     coords: dict[str, Any] = {}
     variables: dict[str, Any] = {}
-    method = _METHODS.get(query.aggregate)
-    over = [*(["time"] if query.groupby else []), *(["area"] if isinstance(query.coord, BBox) else [])]
     if query.aggregate == "count":
         attrs = {**attrs, "standard_name": "number_of_observations", "units": "1"}
-    elif query.aggregate == "std":
+    elif query.aggregate not in ("avg", "area_avg", "max", "min", "median"):
         attrs.pop("standard_name", None)
-    if method and over:
-        attrs["cell_methods"] = (
-            "".join(f"{axis}: " for axis in over) + f"{method} (comment: of all valid values, pooled)"
-        )
-    if query.groupby in GROUP_DIGITS:
-        ends, _ = _times(_ends(series.labels, query.groupby, series.calendar), series.calendar)
-        told["bounds"] = "time_bnds"
-        variables["time_bnds"] = (("time", "bnds"), np.column_stack([seconds, ends]))
+    if methods := _cell_methods(query, series):
+        attrs["cell_methods"] = methods
+    bounds = series.bounds
+    if bounds is None and query.groupby in GROUP_DIGITS:
+        bounds = np.column_stack([series.labels, _ends(series.labels, query.groupby, series.calendar)])
+    if bounds is not None:
+        word = "climatology" if query.groupby in CLIMATOLOGIES else "bounds"
+        told[word] = "climatology_bnds" if query.groupby in CLIMATOLOGIES else "time_bnds"
+        variables[told[word]] = (("time", "bnds"), _times(bounds, series.calendar)[0])
     coords["time"] = (("time",), seconds, told)
     if series.cell is not None:
         for axis, value in zip(("lon", "lat"), series.cell, strict=True):
@@ -344,6 +373,23 @@ def _dims(answer: _Exported) -> dict[str, Any]:
         re.sub(r"\W", "_", dim): ((), value if isinstance(value, str) else float(value))
         for dim, value in answer.dims.items()
     }
+
+
+def _cell_methods(query: SeriesQuery, series: Series) -> str:
+    """How values were made (CF 7.3), with the weights in words; empty where CF has no word for it."""
+    method = _METHODS.get(query.aggregate)
+    if method is None:
+        return ""
+    area = isinstance(query.coord, BBox)
+    over_time = bool(query.groupby)
+    if not area and not over_time:
+        return f"time: {series.time_method}" if series.time_method else ""
+    comment = f" (comment: {series.weighting or 'of all valid values, pooled'})"
+    if query.groupby in CLIMATOLOGIES:
+        return ("area: mean " if area else "") + f"time: {method} within years time: {method} over years{comment}"
+    if query.aggregate == "time_std":
+        return ("area: mean " if area else "") + f"time: {method}{comment}"
+    return ("time: " if over_time else "") + ("area: " if area else "") + method + comment
 
 
 def _place(values: NDArray[Any], axis: str) -> tuple[NDArray[np.float64], dict[str, Any]]:

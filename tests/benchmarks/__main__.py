@@ -29,8 +29,8 @@ BENCHMARKS: dict[str, Callable[[Run], None]] = {
     "mosaic": mosaic,
 }
 
-PROGRAMS = {"hive": "bench_hive.py"}
-"""Benchmarks that need more than Python (Java, a browser): programs with a table of their own, run when named."""
+PROGRAMS = {"hive": "bench_hive.py", "files": "bench_files.py"}
+"""Benchmarks that need more than Python (Java, a browser), or have no peer: programs of their own, run when named."""
 
 
 def measure(names: list[str], run: Run) -> None:
