@@ -34,6 +34,7 @@ __all__ = [
     "date_of_day",
     "day_number",
     "display",
+    "elapsed",
     "iso",
     "label_from_millis",
     "label_from_parts",
@@ -175,6 +176,13 @@ def date_of_day(number: ArrayLike, calendar: str) -> tuple[NDArray[np.int64], ND
 def _milli_of_day(label: NDArray[np.int64]) -> NDArray[np.int64]:
     hour, minute, second, milli = parts_from_label(label)[3:]
     return ((hour * 60 + minute) * 60 + second) * 1000 + milli
+
+
+def elapsed(label: ArrayLike, calendar: str) -> NDArray[np.int64]:
+    """Milliseconds of labels on the calendar's own count, whose zero has no meaning."""
+    labels = np.asarray(label, dtype=np.int64)
+    year, month, day = parts_from_label(labels)[:3]
+    return day_number(year, month, day, calendar) * _DAY_MS + _milli_of_day(labels)
 
 
 def millis_from_label(label: ArrayLike) -> NDArray[np.int64]:
@@ -488,8 +496,7 @@ class TimeAxis:
         return self._count(self.labels)
 
     def _count(self, labels: NDArray[np.int64]) -> NDArray[np.int64]:
-        year, month, day = parts_from_label(labels)[:3]
-        return day_number(year, month, day, self.calendar) * _DAY_MS + _milli_of_day(labels)
+        return elapsed(labels, self.calendar)
 
     def closest(self, date: Date, count: int = 4) -> list[int]:
         """Positions of the `count` times nearest to the start of `date`, in order of time."""

@@ -366,6 +366,8 @@ class _Opening:
             pieces=pieces,
             piece_of=order.piece_of,
             place_of=order.place_of,
+            bounds=files.bounds(name),
+            is_climatology=first.is_climatology,
         )
 
 

@@ -50,6 +50,10 @@ class Variable:
         The files that hold it.
     piece_of, place_of : ndarray of int64, shape (n,)
         For each time, the piece that holds it and the position in there.
+    bounds : ndarray of int64, shape (n, 2), optional
+        Labels of the bounds of each time, where all files have them.
+    is_climatology : bool
+        Whether the bounds are those of a climatology: the first moment of many years, and the last.
     """
 
     name: str
@@ -60,6 +64,8 @@ class Variable:
     pieces: Pieces
     piece_of: IntArray
     place_of: IntArray
+    bounds: IntArray | None = field(default=None, kw_only=True)
+    is_climatology: bool = field(default=False, kw_only=True)
 
     @property
     def grid(self) -> Grid:

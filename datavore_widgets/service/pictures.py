@@ -12,17 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datavore_widgets.errors import InvalidValue, NotSupported
-from datavore_widgets.protocol.aggregates import AGGREGATES
+from datavore_widgets.protocol.aggregates import AGGREGATES, flag_of
 from datavore_widgets.protocol.answers import MapImage, VariableInfo
 from datavore_widgets.protocol.colormap import check_name, default_cmap, scale
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.places import area
 from datavore_widgets.protocol.queries import Canvas, LapseMapQuery, MapQuery, Style
+from datavore_widgets.protocol.times import Stamp
 from datavore_widgets.service.cells import Cells
 from datavore_widgets.service.composite import Part, is_round, laid_over, latest, levels_of_values, pooled
 from datavore_widgets.service.grid import Grid
+from datavore_widgets.service.index import Variable
 from datavore_widgets.service.limits import limits_of
 from datavore_widgets.service.mosaic import Mosaic
+from datavore_widgets.service.periods import Periods
 from datavore_widgets.service.render import Picture, painted, render
 from datavore_widgets.service.resample import canvas_size, picture_bbox, plan, window_of
 from datavore_widgets.service.select import (
@@ -37,9 +40,13 @@ from datavore_widgets.service.select import (
 )
 from datavore_widgets.service.series import missing_of
 from datavore_widgets.service.store import Composite, Store
+from datavore_widgets.service.summary import by_area, check_words, lapse_values
 from datavore_widgets.service.track import Track
 
 __all__ = ["lapse_map_image", "map_image"]
+
+_NO_LEVELS = ("count", "std", "area_std", "time_std")
+"""Aggregates that an offset does not move, and that the limits of the variable do not fit."""
 
 
 def map_image(store: Store, query: MapQuery, job: Job) -> MapImage:
@@ -59,16 +66,28 @@ def map_image(store: Store, query: MapQuery, job: Job) -> MapImage:
         values = shifted(store.field(selection, step, cells, job), source.offset)
         style = _completed(variable.info, query.style, lambda: store.limits(selection, source.offset, job))
         picture = _drawn(store, selection, grid, cells, values, canvas, style, variable.info)
-        return picture if step is None else replace(picture, time=stamp_of(variable, step))
+        return picture if step is None else replace(picture, **_when(variable, step))
 
     return store.pictures.get((query, selection.fingerprint(step)), draw, job)
 
 
+def _when(variable: Variable, step: int) -> dict[str, Any]:
+    """The time of a picture, and the period that it stands for."""
+    when: dict[str, Any] = {"time": stamp_of(variable, step), "time_method": variable.info.time_method}
+    if variable.bounds is not None:
+        low, high = (Stamp(int(label), variable.axis.calendar) for label in variable.bounds[step])
+        when["period"] = low, high
+    return when
+
+
 def lapse_map_image(store: Store, query: LapseMapQuery, job: Job) -> MapImage:
     """The picture of an aggregate over a lapse."""
-    if query.aggregate not in AGGREGATES:
-        raise NotSupported("the embedded service has the documented aggregates alone for maps")
     selection = select(store.library, query.index, query.varname, query.filters, query.subtract)
+    info = selection.variable.info
+    if query.aggregate not in AGGREGATES:
+        check_words(info, query.aggregate)
+        if selection.variable.moves or isinstance(selection.variable, Track):
+            raise NotSupported(f"cells that lie elsewhere at each time have no {query.aggregate}; ask for avg")
     steps = steps_of(selection.variable, query.lapse)
     return _over_time(store, query, selection, steps, query.aggregate, 0.0, job)
 
@@ -91,7 +110,9 @@ def _over_time(
     def limits(values: NDArray[np.float64], job: Job) -> tuple[float, float]:
         if aggregate == "count":
             return 0.0, limits_of(values, info)[1]
-        return limits_of(values, info) if aggregate == "std" else store.limits(selection, offset, job)
+        if flag_of(aggregate):
+            return 0.0, 1.0
+        return limits_of(values, info) if aggregate in _NO_LEVELS else store.limits(selection, offset, job)
 
     def draw(job: Job) -> MapImage:
         if moves:
@@ -99,11 +120,13 @@ def _over_time(
         else:
             if aggregate == "latest":
                 values = latest(store, selection, steps, cells, job)
+            elif aggregate not in AGGREGATES:
+                values = lapse_values(store, selection, steps, cells, aggregate, job)
             elif is_round(variable.info, aggregate):
                 values = store.mean_direction(selection, steps, cells, job)
             else:
                 values = store.per_cell(selection, steps, cells, job).aggregate(aggregate)
-            values = values if aggregate in ("count", "std") else shifted(values, offset)
+            values = values if aggregate in _NO_LEVELS or flag_of(aggregate) else shifted(values, offset)
             style = _completed(info, query.style, lambda: limits(values, job))
             picture = _drawn(store, selection, variable.grid, cells, values, canvas, style, info)
         return replace(
@@ -113,6 +136,7 @@ def _over_time(
             time=stamp_of(variable, steps.stop - 1),
             steps=steps.stop - steps.start,
             aggregate=aggregate,
+            weighting=Periods.of(variable, steps).weighting if by_area(aggregate) else "every value alike",
         )
 
     if not moves:

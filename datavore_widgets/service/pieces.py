@@ -123,6 +123,16 @@ class Files:
             self._orders[slot] = Order.of([granule.labels(name) for granule in self.granules])
         return self._orders[slot]
 
+    def bounds(self, name: str) -> IntArray | None:
+        """Bounds of the times of a variable, in their order; None unless every file has them."""
+        if any(granule.bounds(name) is None for granule in self._products):
+            return None
+        parts = [pairs for granule in self.granules if (pairs := granule.bounds(name)) is not None]
+        if len(parts) < len(self.granules):
+            return None
+        order, sizes = self.order(name), np.array([len(part) for part in parts])
+        return np.asarray(np.concatenate(parts)[(np.cumsum(sizes) - sizes)[order.piece_of] + order.place_of])
+
     def bbox(self, name: str) -> BBox:
         """The box around the cells of a variable in all files."""
         slot = self.slot(name)

@@ -28,7 +28,7 @@ from datavore_widgets.service.scan import Found, Granule, scan
 
 __all__ = ["KIND", "LEDGER", "KnownGranule", "Recall", "footprint_of"]
 
-LEDGER = "granules-1"
+LEDGER = "granules-2"
 """Name of the ledger; another number where the coding of the payloads is another."""
 
 KIND = "granule"
@@ -40,7 +40,7 @@ _MOST_LABELS = 4096
 _BATCH = 256
 """Files after which what was learned is written down."""
 
-_OWN = ("labels", "place")
+_OWN = ("labels", "bounds", "place")
 """Fields of `Found` that belong to one file; a file that differs in any other is another product."""
 
 
@@ -58,8 +58,10 @@ class Template:
         self.labels: list[NDArray[np.int64]] = []
         self.places: list[Any] = []
         self.slots: dict[str, tuple[int, int]] = {}
+        self.bounds: dict[int, NDArray[np.int64] | None] = {}
         for name, found in granule.variables.items():
             self.slots[name] = _slot(self.labels, found.labels), _slot(self.places, found.place)
+            self.bounds[self.slots[name][0]] = found.bounds
 
     @cached_property
     def signature(self) -> tuple[Any, ...]:
@@ -87,7 +89,8 @@ class Template:
             [place.key, place.shape, place.bbox.to_tuple()] if isinstance(place, Geolocation) else None
             for place in self.places
         ]
-        coded: bytes = msgpack.packb([self.key, [labels.tobytes() for labels in self.labels], places])
+        bounds = [b"" if pairs is None else pairs.tobytes() for _, pairs in sorted(self.bounds.items())]
+        coded: bytes = msgpack.packb([self.key, [labels.tobytes() for labels in self.labels], places, bounds])
         return coded
 
     def records(self) -> list[Record]:
@@ -200,6 +203,11 @@ class KnownGranule:
         """Times of a variable."""
         return np.frombuffer(self._told()[1][self.template.slots[name][0]], dtype=np.int64)
 
+    def bounds(self, name: str) -> NDArray[np.int64] | None:
+        """Bounds of the times of a variable."""
+        pairs = self._told()[3][self.template.slots[name][0]]
+        return np.frombuffer(pairs, dtype=np.int64).reshape(-1, 2) if pairs else None
+
     def place_of(self, name: str) -> tuple[Hashable, BBox]:
         """Key and extent of a variable's place."""
         slot = self.template.slots[name][1]
@@ -213,7 +221,7 @@ class KnownGranule:
         if isinstance(place, Geolocation):
             key, shape, bbox = self._told()[2][self.template.slots[name][1]]
             place = Geolocation(self.source, self.fingerprint, place.where, key, shape, BBox(*bbox))
-        return dataclasses.replace(found, labels=self.labels(name), place=place)
+        return dataclasses.replace(found, labels=self.labels(name), bounds=self.bounds(name), place=place)
 
     def _told(self) -> Any:
         # Tuples, as keys have them, not lists.

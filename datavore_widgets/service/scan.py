@@ -119,6 +119,10 @@ class Found:
         The variable that tells when each sample was taken (see `service.sampletimes`).
     level : str, optional
         For samples of a track: the variable that tells how deep or high each was taken.
+    bounds : ndarray of int64, shape (n, 2), optional
+        Labels of the bounds of its times.
+    is_climatology : bool
+        Whether these are bounds of a climatology, over several years.
     """
 
     info: VariableInfo
@@ -131,6 +135,8 @@ class Found:
     signature: tuple[Any, ...]
     sample_time: str | None = None
     level: str | None = None
+    bounds: NDArray[np.int64] | None = None
+    is_climatology: bool = False
 
     @property
     def grid(self) -> Grid:
@@ -200,6 +206,10 @@ class Granule:
     def place_slot(self, name: str) -> int | None:  # noqa: ARG002
         """Which of the remembered places is a variable's: here none is remembered."""
         return None
+
+    def bounds(self, name: str) -> NDArray[np.int64] | None:
+        """Bounds of the times of a variable."""
+        return self.variables[name].bounds
 
     def labels(self, name: str) -> NDArray[np.int64]:
         """Times of a variable."""
@@ -338,7 +348,49 @@ class _Scan:
         if labels.size and not is_track and where.rows:
             when = advice.sample_time(self.kinds, self.stored, where.rows, where.columns)
         level = self._level_of(name, variable) if is_track else None
-        return Found(info, layout, place, labels, calendar, dims, packing.dtype, signature, when, level)
+        bounds, is_climatology = (None, False) if is_track else self._time_bounds(labels, calendar)
+        if bounds is not None:
+            info = replace(info, time_method=_time_method(variable))
+        return Found(
+            info,
+            layout,
+            place,
+            labels,
+            calendar,
+            dims,
+            packing.dtype,
+            signature,
+            when,
+            level,
+            bounds=bounds,
+            is_climatology=is_climatology,
+        )
+
+    def _time_bounds(self, labels: NDArray[np.int64], calendar: str) -> tuple[NDArray[np.int64] | None, bool]:
+        """The bounds of a variable's times (CF 7.1, 7.4), and whether they are those of a climatology.
+
+        None where there are none, or where some are missing, have no length, or do not hold their times.
+        """
+        time = next((name for name in self._times if np.array_equal(self._times[name][0], labels)), None)
+        if time is None or not labels.size:
+            return None, False
+        stored = self.stored[time]
+        for word in ("climatology", "bounds"):
+            name = str(stored.attrs.get(word) or stored.encoding.get(word) or "")
+            found = self.stored.get(name)
+            if found is None or found.shape != (*stored.shape, 2):
+                continue
+            # Bounds need no units of their own: those of their coordinate are meant.
+            attrs = {**found.attrs, **{key: stored.attrs[key] for key in ("units", "calendar") if key in stored.attrs}}
+            try:
+                bounds, own = labels_from_times(np.asarray(found.values), attrs)
+            except InvalidValue:
+                continue
+            bounds = bounds.reshape(-1, 2)
+            good = own == calendar and bool((bounds[:, 0] < bounds[:, 1]).all())
+            if good and ((bounds[:, 0] <= labels) & (labels <= bounds[:, 1])).all():
+                return bounds, word == "climatology"
+        return None, False
 
     def _has_corners(self, where: Horizontal) -> bool:
         """Whether places that are listed are those of cells, each with three or more corners around it."""
@@ -515,6 +567,16 @@ def _geometry(where: Horizontal, *, is_swath: bool, is_track: bool) -> str:
     if where.kind == "points":
         return "track" if is_track else "station"
     return "swath" if is_swath else "grid"
+
+
+def _time_method(variable: xr.Variable) -> str:
+    """What the values are of the periods of their times (`mean`, `maximum` …), by `cell_methods` (CF 7.3)."""
+    told = str(variable.attrs.get("cell_methods") or "")
+    for match in re.finditer(r"((?:\w+:\s*)+)(\w+)", told):
+        names = match[1].replace(":", " ").split()
+        if any(name == "time" or name in variable.dims[:1] for name in names):
+            return match[2]
+    return ""
 
 
 def _info(name: str, variable: xr.Variable, dtype: np.dtype[Any], dims: tuple[Dim, ...]) -> VariableInfo:

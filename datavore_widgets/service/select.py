@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datavore_widgets.errors import InvalidValue, NoData, UnknownName, did_you_mean
+from datavore_widgets.protocol.aggregates import flag_of
 from datavore_widgets.protocol.answers import VariableInfo
 from datavore_widgets.protocol.colormap import DEFAULT
 from datavore_widgets.protocol.geometry import GLOBAL, BBox, Point
@@ -321,7 +322,11 @@ def aggregate_info(info: VariableInfo, aggregate: str) -> VariableInfo:
     """
     if aggregate == "count":
         return replace(info, units="1", kind="continuous", standard_name="", cmap=DEFAULT, limits=None, scale="linear")
-    if aggregate == "std":
+    if flag_of(aggregate) is not None:
+        return replace(
+            info, units="1", kind="continuous", standard_name="", cmap=DEFAULT, limits=(0.0, 1.0), scale="linear"
+        )
+    if aggregate in ("std", "area_std", "time_std"):
         return replace(info, kind="continuous", cmap=DEFAULT, limits=None, scale="linear")
     if aggregate == "avg" and info.kind == "flags":
         return replace(info, kind="continuous")

@@ -17,11 +17,12 @@ from datavore_widgets.service.cache import Memo
 from datavore_widgets.service.catalog import Library
 from datavore_widgets.service.cells import Cells
 from datavore_widgets.service.laps.serve import prepared
-from datavore_widgets.service.laps.shelf import Ready, Shelf
+from datavore_widgets.service.laps.shelf import Ready, Run, Shelf
 from datavore_widgets.service.limits import default_limits
 from datavore_widgets.service.select import Selection, chunk_steps
 from datavore_widgets.service.series import Moments, Tile, per_cell, per_step, tiles_of
 from datavore_widgets.service.track import Track
+from datavore_widgets.service.weighted import Weighted
 
 __all__ = ["Caps", "Composite", "Stats", "Store"]
 
@@ -186,12 +187,13 @@ class Store:
         self.pictures: Memo[MapImage] = Memo(picture_bytes, lambda picture: len(picture.png))
         self._fields: Memo[NDArray[Any]] = Memo(field_bytes, _array_bytes)
         self._moments: Memo[Moments] = Memo(series_bytes, lambda moments: moments.nbytes)
+        self._weighted: Memo[Weighted] = Memo(series_bytes // 4, lambda weighted: weighted.nbytes)
         self._shelf = shelf
         self._limits: Memo[tuple[float, float]] = Memo(MIB, lambda _: 64)
 
     def close(self) -> None:
         """Forget everything that was read, and close the files."""
-        for memo in (self.composites, self.pictures, self._fields, self._moments, self._limits):
+        for memo in (self.composites, self.pictures, self._fields, self._moments, self._weighted, self._limits):
             memo.clear()
         self._shelf.close()
         self.library.close()
@@ -316,6 +318,54 @@ class Store:
         for run in _tiles(selection, steps, cells):
             for tile in run:
                 yield cells.band(tile.rows).flat(self._block(selection, tile, cells, job))
+
+    def tiles(self, selection: Selection, steps: slice, cells: Cells, job: Job) -> Iterator[tuple[Tile, NDArray[Any]]]:
+        """Every value of some cells, in tiles of shape (nt, ny, nx) in the order of steps, then of bands of rows.
+
+        Prepared data are taken where there are any; the job is told of the progress.
+        """
+        self.caps.check_streamed(selection, steps, cells)
+        ready = self._ready(selection)
+        total, done = steps.stop - steps.start, 0
+        job.progress(0, total)
+        for run in ready.runs(steps) if ready is not None else [Run(steps, None, steps)]:
+            if run.segment is None:
+                tiled = _tiles(selection, run.steps, cells)
+            else:
+                wide = 8 * max(cells.columns.size, 1) * (run.steps.stop - run.steps.start)
+                height = max(_BAND // wide // cells.row_step, 1) * cells.row_step
+                tiled = tiles_of(run.steps, cells.rows, total, height)
+            for bands in tiled:
+                for tile in bands:
+                    job.check()
+                    if run.segment is None:
+                        values = self._block(selection, tile, cells, job)
+                    else:
+                        part = cells.band(tile.rows)
+                        window = run.segment.window(run.inside, part.rows, part.columns)
+                        values = part.hide(window[:, :: part.row_step, :: part.column_step])
+                    yield tile, values
+                done += bands[0].steps.stop - bands[0].steps.start
+                job.progress(done, total)
+
+    def weighted(
+        self,
+        selection: Selection,
+        steps: slice,
+        cells: Cells,
+        make: Callable[[Job], Weighted],
+        what: Hashable,
+        job: Job,
+    ) -> Weighted:
+        """What `make` makes of some steps of some cells, remembered by what decides it until a file changes."""
+        before = selection.fingerprint(steps)
+
+        def made(job: Job) -> Weighted:
+            found = make(job)
+            _check_unchanged(selection, steps, before)
+            return found
+
+        return self._weighted.get((what, selection.key, steps.start, steps.stop, cells.key, before), made, job)
 
     def _block(self, selection: Selection, tile: Tile, cells: Cells, job: Job) -> NDArray[Any]:
         values = selection.read(tile.steps, cells.band(tile.rows), job)

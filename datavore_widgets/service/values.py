@@ -9,16 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datavore_widgets.errors import InvalidValue, NoData, NotSupported
-from datavore_widgets.protocol.aggregates import AGGREGATES
-from datavore_widgets.protocol.answers import CellList, Extract, Field, Series
+from datavore_widgets.protocol.aggregates import percent_of
+from datavore_widgets.protocol.answers import CellList, Extract, Field, Series, Trend, VariableInfo
 from datavore_widgets.protocol.geometry import BBox, Point
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.places import area
 from datavore_widgets.protocol.queries import DataQuery, ExtractQuery, SeriesQuery
-from datavore_widgets.protocol.times import GROUP_NAMES
+from datavore_widgets.protocol.times import CLIMATOLOGIES, elapsed, label_from_parts, parts_from_label
+from datavore_widgets.service import summary
+from datavore_widgets.service.areas import area_weights
 from datavore_widgets.service.catalog import Variable
 from datavore_widgets.service.cells import Cells
 from datavore_widgets.service.grid import Grid
+from datavore_widgets.service.periods import Groups, Periods
 from datavore_widgets.service.sampletimes import labels_of_samples, times_of_samples
 from datavore_widgets.service.select import (
     Selection,
@@ -34,7 +37,10 @@ from datavore_widgets.service.select import (
 )
 from datavore_widgets.service.series import Moments, missing_of
 from datavore_widgets.service.store import Caps, Store
+from datavore_widgets.service.summary import Climatology
 from datavore_widgets.service.track import Track
+from datavore_widgets.service.trend import trend_of
+from datavore_widgets.service.weighted import Weighted, grouped
 
 __all__ = ["data", "extract", "series"]
 
@@ -82,51 +88,198 @@ def _cell_list(grid: Grid, cells: Cells, values: NDArray[Any], caps: Caps) -> Ce
 
 def series(store: Store, query: SeriesQuery, job: Job) -> Series:
     """An aggregate over a box, or the value of a cell, for each time or group of times."""
-    _check_known(query)
     selection = select(store.library, query.index, query.varname, query.filters, query.subtract)
-    variable = selection.variable
+    variable, info = selection.variable, selection.variable.info
+    summary.check_words(info, query.aggregate, query.anomaly)
     steps = steps_of(variable, query.lapse)
     store.caps.check_points(steps)
-    starts, labels = variable.axis.group(query.groupby, steps)
-    places = _places(variable, query.coord, steps)
-    pooled = Moments.join(
-        [
-            Moments.none(run.stop - run.start) if place is None else store.per_step(selection, run, place.cells, job)
-            for run, place in places
-        ]
-    ).pooled(starts)
+    periods = Periods.of(variable, steps)
+    years = periods.base_years(query.base) if query.groupby in CLIMATOLOGIES else None
+    groups = periods.group(query.groupby, years)
+    is_weighted = summary.by_area(query.aggregate) or summary.is_round(info, query.aggregate)
+    percent = percent_of(query.aggregate)
+    if isinstance(variable, Track) and (is_weighted or percent is not None or query.anomaly is not None):
+        raise NotSupported(f"samples of a track have no {query.anomaly or query.aggregate}; ask for avg")
+    places = _places(variable, query.coord, steps, by_area=summary.by_area(query.aggregate))
+    is_moved = False
+    if query.reach is not None and isinstance(query.coord, Point):
+        if len(places) > 1 or isinstance(variable, Track):
+            raise NotSupported(f"{variable.name!r} lies elsewhere at each of its times: leave `reach` out")
+        places, is_moved = _with_values(store, selection, query.coord, steps, places, query.reach, job)
     place = places[0][1] if len(places) == 1 else None
+    climatology = None
+    if query.anomaly is not None:
+        if place is None:
+            raise NotSupported(f"{variable.name!r} lies elsewhere at each of its times, so its cells have no anomalies")
+        climatology = Climatology.of(store, selection, place.cells, query.anomaly, query.base, job)
+    if is_weighted:
+        values, counts, of_step = _by_weight(store, selection, query, places, periods, groups, climatology, job)
+    elif percent is not None:
+        tiles: summary.Tiles = (
+            tile for run, at in places if at is not None for tile in store.tiles(selection, run, at.cells, job)
+        )
+        if climatology is not None and place is not None:
+            tiles = climatology.off(tiles, place.cells)
+        values, counts, of_step = summary.percentiles(tiles, groups, steps.start, percent)
+    else:
+        moments = _moments(store, selection, places, climatology, job)
+        of_step = moments.count
+        order = np.argsort(groups.of, kind="stable")[np.count_nonzero(groups.of < 0) :]
+        starts = np.searchsorted(groups.of[order], np.arange(groups.size))
+        whole = moments.take(order).pooled(starts.astype(np.int64))
+        values, counts = whole.aggregate(query.aggregate).copy(), whole.count.copy()
+    used = of_step > 0
+    kept: Any = slice(None)
     if isinstance(variable, Track) and place is not None:
         # Times at which no sample was taken there are none of this series.
         taken = variable.steps_of(variable.during(place.cells, steps)) - steps.start
-        kept = np.unique(np.searchsorted(starts, taken, side="right") - 1)
-        labels, pooled = labels[kept], pooled.take(kept)
+        kept = np.unique(groups.of[taken][groups.of[taken] >= 0])
+    seen = _years_of(periods, groups, used) if years is not None else None
+    complete = periods.complete(groups, used) if query.groupby is not None and years is None else None
+    if years is not None and seen is not None:
+        complete = np.asarray(seen == years.size)
+    inside = used & (groups.of >= 0)
+    base = years if years is not None else None if climatology is None else climatology.base
+    if climatology is not None and seen is None:
+        seen = np.full(groups.size, np.iinfo(np.int64).max)
+        np.minimum.at(seen, groups.of[inside], climatology.years[climatology.part[steps]][inside])
+        seen[np.bincount(groups.of[inside], minlength=groups.size) == 0] = 0
+    line = _trend(periods, groups, query, values) if query.trend else None
     return Series(
-        labels=labels,
-        values=pooled.aggregate(query.aggregate).copy(),
-        counts=pooled.count.copy(),
+        labels=groups.labels[kept],
+        values=values[kept],
+        counts=counts[kept],
         calendar=variable.axis.calendar,
-        units=aggregate_info(variable.info, query.aggregate).units,
-        long_name=variable.info.label,
+        units=aggregate_info(info, query.aggregate).units,
+        long_name=info.label,
         total=None if place is None else place.cells.count,
         cell=None if place is None else place.center,
         distance=None if place is None else place.distance,
         dims=selection.dims,
+        steps=np.bincount(groups.of[inside], minlength=groups.size).astype(np.int64)[kept],
+        complete=None if complete is None else complete[kept],
+        years=None if seen is None else seen[kept],
+        bounds=None if groups.bounds is None else groups.bounds[kept],
+        is_moved=is_moved,
         aggregate=query.aggregate,
         groupby=query.groupby,
-        weighting="every value alike",
+        weighting=_weighting(query, info, periods),
+        time_method=info.time_method,
+        anomaly=query.anomaly,
+        base=None if base is None else (int(base.min()), int(base.max())),
+        trend=line,
         note=store.told(selection, steps),
     )
 
 
-def _check_known(query: SeriesQuery) -> None:
-    words = (query.anomaly, query.base, query.reach, query.trend or None)
-    if (
-        query.aggregate not in AGGREGATES
-        or query.groupby not in (None, *GROUP_NAMES)
-        or any(w is not None for w in words)
-    ):
-        raise NotSupported("the embedded service has the documented aggregates and groupings alone")
+def _by_weight(
+    store: Store,
+    selection: Selection,
+    query: SeriesQuery,
+    places: list[tuple[slice, _Place | None]],
+    periods: Periods,
+    groups: Groups,
+    climatology: Climatology | None,
+    job: Job,
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+    """Values and counts of the groups, and counts of the steps."""
+    info = selection.variable.info
+    parts = 2 if summary.is_round(info, query.aggregate) else 1
+    several = []
+    for run, place in places:
+        if place is None:
+            several.append(Weighted.none(run.stop - run.start, parts))
+            continue
+        weights = np.ones(place.cells.shape) if place.weights is None else place.weights
+        key = query.coord, query.anomaly, None if climatology is None else climatology.base.tobytes()
+        several.append(
+            summary.weighted_steps(
+                store,
+                selection,
+                run,
+                place.cells,
+                weights,
+                query.aggregate,
+                climatology,
+                (key, place.weights is None),
+                job,
+            )
+        )
+    steps = Weighted.join(several)
+    lengths = periods.usual_lengths if query.groupby in CLIMATOLOGIES else periods.lengths
+    if not summary.by_area(query.aggregate):
+        lengths = steps.weight
+    whole, in_time = grouped(steps, groups.of, groups.size, lengths)
+    return summary.values_of(query.aggregate, info, whole, in_time), whole.count, steps.count
+
+
+def _moments(
+    store: Store,
+    selection: Selection,
+    places: list[tuple[slice, _Place | None]],
+    climatology: Climatology | None,
+    job: Job,
+) -> Moments:
+    """Statistics of each step, each value alike."""
+    several = []
+    for run, place in places:
+        if place is None:
+            several.append(Moments.none(run.stop - run.start))
+        elif climatology is None:
+            several.append(store.per_step(selection, run, place.cells, job))
+        else:
+            tiles = climatology.off(store.tiles(selection, run, place.cells, job), place.cells)
+            several.append(summary.pooled(tiles))
+    return Moments.join(several)
+
+
+def _with_values(
+    store: Store,
+    selection: Selection,
+    point: Point,
+    steps: slice,
+    places: list[tuple[slice, _Place | None]],
+    reach: float,
+    job: Job,
+) -> tuple[list[tuple[slice, _Place | None]], bool]:
+    """The cell of a position, or where it has no values the nearest that has; and whether it is that."""
+    run, place = places[0]
+    if place is not None and store.per_cell(selection, steps, place.cells, job).count.any():
+        return places, False
+    grid = selection.variable.grid_at(steps.start)
+    return [(run, _Place(grid, *summary.nearest_valid(store, selection, grid, point, steps, reach, job)))], True
+
+
+def _years_of(periods: Periods, groups: Groups, used: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Years that have a step with values, of each group."""
+    inside = used & (groups.of >= 0)
+    pairs = np.unique(np.stack([groups.of[inside], periods.dates[0][inside]]), axis=1)
+    return np.bincount(pairs[0], minlength=groups.size).astype(np.int64)
+
+
+def _trend(periods: Periods, groups: Groups, query: SeriesQuery, values: NDArray[np.float64]) -> Trend | None:
+    """The trend of a series: deseasonalised by month, but by season or not at all where its values are of these."""
+    year, month = parts_from_label(groups.labels)[:2]
+    if query.groupby == "yyyy" or periods.kind == "year":
+        season = np.zeros(groups.size, dtype=np.int64)
+    elif query.groupby == "yyyy-season":
+        season = month % 12 // 3
+    else:
+        season = month - 1
+    start = elapsed(label_from_parts(year, 1, 1), periods.calendar)
+    length = elapsed(label_from_parts(np.minimum(year + 1, 9999), 1, 1), periods.calendar) - start
+    length = np.where(length > 0, length, 366 * 86_400_000)
+    since = elapsed(groups.labels, periods.calendar) - start
+    return trend_of(np.asarray(year + since / length, dtype=np.float64), values, season)
+
+
+def _weighting(query: SeriesQuery, info: VariableInfo, periods: Periods) -> str:
+    """How the values weigh, in words."""
+    rounded = "mean of unit vectors; " if summary.is_round(info, query.aggregate) else ""
+    if not summary.by_area(query.aggregate):
+        return rounded + "every value alike"
+    cells = "one cell" if isinstance(query.coord, Point) else "cells by the area that the box covers of them"
+    return f"{rounded}{cells}; {periods.weighting}" if query.groupby is not None else rounded + cells
 
 
 def extract(store: Store, query: ExtractQuery, job: Job) -> Extract:
@@ -184,9 +337,12 @@ class _Place(NamedTuple):
     cells: Cells
     center: tuple[float, float] | None = None
     distance: float | None = None
+    weights: NDArray[np.float64] | None = None
 
 
-def _places(variable: Variable, coord: BBox | Point, steps: slice) -> list[tuple[slice, _Place | None]]:
+def _places(
+    variable: Variable, coord: BBox | Point, steps: slice, *, by_area: bool = False
+) -> list[tuple[slice, _Place | None]]:
     """The cells of a box or a position, for each run of steps whose cells lie at the same places; None for no cell.
 
     Raises
@@ -200,6 +356,9 @@ def _places(variable: Variable, coord: BBox | Point, steps: slice) -> list[tuple
         try:
             if isinstance(coord, Point):
                 found.append((run, _Place(grid, *cell_at(grid, coord))))
+            elif by_area:
+                cells, weights = area_weights(grid, coord)
+                found.append((run, _Place(grid, cells, weights=weights)))
             else:
                 found.append((run, _Place(grid, cells_inside(grid, coord))))
         except NoData as error:

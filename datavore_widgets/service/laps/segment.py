@@ -265,6 +265,19 @@ class Segment:
                 out[place : place + cells].reshape(box.shape)[...] = box
                 place += cells
 
+    def window(self, steps: slice, rows: slice, columns: NDArray[np.int64]) -> NDArray[Any]:
+        """Decoded values of some rows and columns in the order wanted, shape (steps, ny, nx)."""
+        left, right = int(columns.min()), int(columns.max()) + 1
+        self._ask(Part(0, rows.start // _EDGE, -(-rows.stop // _EDGE), left // _EDGE, -(-right // _EDGE)))
+        codes = np.empty((rows.stop - rows.start, right - left, steps.stop - steps.start), dtype=self.codes.dtype)
+        for row in range(rows.start, rows.stop):
+            tiles = self._tiles[row // _EDGE, left // _EDGE : -(-right // _EDGE), row % _EDGE, :, steps]
+            line = tiles.reshape(-1, tiles.shape[-1])
+            codes[row - rows.start] = line[left % _EDGE : left % _EDGE + right - left]
+            self.touched += tiles.nbytes
+        taken = codes if columns.size == right - left and columns[0] == left else codes[:, columns - left]
+        return self.codes.decode(taken).transpose(2, 0, 1)
+
     def _boxes(self, part: Part, steps: slice) -> list[NDArray[Any]]:
         """The cells of a rectangle, as parts of tiles: (tile rows, tile columns, rows, columns, t) each."""
         down, right = _in_tiles(part.top, part.bottom), _in_tiles(part.left, part.right)
