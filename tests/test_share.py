@@ -151,7 +151,7 @@ def test_the_code_opens_the_same_view_and_has_its_numbers(tmp_path: Path) -> Non
     path = tmp_path / "it's {a} sea.nc"
     fields.field(times=12).to_netcdf(path)
     box = [20, 10, 80, 60]
-    explorer = explore(str(path), bbox=box, groupby="yyyy", cmap="jet", vmin=3, date="2012-05")
+    explorer = explore(str(path), bbox=box, groupby="yyyy", aggregate="avg", cmap="jet", vmin=3, date="2012-05")
     told: dict[str, Any] = {}
     exec(code_of(explorer.desk), told)  # what is tested: it is Python
     again = told["explorer"].view
@@ -219,7 +219,7 @@ def test_a_drag_on_the_chart_is_a_lapse_and_the_map_shows_its_aggregate() -> Non
     chart._heard(None, {"lapse": millis}, [])
     assert view.lapse == Lapse(Date("20120615000000"), Date("20130115000000"))
     image = shown.desk.picture.image
-    assert (image.aggregate, image.steps) == ("avg", 8)
+    assert (image.aggregate, image.steps) == ("area_avg", 8)
     assert "Mean of 8 times, 2012-06-15 00:00 Z to 2013-01-15 00:00 Z" in shown._title.value
     assert chart.plot.sheet.band == [np.datetime64(d, "ms").astype(float) for d in ("2012-06-15", "2013-01-15")]
     assert chart.plot.sheet.shown is None

@@ -554,11 +554,17 @@ def test_the_series_of_a_box_equals_xarray_s(sea: Watched) -> None:
     view = View(bbox=[20, 10, 80, 60])
     chart = TimeseriesChart(sea, view)
     dataset = fields.field(times=40)
-    inside = dataset["sst"].sel(lon=slice(20, 80), lat=slice(10, 60)).astype("f8").mean(("lat", "lon"))
+    cells = dataset["sst"].sel(lon=slice(20, 80), lat=slice(10, 60)).astype("f8")
+    # The part of each cell that the box covers: half of the outer columns; on the sphere a strip counts by its sines.
+    across = xr.ones_like(cells["lon"]).where((cells["lon"] > 20) & (cells["lon"] < 80), 0.5)
+    up = np.sin(np.radians(cells["lat"] + 5)) - np.sin(np.radians(cells["lat"] - 5))
+    inside = cells.weighted(across * up).mean(("lat", "lon"))
     assert chart.lines[0].values == pytest.approx(inside.values, rel=1e-6)
     assert chart.plot.marks[0].visible
     assert np.asarray(chart.plot.marks[0].y) == pytest.approx(inside.values, rel=1e-6)
     assert np.asarray(chart.plot.marks[0].x).dtype.kind == "M"
+    view.aggregate = "avg"
+    assert chart.lines[0].values == pytest.approx(cells.mean(("lat", "lon")).values, rel=1e-6)
     view.point = (30, 25)
     assert len(chart.lines) == 2
     assert "Draw" not in chart._empty.value

@@ -79,9 +79,9 @@ class _Wish:
     @property
     def shot(self) -> tuple[Any, ...]:
         """What pictures have in common that differ in time alone."""
-        query = self.query
+        query: Any = self.query
         if isinstance(query, MapQuery):
-            query = replace(query, source=replace(query.source, date=None))
+            query = replace(query.source, date=None), query.canvas, query.style, query.window
         return query, self.turn, self.scene
 
     def at(self, place: int, position: int, style: Style) -> _Wish:
