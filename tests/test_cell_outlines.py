@@ -99,3 +99,16 @@ def test_corners_lie_between_the_centres() -> None:
     assert x[0].tolist() == [-0.5, 0.5, 1.5, 2.5]
     assert y[:, 0].tolist() == [-1, 1, 3, 5, 7]
     assert np.isnan(corners_of(lon[:1], lat[:1])[0]).all()
+
+
+def test_the_nearest_cell_with_values_is_marked_also_where_cells_are_small() -> None:
+    shown = DatavoreMap(LocalService(fields.field()), View(point=(142, -6), reach=3_000_000))
+    shown.map.set_state(
+        {"left": 0.0, "top": 0.0, "right": 300.0, "bottom": 200.0, "west": -540.0, "south": -80.0}
+        | {"east": 540.0, "north": 80.0}
+    )
+    assert "no value here; nearest cell with one" in shown._readout._text.value
+    (ring,) = rings(shown)
+    lon, lat = shown.desk.cell
+    assert (ring[:, 0].min(), ring[:, 0].max()) == (lat - 5, lat + 5)
+    assert np.cos(np.radians(ring[:4, 1].mean() - lon)) == pytest.approx(1)

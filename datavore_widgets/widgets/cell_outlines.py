@@ -137,9 +137,10 @@ class CellOutlines:
         self._draw()
 
     def _draw(self) -> None:
-        rings = [ring for part in self._rings.values() for ring in part if np.isfinite(ring).all()]
+        found = [*(self._rings["box"] if self._are_seen else []), *self._rings["point"]]
+        rings = [ring for ring in found if np.isfinite(ring).all()]
         drawn: list[Ring] = []
-        for ring in rings if self._are_seen else []:
+        for ring in rings:
             middle = (ring[0][1] + ring[2][1]) / 2
             turn = self._frame.near(middle) - middle if self._frame is not None else 0.0
             drawn.append([(lat, lon + turn) for lat, lon in ring])

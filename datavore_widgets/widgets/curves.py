@@ -97,9 +97,9 @@ def _notes(series: Series, row: int) -> Iterator[str]:
     if series.counts is not None and series.counts[row] >= 0:
         yield f"n = {thousands(int(series.counts[row]))}"
     if series.steps is not None and series.groupby is not None:
-        yield f"{thousands(int(series.steps[row]))} times"
+        yield f"{thousands(int(series.steps[row]))} time{'' if series.steps[row] == 1 else 's'}"
     if series.years is not None:
-        yield f"{int(series.years[row])} years"
+        yield f"{int(series.years[row])} year{'' if series.years[row] == 1 else 's'}"
     if series.complete is not None and not series.complete[row]:
         yield "incomplete"
 
