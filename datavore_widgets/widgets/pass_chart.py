@@ -18,6 +18,7 @@ from datavore_widgets.widgets.wave_desk import Flock, WaveDesk
 __all__ = ["PassChart"]
 
 _TICKS = 4
+_DATES = 3
 _RULE = "It is followed from one imagette to the next by its direction (±30°) and its wavelength (±30 %)"
 _WHOLE = "#7a7f87"  # of what is no swell: readable on white and on black
 
@@ -37,7 +38,7 @@ class PassChart(ViewPanel):
         super().__init__(view, sheet)
         self.add_class("dv-chart")
         self._desk = desk
-        self.height, self.period = TimePlot(_TICKS), TimePlot(_TICKS)
+        self.height, self.period = TimePlot(_TICKS, _DATES), TimePlot(_TICKS, _DATES)
         self._head = ipywidgets.HTML()
         self._head.add_class("dv-pass-head")
         stages = []
@@ -68,7 +69,7 @@ class PassChart(ViewPanel):
             heights.append((_curve(flock, positions, swell.hs), f"swell {number + 1}", "m"))
             colors.append(color)
             periods = _curve(flock, positions, swell.peak_period)
-            self.period.draw([(periods, f"swell {number + 1}", "s")], "Peak period, s", colors=[color])
+            self.period.draw([(periods, f"swell {number + 1}", "s")], "Tp, s", colors=[color])
         if np.isfinite(whole).any():
             heights.append((_curve(flock, positions, whole), "whole spectrum", "m"))
             colors.append(_WHOLE)

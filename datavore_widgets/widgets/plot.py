@@ -25,6 +25,7 @@ _MARGIN = {"top": 10, "bottom": 28, "left": 64, "right": 20}
 _YEAR = 365.2425 * 86_400_000  # milliseconds
 _HALF_A_DAY = 43_200_000  # milliseconds
 _VALUE_TICKS = 8
+_DATE_TICKS = 11
 _FEW = 80  # up to so many points, each has its dot
 
 
@@ -50,12 +51,12 @@ class TimePlot:
 
     Parameters
     ----------
-    value_ticks : int
-        The most ticks on the axis of values.
+    value_ticks, date_ticks : int
+        The most ticks on the axis of values and on that of times: fewer for a small plot.
     """
 
-    def __init__(self, value_ticks: int = _VALUE_TICKS) -> None:
-        self._value_ticks = value_ticks
+    def __init__(self, value_ticks: int = _VALUE_TICKS, date_ticks: int = _DATE_TICKS) -> None:
+        self._value_ticks, self._date_ticks = value_ticks, date_ticks
         self._times = bqplot.DateScale()
         self._values = bqplot.LinearScale()
         self._x_axis = bqplot.Axis(scale=self._times, grid_lines="none")
@@ -174,7 +175,7 @@ class TimePlot:
             self._times.min, self._times.max = np.datetime64(first, "ms"), np.datetime64(last, "ms")
         with self._values.hold_sync():
             self._values.min, self._values.max = low, high
-        dates, date_format = time_ticks(first, last)
+        dates, date_format = time_ticks(first, last, self._date_ticks)
         values, decimals = ticks(low, high, self._value_ticks)
         # The format goes first: bqplot writes the ticks anew when their values come, not when the format does.
         self._x_axis.tick_format = "%b" if is_cycle else date_format
