@@ -82,6 +82,9 @@ def test_the_main_job(
         tas = data["tas"].load()
 
     box, ground = desk.draw(0.3, 0.3, 0.6, 0.7)
+    expect(desk.legend).to_contain_text("cells by the area that the box covers")
+    desk.page.locator(".dv-aggregate select").select_option(label="Mean (each value alike)")
+    expect(desk.legend).to_contain_text("every value alike")
     expect(desk.legend).to_contain_text("12 values from")
     rows, times, values = desk.csv(tmp_path)
     wanted = inside(tas, "lon", "lat", box).mean(axis=1)
@@ -145,6 +148,8 @@ def test_a_strip_of_longitudes_from_0_to_360(
     for name, value in {"west": -12, "south": -3, "east": 8, "north": 3}.items():
         page.locator(f".dv-area-{name} input").fill(str(value))
         page.locator(f".dv-area-{name} input").press("Enter")
+    page.locator(".dv-aggregate select").select_option(label="Mean (each value alike)")
+    expect(desk.legend).to_contain_text("every value alike")
     expect(desk.legend).to_contain_text("54 values from")
     _, times, values = desk.csv(tmp_path)
     cells = inside(sst, "longitude", "latitude", {"west": -12, "south": -3, "east": 8, "north": 3})
