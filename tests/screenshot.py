@@ -28,6 +28,7 @@ def take() -> bytes:
         for _ in range(25):  # ten steps back each: to an El Niño of the sample
             page.keyboard.press("PageDown")
         page.locator(".dv-draw").click()
+        page.wait_for_selector(".dv-box-tool.dv-active")  # before that, a drag moves the map
         area = page.locator(".dv-map .leaflet-container").first.bounding_box()
         assert area is not None
         page.mouse.move(area["x"] + 0.06 * area["width"], area["y"] + 0.45 * area["height"])
