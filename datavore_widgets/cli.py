@@ -160,6 +160,9 @@ def prepare(
         bool | None,
         typer.Option(help="Also keep a copy for pictures and scrubbing.  [default: where pictures would be slow]"),
     ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler whose workers do it.  [default: this process]")
+    ] = None,
 ) -> None:
     """Prepare your data, once, so that boxes and lapses of them take milliseconds; again after files were added."""
     with _told():
@@ -169,7 +172,7 @@ def prepare(
         with typer.progressbar(length=100, label="Preparing") as bar:
             job = Job(lambda done, total: bar.update(100 * done // max(total, 1) - bar.pos))
             try:
-                told = prepare_data(paths, folder=folder, fields=fields, job=job)
+                told = prepare_data(paths, folder=folder, fields=fields, job=job, scheduler=scheduler)
             except KeyboardInterrupt:
                 raise Cancelled("stopped; the same command goes on from here") from None
         for done in told:

@@ -149,6 +149,12 @@ class Folder:
                 # Who has it open reads on; the space is free when the last one closes it.
                 path.unlink(missing_ok=True)
 
+    def sweep(self) -> None:
+        """Remove what was left by one who was killed in the middle; for whoever holds the lock."""
+        for path in self.path.iterdir():
+            if path.name.endswith(("part", ".staged")):
+                path.unlink(missing_ok=True)
+
     def flush(self) -> None:
         """See that the disk has the names of the files."""
         fd = os.open(self.path, os.O_RDONLY)

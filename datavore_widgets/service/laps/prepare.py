@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from datavore_widgets.protocol.job import Job
 from datavore_widgets.service.catalog import Library, open_catalog
 from datavore_widgets.service.index import Index, Variable
 from datavore_widgets.service.laps.build import build_segment
+from datavore_widgets.service.laps.cluster import absolute, cluster_of, made_by
 from datavore_widgets.service.laps.folder import Folder, Plan, cache_folder, is_preparable, plan_of, plans_of
 from datavore_widgets.service.laps.segment import Segment
 
@@ -49,7 +52,12 @@ class Prepared:
 
 
 def prepare(
-    spec: Any, *, folder: str | Path | None = None, fields: bool | None = None, job: Job | None = None
+    spec: Any,
+    *,
+    folder: str | Path | None = None,
+    fields: bool | None = None,
+    job: Job | None = None,
+    scheduler: str | None = None,
 ) -> list[Prepared]:
     """Prepare every variable with times of files, so that boxes and lapses of them take milliseconds.
 
@@ -70,18 +78,30 @@ def prepare(
         steps to a chunk, so that one picture has to decode many.
     job : Job, optional
         To cancel, and to hear of the progress.
+    scheduler : str, optional
+        Address of a Dask scheduler whose workers do it; by default those of the active `distributed.Client` if there
+        is one, else this process. The workers have to see the files and the folder under the same paths.
 
     Raises
     ------
     Unreadable
-        When files cannot be read, or the folder cannot be written to or is full.
+        When files cannot be read, the folder cannot be written to or is full, or the cluster could not finish.
     """
-    with open_catalog(spec) as library:
-        return prepare_library(library, Path(folder) if folder else cache_folder(), fields=fields, job=job or Job())
+    root = Path(folder).absolute() if folder else cache_folder()
+    client = cluster_of(scheduler)
+    try:
+        with open_catalog(spec) as library:
+            share = None if client is None else (client, absolute(spec))
+            return prepare_library(library, root, fields=fields, job=job or Job(), share=share)
+    finally:
+        if client is not None and scheduler is not None:
+            client.close()
 
 
-def prepare_library(library: Library, root: Path, *, fields: bool | None, job: Job) -> list[Prepared]:
-    """Prepare the variables of indexes that are open."""
+def prepare_library(
+    library: Library, root: Path, *, fields: bool | None, job: Job, share: tuple[Any, Any] | None = None
+) -> list[Prepared]:
+    """Prepare the variables of indexes that are open; `share` is a cluster, and what its workers open."""
     todo = list(_preparable(library.indexes.values()))
     if not todo:
         raise InvalidValue("nothing here can be prepared: that needs files with a variable of several times")
@@ -90,7 +110,7 @@ def prepare_library(library: Library, root: Path, *, fields: bool | None, job: J
     for index, variable in todo:
         work = _Work(index, variable, root, fields, job, done, total)
         try:
-            told.append(work.run())
+            told.append(work.run(share))
         except NotSupported as error:
             _log.warning("%s", error)
         except OSError as error:
@@ -129,15 +149,18 @@ class _Work:
         ny, nx = self.variable.grid.shape
         return ny * nx * len(self.variable.axis) * self.variable.dtype.itemsize * (2.25 if self.fields else 1.25)
 
-    def run(self) -> Prepared:
+    def run(self, share: tuple[Any, Any] | None) -> Prepared:
         with self.folder.locked(self.job):
+            self.folder.sweep()
             plans = plans_of(self.variable)
-            built = 0
-            for plan in plans:
-                self._progress(plan.steps.start)
-                if not self._is_there(plan):
-                    self._build(plan)
-                    built += 1
+            wanted = [number for number, plan in enumerate(plans) if not self._is_there(plan)]
+            if share is not None and wanted:
+                self._build_on(*share, plans, wanted)
+            else:
+                for number in wanted:
+                    self._progress(plans[number].steps.start)
+                    self.build(plans[number])
+            built = len(wanted)
             names = [plan.name for plan in plans]
             if built or names != self.folder.names():
                 self.folder.publish(names, {"variable": self.variable.name, "index": self.index.id})
@@ -161,10 +184,25 @@ class _Work:
             return False
         return Segment.peek(self.folder.segment(plan.name)) is not None
 
-    def _build(self, plan: Plan) -> None:
+    def _build_on(self, client: Any, spec: Any, plans: list[Plan], wanted: list[int]) -> None:
+        """Have the workers of a cluster make segments, and see that they made what is wanted here."""
+        make = partial(_built, spec, self.index.id, self.variable.name, self.folder.path.parent, self.fields)
+        steps = len(self.variable.axis) // len(plans)
+        before = (len(plans) - len(wanted)) * steps
+        self._progress(before)
+        made_by(client, make, wanted, self.job, lambda done: self._progress(before + done * steps))
+        for number in wanted:
+            if not self._is_there(plans[number]):
+                raise Unreadable(
+                    f"the workers made no {plans[number].name} in {str(self.folder.path)!r}: they have to see the same "
+                    "files and the same folder, in the same state"
+                )
+
+    def build(self, plan: Plan) -> None:
         """Make a segment under another name, and give it its own when the disk has it."""
-        part = self.folder.path / f"{plan.name}.part"
-        fields = self.folder.path / f"{plan.name}.fields-part" if self.fields else None
+        mine = f"{plan.name}-{uuid.uuid4().hex[:8]}"
+        part = self.folder.path / f"{mine}.part"
+        fields = self.folder.path / f"{mine}.fields-part" if self.fields else None
         try:
             build_segment(
                 self.variable,
@@ -189,3 +227,13 @@ class _Work:
     def _check_unchanged(self, plan: Plan) -> None:
         if plan_of(self.variable, plan.steps) != plan:
             raise Unreadable(f"a file of {self.index.id!r} was changed while it was prepared; prepare it again")
+
+
+def _built(spec: Any, index: str, varname: str, root: Path, fields: bool, number: int) -> str:
+    """Make one segment in another process, which opens the files itself; its name."""
+    with open_catalog(spec) as library:
+        found = library.indexes[index]
+        work = _Work(found, found.variables[varname], root, fields, Job(), 0, 1)
+        plan = plans_of(work.variable)[number]
+        work.build(plan)
+        return plan.name
