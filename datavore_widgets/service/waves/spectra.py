@@ -52,7 +52,7 @@ def edges(centers: ArrayLike) -> Floats:
 
     Examples
     --------
-    >>> edges([1.0, 4.0, 16.0]).tolist()
+    >>> edges([1.0, 4.0, 16.0]).round(9).tolist()
     [0.5, 2.0, 8.0, 32.0]
     """
     logs = np.log(np.asarray(centers, dtype=np.float64))
