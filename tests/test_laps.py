@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -491,34 +490,72 @@ def worker(path: Path, laps: Path) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-c", WORKER, str(path), str(laps)], stdout=subprocess.PIPE, text=True)
 
 
+KILLED = """
+import itertools, os, shutil, signal, sys
+from pathlib import Path
+import h5netcdf, xarray
+from datavore_widgets.service.laps.prepare import prepare
+
+data, old, states = sys.argv[1:]
+written = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+
+def kill_at(moment, laps):
+    left = iter(range(moment, 0, -1))
+
+    def hook(event, about):
+        changes = event in ("os.rename", "os.remove") or (event == "open" and about[2] & written)
+        if changes and str(about[0]).startswith(laps) and next(left) == 1:
+            os.write(1, f"{event} {Path(about[0]).suffix}\\n".encode())
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(hook)
+
+for moment in itertools.count(1):
+    laps = shutil.copytree(old, os.path.join(states, f"{moment:02d}"))
+    child = os.fork()
+    if not child:
+        kill_at(moment, laps)
+        prepare(data, folder=laps, fields=True)
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    if not os.WIFSIGNALED(status):
+        sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
 def test_killed_at_any_moment_it_is_old_or_new(tmp_path: Path, laps: Path, nowhere: Path) -> None:
-    data = tmp_path / "data"
+    """Killed before each file that is made, renamed or removed, once each: the states of a folder between these."""
+    data, states = tmp_path / "data", tmp_path / "states"
     values = packed(19, (600, NY, NX))
     archive(data, values[:500], 100)
     only(data, laps, fields=True)
     write(data / "0500.nc", values[500:], 500, fillvalue=np.int16(-32768))
-    # From "hardly begun" to "nearly done", whatever the machine's speed: the wait is counted in files that appear.
-    [place] = laps.iterdir()
-    for moment in range(4):
-        process = worker(data, laps)
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        names, changes, deadline = {path.name for path in place.iterdir()}, 0, time.monotonic() + 60
-        while changes <= moment and process.poll() is None and time.monotonic() < deadline:
-            now = {path.name for path in place.iterdir()}
-            changes += now != names
-            names = now
-        process.kill()
-        process.wait()
-        process.stdout.close()
-        with LocalService(data, laps=laps) as ready, LocalService(data, laps=nowhere) as plain:
-            coord = BBox(-60, -50 + moment, 60, 50)
-            assert_same(series(ready, coord), series(plain, coord), 18000.0)
-            assert ready.stats.blocks <= 1
-    only(data, laps, fields=True)
-    assert_equal_boxes(data, laps, nowhere, 18000.0, number=2)
-    assert {path.suffix for path in place.iterdir()} == {"", ".json", ".laps", ".fields"}
-    assert len(list(place.glob("*.laps"))) == 3
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(data), str(laps), str(states)],
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=300,
+    )
+    assert killed.returncode == 0
+    # Two segments of two files each, the manifest; the two files of the segment that is another one now.
+    moments = killed.stdout.splitlines()
+    assert sum(moment.startswith("os.rename") for moment in moments) == 5
+    assert {"os.remove .laps", "os.remove .fields"} <= set(moments)
+    *left, whole = sorted(states.iterdir())
+    assert len(left) == len(moments)
+    wanted = {path.name for path in whole.rglob("*.*")}
+    assert len(wanted) == 7
+    coord = BBox(-60, -50, 60, 50)
+    with LocalService(data, laps=nowhere) as plain:
+        told = series(plain, coord)
+    for state, moment in zip(left, moments, strict=True):
+        for _ in ("as it was left", "gone on with"):
+            with LocalService(data, laps=state) as ready:
+                assert_same(series(ready, coord), told, 18000.0)
+                assert ready.stats.blocks <= 1, moment
+            only(data, state, fields=True)
+        assert {path.name for path in state.rglob("*.*")} == wanted, moment
+    assert_equal_boxes(data, whole, nowhere, 18000.0, number=2)
 
 
 def test_two_processes_prepare_once(tmp_path: Path, laps: Path, nowhere: Path) -> None:

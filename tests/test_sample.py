@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,20 +22,22 @@ from datavore_widgets.service.synthetic import SyntheticOcean, land_mask
 MAKE = "from datavore_widgets.service.sample import catalog_path; print(catalog_path())"
 
 
-def opened(path: Path) -> xr.Dataset:
-    # HDF5 wants all who open a file in one process to agree on locking; the service takes no locks.
-    return xr.open_dataset(path, engine="h5netcdf", driver_kwds={"locking": False})
+@pytest.fixture(scope="module")
+def copy(sample_catalog: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample once more: HDF5 wants all who have a file open in one process to agree on locking, and a service that
+    an earlier test has left to the garbage collector may still have the first."""
+    return Path(shutil.copytree(sample_catalog.parent, tmp_path_factory.mktemp("copy") / "sample"))
 
 
 @pytest.fixture(scope="module")
-def ocean(sample_catalog: Path) -> Iterator[xr.Dataset]:
-    with opened(sample_catalog.parent / "ocean.nc") as data:
+def ocean(copy: Path) -> Iterator[xr.Dataset]:
+    with xr.open_dataset(copy / "ocean.nc", engine="h5netcdf") as data:
         yield data
 
 
 @pytest.fixture(scope="module")
-def climate(sample_catalog: Path) -> Iterator[xr.Dataset]:
-    with opened(sample_catalog.parent / "climate.nc") as data:
+def climate(copy: Path) -> Iterator[xr.Dataset]:
+    with xr.open_dataset(copy / "climate.nc", engine="h5netcdf") as data:
         yield data
 
 
@@ -157,7 +160,7 @@ def test_two_at_once_end_with_one_copy(tmp_path: Path) -> None:
     assert [process.returncode for process in both] == [0, 0]
     assert said[0] == said[1]
     assert [folder.name for folder in (tmp_path / "datavore_widgets").iterdir()] == [sample._VERSION]
-    with opened(Path(said[0]).parent / "climate.nc") as data:
+    with xr.open_dataset(Path(said[0]).parent / "climate.nc", engine="h5netcdf") as data:
         assert data.sizes["time"] == 360
 
 

@@ -134,26 +134,37 @@ class Folder:
         return []
 
     def publish(self, names: Iterable[str], about: dict[str, Any]) -> None:
-        """Name the segments there are, at once for every reader, and remove those of before."""
-        listed = list(names)
+        """Name the segments there are, at once for every reader."""
         part = self.manifest.with_suffix(".part")
         with part.open("w") as file:
-            json.dump({"format": _FORMAT, **about, "segments": listed}, file)
+            json.dump({"format": _FORMAT, **about, "segments": list(names)}, file)
             file.flush()
             os.fsync(file.fileno())
         part.replace(self.manifest)
         self.flush()
-        keep = {self.manifest.name, "lock", *(f"{name}{end}" for name in listed for end in (".laps", ".fields"))}
+
+    def sweep(self) -> None:
+        """Remove what was being written by one who was killed; for whoever holds the lock."""
+        for path in self.path.iterdir():
+            if path.name.endswith(("part", ".staged")):
+                path.unlink(missing_ok=True)
+
+    def tidy(self) -> None:
+        """Remove all but the segments that the manifest names; for whoever holds the lock.
+
+        Those of before are left by one who was killed right after he published: so it is done every time.
+        """
+        named = (f"{name}{end}" for name in self.names() for end in (".laps", ".fields"))
+        keep = {self.manifest.name, "lock", *named}
         for path in self.path.iterdir():
             if path.name not in keep:
                 # Who has it open reads on; the space is free when the last one closes it.
                 path.unlink(missing_ok=True)
 
-    def sweep(self) -> None:
-        """Remove what was left by one who was killed in the middle; for whoever holds the lock."""
-        for path in self.path.iterdir():
-            if path.name.endswith(("part", ".staged")):
-                path.unlink(missing_ok=True)
+    @property
+    def nbytes(self) -> int:
+        """On the disk; for whoever holds the lock."""
+        return sum(path.stat().st_size for path in self.path.iterdir())
 
     def flush(self) -> None:
         """See that the disk has the names of the files."""

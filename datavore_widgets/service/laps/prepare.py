@@ -164,8 +164,9 @@ class _Work:
             names = [plan.name for plan in plans]
             if built or names != self.folder.names():
                 self.folder.publish(names, {"variable": self.variable.name, "index": self.index.id})
+            self.folder.tidy()
+            nbytes = self.folder.nbytes
             self._progress(len(self.variable.axis))
-        nbytes = sum(path.stat().st_size for path in self.folder.path.iterdir())
         return Prepared(
             self.index.id,
             self.variable.name,
