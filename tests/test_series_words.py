@@ -67,7 +67,7 @@ def months(query: SeriesQuery, count: int = 24, **more: Any) -> Series:
         "units": "K",
         "aggregate": query.aggregate,
         "groupby": query.groupby,
-        "weighting": "cells by the area that the box covers",
+        "weighting": "cells weighted by their area in the box",
         **more,
     }
     return Series(labels, 290.0 + np.arange(count) / 12, **told)
@@ -112,7 +112,7 @@ def test_a_monthly_series_by_area_is_named_so_with_its_incomplete_months() -> No
     assert "mean in 0° to 60°E" in words
     assert "monthly series, 24 values" in words
     assert "1 incomplete (○)" in words
-    assert "cells by the area that the box covers" in words
+    assert "cells weighted by their area in the box" in words
     assert chart.plot.rings[0].visible
     assert len(chart.plot.rings[0].x) == 1
 

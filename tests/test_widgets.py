@@ -45,12 +45,13 @@ from datavore_widgets.service.local import LocalService
 from datavore_widgets.widgets.area_fields import AreaFields
 from datavore_widgets.widgets.color_bar import ColorBar
 from datavore_widgets.widgets.colormap_picker import ColormapPicker
-from datavore_widgets.widgets.curves import curve_of
+from datavore_widgets.widgets.curves import Curve, curve_of
 from datavore_widgets.widgets.date_slider import DateSlider
 from datavore_widgets.widgets.explorer import Explorer
 from datavore_widgets.widgets.index_picker import IndexPicker
 from datavore_widgets.widgets.map import DatavoreMap
 from datavore_widgets.widgets.panel import Panel
+from datavore_widgets.widgets.plot import TimePlot
 from datavore_widgets.widgets.point_readout import PointReadout
 from datavore_widgets.widgets.saving import series_csv, series_netcdf
 from datavore_widgets.widgets.series_picker import SeriesPicker
@@ -926,3 +927,14 @@ def test_a_long_record_is_on_the_chart_as_a_whole() -> None:
     assert chart.lines[0].labels.size == 12
     view.datelaps = "1866-03,1866-05"
     assert chart.lines[0].labels.size == 3
+
+
+def test_wide_ticks_leave_room_for_the_label_beside_them() -> None:
+    plot = TimePlot()
+    labels = np.array([20200101000000000, 20200102000000000])
+    plot.draw([(Curve(labels, np.array([101_300.25, 101_300.75]), np.array([1, 1])), "pressure", "Pa")], "Pa")
+    wide = plot.figure.fig_margin["left"]
+    plot.draw([(Curve(labels, np.array([1.0, 2.0]), np.array([1, 1])), "speed", "m/s")], "m/s")
+    assert plot.figure.fig_margin["left"] < wide
+    assert plot.sheet.margin == list(plot.figure.fig_margin.values()), "the sheet lies over the plot"
+    assert not plot.trends[0].visible

@@ -5,7 +5,7 @@
 `max`, `min`     the largest, the smallest of them
 `count`          how many there are
 `std`            their deviation, each alike (of the population)
-`area_avg`       mean of each time, cells by the area that the box covers of them; then over the times, by their length
+`area_avg`       mean of each time, cells weighted by their area in the box; then over the times, by their length
 `area_std`       deviation of the values in space and time from `area_avg`, with the same weights
 `time_std`       deviation of the times' area means within a group, in time alone
 `geo_avg`        geometric mean, with the weights of `area_avg`, of the values above 0

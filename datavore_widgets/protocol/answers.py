@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, overload
@@ -380,6 +381,11 @@ class Times:
     exact: bool = True
 
 
+_COMPANION = re.compile(
+    r"\b(?:quality|flags?|errors?|uncertainty|bias|number|count|nobs|index|dtime|probability|prob|parameter|model)\b"
+)
+
+
 @dataclass(frozen=True)
 class VariableInfo:
     """What the catalogue knows of a variable.
@@ -431,6 +437,12 @@ class VariableInfo:
     time_method: str = ""
 
     @property
+    def is_companion(self) -> bool:
+        """Whether it seems to tell of another variable: its quality, its error, its number of values."""
+        words = re.sub(r"[\W_]+", " ", f"{self.name} {self.long_name}").lower()
+        return self.kind == "flags" or _COMPANION.search(words) is not None
+
+    @property
     def label(self) -> str:
         """A name to show: the long name, else the standard name, else the name."""
         return self.long_name or self.standard_name.replace("_", " ") or self.name
@@ -468,6 +480,18 @@ class IndexInfo:
     note: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
     kind: str = "grid"
+
+    @property
+    def leading(self) -> str:
+        """The variable that a view begins with: the first one that is measured, not said of another; empty without any.
+
+        Examples
+        --------
+        >>> names = {"wvc_index": "cell number", "model_speed": "model wind speed", "wind_speed": "wind speed"}
+        >>> IndexInfo("a", "a", variables={n: VariableInfo(n, text) for n, text in names.items()}).leading
+        'wind_speed'
+        """
+        return min(self.variables, key=lambda name: self.variables[name].is_companion, default="")
 
     def variable(self, varname: str) -> VariableInfo:
         """The variable of that name.

@@ -47,7 +47,7 @@ _OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "list": ("Give a list of `[lon, lat, value]`.", ("true", "false")),
     "sm": (
         f"Aggregate: {', '.join((*AGGREGATES, *FURTHER_AGGREGATES))}, a percentile `p1` to `p99`, or `fraction:` and a "
-        "flag. `area_avg` weighs cells by the area that the box covers of them, and times by their length.",
+        "flag. `area_avg` weighs cells weighted by their area in the box, and times by their length.",
         (),
     ),
     "groupby": (

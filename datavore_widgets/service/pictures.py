@@ -136,12 +136,19 @@ def _over_time(
             time=stamp_of(variable, steps.stop - 1),
             steps=steps.stop - steps.start,
             aggregate=aggregate,
-            weighting=Periods.of(variable, steps).weighting if by_area(aggregate) else "every value alike",
+            weighting=_weighting(variable, steps, aggregate),
         )
 
     if not moves:
         cells, canvas = _view(store, selection, variable.grid, query.canvas, query.style)
     return store.pictures.get((query, selection.fingerprint(steps), told), draw, job)
+
+
+def _weighting(variable: Variable, steps: slice, aggregate: str) -> str:
+    """How the times weigh, in words; empty where nothing is weighed."""
+    if by_area(aggregate):
+        return Periods.of(variable, steps).weighting
+    return "" if aggregate in ("latest", "min", "max", "count") else "every value alike"
 
 
 def _composed(

@@ -278,7 +278,7 @@ def _weighting(query: SeriesQuery, info: VariableInfo, periods: Periods) -> str:
     rounded = "mean of unit vectors; " if summary.is_round(info, query.aggregate) else ""
     if not summary.by_area(query.aggregate):
         return rounded + "every value alike"
-    cells = "one cell" if isinstance(query.coord, Point) else "cells by the area that the box covers of them"
+    cells = "one cell" if isinstance(query.coord, Point) else "cells weighted by their area in the box"
     return f"{rounded}{cells}; {periods.weighting}" if query.groupby is not None else rounded + cells
 
 

@@ -301,7 +301,7 @@ class Desk(HasTraits):
         """The first look: the view's own wishes, else the first of everything."""
         view = self.view
         info = self.catalog.index(view.index) if view.index else self.catalog.grids[0]
-        name = info.variable(view.varname).name if view.varname else next(iter(info.variables), "")
+        name = info.variable(view.varname).name if view.varname else info.leading
         view.catalog = self.catalog
         view.set(index=info.index, varname=name)
         query = TimesQuery(info.index, name)
@@ -318,7 +318,7 @@ class Desk(HasTraits):
         wanted = View(**traits)
         info = self.catalog.index(wanted.index or self.view.index)
         same = info.index == self.view.index
-        name = info.variable(wanted.varname or (self.view.varname if same else next(iter(info.variables), ""))).name
+        name = info.variable(wanted.varname or (self.view.varname if same else info.leading)).name
         query = TimesQuery(info.index, name)
         if (query.index, query.varname) not in self._known:
             self._known[query.index, query.varname] = self.client.answer(query)
@@ -332,7 +332,7 @@ class Desk(HasTraits):
         info = self.catalog.index(view.index)
         if view.varname not in info.variables:
             # Another index, whose variables are others: its first one; setting it leads back here.
-            view.varname = next(iter(info.variables), "")
+            view.varname = info.leading
             return
         query = TimesQuery(view.index, view.varname)
         known = self._known.get((query.index, query.varname))

@@ -26,6 +26,7 @@ _YEAR = 365.2425 * 86_400_000  # milliseconds
 _HALF_A_DAY = 43_200_000  # milliseconds
 _VALUE_TICKS = 8
 _DATE_TICKS = 11
+_DIGIT = 7  # pixels of a digit of the ticks
 _FEW = 80  # up to so many points, each has its dot
 
 
@@ -81,7 +82,7 @@ class TimePlot:
             scales={"x": self._times, "y": self._values},
             colors=[COLORS[number]],
             line_style="dash_dotted" if dashed else _DASHES[number],
-            stroke_width=1.25 if dashed else 1.75,
+            stroke_width=1.5 if dashed else 1.75,
             visible=False,
             preserve_domain={"x": True},
         )
@@ -132,6 +133,8 @@ class TimePlot:
             self._set_trend(number, curves[number][0] if slope is not None else None, slope or 0.0)
         for number, color in enumerate(colors):
             self.marks[number].colors = self.dots[number].colors = self.rings[number].colors = [color]
+            # Alone, a trend has the next line's colour: over a dense line of its own colour it is not seen.
+            self.trends[number].colors = [COLORS[1] if len(curves) == 1 else color]
         for number in range(MOST_LINES):
             self._set_line(number, curves[number][0] if number < len(curves) else None, lines)
         self._y_axis.label = label
@@ -180,10 +183,19 @@ class TimePlot:
         # The format goes first: bqplot writes the ticks anew when their values come, not when the format does.
         self._x_axis.tick_format = "%b" if is_cycle else date_format
         self._x_axis.tick_values = dates
-        self._y_axis.tick_format = f".{decimals}f" if decimals < 5 and abs(high) < 1e6 else ".3g"
+        value_format = f".{decimals}f" if decimals < 5 and abs(high) < 1e6 else ".3g"
+        self._y_axis.tick_format = value_format
         self._y_axis.tick_values = values
+        self._make_room(max((len(format(value, value_format)) for value in values), default=0))
         with self.sheet.hold_sync():
             self.sheet.first, self.sheet.last = float(first), float(last)
+
+    def _make_room(self, characters: int) -> None:
+        """Left of the axis of values, for ticks of so many characters with the label beside them, never under them."""
+        left = max(_MARGIN["left"], characters * _DIGIT + 26)
+        self._y_axis.label_offset = f"{left - 16}px"
+        self.figure.fig_margin = {**_MARGIN, "left": left}
+        self.sheet.margin = list(self.figure.fig_margin.values())
 
     def _set_line(self, number: int, curve: Curve | None, lines: bool) -> None:
         mark, dots = self.marks[number], self.dots[number]

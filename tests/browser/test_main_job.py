@@ -82,7 +82,7 @@ def test_the_main_job(
         tas = data["tas"].load()
 
     box, ground = desk.draw(0.3, 0.3, 0.6, 0.7)
-    expect(desk.legend).to_contain_text("cells by the area that the box covers")
+    expect(desk.legend).to_contain_text("cells weighted by their area in the box")
     desk.page.locator(".dv-aggregate select").select_option(label="Mean (each value alike)")
     expect(desk.legend).to_contain_text("every value alike")
     expect(desk.legend).to_contain_text("12 values from")

@@ -186,7 +186,7 @@ function render({ model, el }) {
   model.on("change:hint", name);
   name();
   model.on("change:lines", load);
-  model.on("change:shown change:band change:first change:last", place);
+  model.on("change:shown change:band change:first change:last change:margin", place);
   load();
 }
 export default { render };
