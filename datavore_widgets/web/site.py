@@ -174,6 +174,7 @@ def explorer_site(on_ready: Callable[[str], None], *, port: int | None = None, t
     config.VoilaConfiguration.template = "lab"
     config.VoilaConfiguration.theme = theme
     config.VoilaConfiguration.file_allowlist = []
+    config.VoilaConfiguration.show_tracebacks = True  # who looks is who runs it; without it the page says nothing
     config.VoilaConfiguration.extension_allowlist = _EXTENSIONS
     config.VoilaConfiguration.kernel_spec_manager_class = OwnKernel
     # One kernel stands by with the explorer drawn, so that a visitor waits for the browser only.
