@@ -382,7 +382,7 @@ class Times:
 
 
 _COMPANION = re.compile(
-    r"\b(?:quality|flags?|errors?|uncertainty|bias|number|count|nobs|index|dtime|probability|prob|parameter|model)\b"
+    r"\b(?:quality|flags?|errors?|uncertainty|bias|number|count|nobs|index|d?time|depth|probability|prob|parameter|model)\b"
 )
 
 
@@ -438,7 +438,7 @@ class VariableInfo:
 
     @property
     def is_companion(self) -> bool:
-        """Whether it seems to tell of another variable: its quality, its error, its number of values."""
+        """Whether it seems to tell of another one: its quality, its error, its time or depth, its number of values."""
         words = re.sub(r"[\W_]+", " ", f"{self.name} {self.long_name}").lower()
         return self.kind == "flags" or _COMPANION.search(words) is not None
 

@@ -11,11 +11,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from datavore_widgets.errors import NoData
 from datavore_widgets.protocol.geometry import BBox
+from datavore_widgets.protocol.places import area
 from datavore_widgets.service.cells import Cells
 from datavore_widgets.service.curvilinear import CurvilinearGrid
 from datavore_widgets.service.grid import TOLERANCE, Grid, RectilinearGrid
+from datavore_widgets.service.select import outside
 from datavore_widgets.service.sphere import half_turn
 
 __all__ = ["area_weights"]
@@ -46,10 +47,7 @@ def area_weights(grid: Grid, bbox: BBox) -> tuple[Cells, FloatArray]:
     """
     cells = grid.touching(bbox)
     if not cells.count:
-        raise NoData(
-            f"the box {bbox.to_text()} lies outside the data, which cover {grid.bbox.to_text()} (west, south, east, "
-            "north)"
-        )
+        raise outside(grid, f"the box {area(bbox)}")
     whole = bbox.width <= 2 * TOLERANCE or bbox.height <= 2 * TOLERANCE
     if isinstance(grid, RectilinearGrid):
         return cells, _regular(grid, cells, None if whole else bbox)

@@ -34,6 +34,7 @@ __all__ = [
     "cells_inside",
     "chunk_steps",
     "find_index",
+    "outside",
     "same_cells",
     "select",
     "shifted",
@@ -262,7 +263,7 @@ def cells_inside(grid: Grid, bbox: BBox) -> Cells:
         raise NoData(f"no sample lies inside the box {area(bbox)}; the nearest one is at {nearest}")
     touching = grid.touching(bbox)
     if not touching.count:
-        raise _outside(grid, f"the box {area(bbox)}")
+        raise outside(grid, f"the box {area(bbox)}")
     lon, lat = grid.listed(touching)
     width, height = grid.cell_size
     raise NoData(
@@ -281,7 +282,7 @@ def cell_at(grid: Grid, point: Point) -> tuple[Cells, tuple[float, float], float
     """
     found = grid.at(point.lon, point.lat)
     if found is None:
-        raise _outside(grid, f"the point {place(point)}")
+        raise outside(grid, f"the point {place(point)}")
     row, column = found
     cells = Cells(slice(row, row + 1), np.array([column])) if not isinstance(grid, Points) else grid.same(row, column)
     lon, lat = (float(values[0]) for values in grid.listed(cells))
@@ -434,7 +435,8 @@ def _span(variable: Variable) -> str:
     return f"{labels.size}, from {display(int(labels[0]))} to {display(int(labels[-1]))}"
 
 
-def _outside(grid: Grid, what: str) -> NoData:
+def outside(grid: Grid, what: str) -> NoData:
+    """The error for a box or a point, told in words, in which the grid has no cell."""
     if isinstance(grid, Nowhere):
         return NoData(f"{what} says nothing: this is a series without a place; ask for it with the box 'global'")
     return NoData(f"{what} lies outside the data, which cover {area(grid.bbox)}")
