@@ -290,6 +290,33 @@ def test_points_lapses_and_groups(tmp_path: Path, laps: Path, nowhere: Path) -> 
         assert ready.stats.blocks == 0
 
 
+def test_the_groups_of_the_times_are_worked_out_once(tmp_path: Path, laps: Path) -> None:
+    path = write(tmp_path / "a.nc", packed(5, (90, 9, 12)))
+    only(path, laps)
+    with LocalService(path, laps=laps) as service:
+        answers = [*series(service, BBox(-60, -60, 60, 60), groupby="yyyy-MM").values()]
+        first = answers[0]
+        assert all(np.shares_memory(answer.labels, first.labels) for answer in answers)
+        with pytest.raises(ValueError, match="read-only"):
+            first.labels[0] = 0  # they are in the other answers too
+        assert not any(np.shares_memory(answer.counts, first.counts) for answer in answers[1:])
+
+
+def test_what_is_on_the_disk_is_asked_for_before_it_is_read(tmp_path: Path, laps: Path, nowhere: Path) -> None:
+    path = write(tmp_path / "a.nc", packed(6))
+    only(path, laps)
+    around = BBox(10, -60, 300, 60)
+    with LocalService(path, laps=laps) as service, LocalService(path, laps=nowhere) as plain:
+        service.answer(SeriesQuery("a", "v", Point(0, 0)))
+        segments = next(iter(service._store._shelf._known.values()))._segments
+        for segment in segments:
+            segment.forget()
+            segment._is_warm = False  # as of a file that the system has not in memory
+        assert_same(series(service, around), series(plain, around), 20_000)
+        tiles = [segment._asked[0] for segment in segments]
+        assert all(asked.any() and not asked.all() for asked in tiles)
+
+
 @pytest.mark.parametrize("lapse", ["2000-01-01,2000-12-31", "2000-01-20,2000-09-20", "2000-03-01,2000-03-09"])
 @pytest.mark.parametrize("aggregate", AGGREGATES)
 def test_maps_of_lapses(lapse: str, aggregate: str, tmp_path: Path, laps: Path, nowhere: Path) -> None:

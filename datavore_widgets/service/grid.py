@@ -9,7 +9,7 @@ drawn is in `service.resample`.
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
@@ -30,6 +30,8 @@ TOLERANCE = 1e-6
 """Degrees (0.1 m) within which two places are the same: what float32 coordinates lose near the equator."""
 
 _WHOLE = 360.0
+_BOXES = 64
+"""Boxes whose cells are remembered: of one box several aggregates are asked for, and date after date."""
 _SEAM = 0.1
 """Part of a cell that may be missing or too much at the seam of a grid that still goes round the earth."""
 
@@ -128,6 +130,7 @@ class RectilinearGrid:
     lat_edges: FloatArray
     is_cyclic: bool = False
     hole: tuple[float, float] | None = None
+    _boxes: dict[BBox, Cells] = field(default_factory=dict, init=False, repr=False)
     is_swath = False
     is_smooth = True
 
@@ -314,7 +317,12 @@ class RectilinearGrid:
 
     def inside(self, bbox: BBox) -> Cells:
         """The cells whose centres lie inside a box, edges included; possibly none."""
-        return Cells(self.rows_in(bbox), self.columns_in(bbox))
+        cells = self._boxes.get(bbox)
+        if cells is None:
+            if len(self._boxes) >= _BOXES:
+                self._boxes.clear()
+            cells = self._boxes[bbox] = Cells(self.rows_in(bbox), self.columns_in(bbox))
+        return cells
 
     def touching(self, bbox: BBox) -> Cells:
         """The cells that share more than an edge with a box; possibly none."""

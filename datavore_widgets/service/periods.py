@@ -6,7 +6,7 @@ those of a yearly one for their years; those of an even axis for as long as its 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -68,6 +68,17 @@ class Groups:
         """Number of groups."""
         return self.labels.size
 
+    @cached_property
+    def runs(self) -> tuple[IntArray, IntArray]:
+        """The steps that are in a group, group by group, and where each group begins among them."""
+        order = np.argsort(self.of, kind="stable")[np.count_nonzero(self.of < 0) :]
+        return order, np.searchsorted(self.of[order], np.arange(self.size)).astype(np.int64)
+
+    @cached_property
+    def is_each(self) -> bool:
+        """Whether each step is a group by itself."""
+        return self.size == self.of.size and bool((self.of == np.arange(self.size)).all())
+
 
 @dataclass(frozen=True, eq=False)
 class Periods:
@@ -89,6 +100,7 @@ class Periods:
     calendar: str
     bounds: IntArray | None = None
     is_climatology: bool = False
+    _groups: dict[str | None, Groups] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def of(cls, variable: Variable, steps: slice) -> Periods:
@@ -189,6 +201,18 @@ class Periods:
         years : ndarray of int64, optional
             Of a climatology: the years of its base period.
         """
+        if years is not None:
+            return self._grouped(groupby, years)
+        if groupby not in self._groups:
+            groups = self._grouped(groupby)
+            # They are in several answers.
+            for array in (groups.of, groups.labels, groups.bounds):
+                if array is not None:
+                    array.setflags(write=False)
+            self._groups[groupby] = groups
+        return self._groups[groupby]
+
+    def _grouped(self, groupby: str | None, years: IntArray | None = None) -> Groups:
         if groupby is None:
             return Groups(np.arange(self.labels.size), self.labels, self.bounds, self.lengths)
         if groupby in CLIMATOLOGIES:

@@ -25,7 +25,6 @@ from datavore_widgets.service.grid import Grid
 from datavore_widgets.service.index import Variable
 from datavore_widgets.service.limits import limits_of
 from datavore_widgets.service.mosaic import Mosaic
-from datavore_widgets.service.periods import Periods
 from datavore_widgets.service.render import Picture, painted, render
 from datavore_widgets.service.resample import canvas_size, picture_bbox, plan, window_of
 from datavore_widgets.service.select import (
@@ -136,7 +135,7 @@ def _over_time(
             time=stamp_of(variable, steps.stop - 1),
             steps=steps.stop - steps.start,
             aggregate=aggregate,
-            weighting=_weighting(variable, steps, aggregate),
+            weighting=_weighting(store, variable, steps, aggregate),
         )
 
     if not moves:
@@ -144,10 +143,10 @@ def _over_time(
     return store.pictures.get((query, selection.fingerprint(steps), told), draw, job)
 
 
-def _weighting(variable: Variable, steps: slice, aggregate: str) -> str:
+def _weighting(store: Store, variable: Variable, steps: slice, aggregate: str) -> str:
     """How the times weigh, in words; empty where nothing is weighed."""
     if by_area(aggregate):
-        return Periods.of(variable, steps).weighting
+        return store.periods(variable, steps).weighting
     return "" if aggregate in ("latest", "min", "max", "count") else "every value alike"
 
 

@@ -108,6 +108,8 @@ class Moments:
     @classmethod
     def join(cls, parts: list[Moments]) -> Moments:
         """Samples one behind the other, along the first axis."""
+        if len(parts) == 1:
+            return parts[0]
         return cls(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)))
 
     def __add__(self, other: Moments) -> Moments:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -16,9 +17,11 @@ from datavore_widgets.protocol.job import Job
 from datavore_widgets.service.cache import Memo
 from datavore_widgets.service.catalog import Library
 from datavore_widgets.service.cells import Cells
+from datavore_widgets.service.index import Variable
 from datavore_widgets.service.laps.serve import prepared
 from datavore_widgets.service.laps.shelf import Ready, Run, Shelf
 from datavore_widgets.service.limits import default_limits
+from datavore_widgets.service.periods import Periods
 from datavore_widgets.service.select import Selection, chunk_steps
 from datavore_widgets.service.series import Moments, Tile, per_cell, per_step, tiles_of
 from datavore_widgets.service.track import Track
@@ -34,6 +37,9 @@ _WHOLE_FIELD = 16 * MIB
 _BAND = 64 * MIB
 """Bytes, in float64, of the largest band of rows that statistics are taken of at a time."""
 
+_PERIODS = 16 * MIB
+_PER_STEP = 400
+"""Bytes of what is worked out of the times of a lapse: dates, lengths, and the groups of each kind."""
 
 _COMPOSITES = 64 * MIB
 """Memory for pictures of many times before they have colours: other colours put nothing together anew."""
@@ -189,11 +195,22 @@ class Store:
         self._moments: Memo[Moments] = Memo(series_bytes, lambda moments: moments.nbytes)
         self._weighted: Memo[Weighted] = Memo(series_bytes // 4, lambda weighted: weighted.nbytes)
         self._shelf = shelf
+        self._ready_for: weakref.WeakKeyDictionary[Selection, Ready | None] = weakref.WeakKeyDictionary()
+        self._periods: Memo[Periods] = Memo(_PERIODS, lambda periods: _PER_STEP * periods.labels.size)
         self._limits: Memo[tuple[float, float]] = Memo(MIB, lambda _: 64)
 
     def close(self) -> None:
         """Forget everything that was read, and close the files."""
-        for memo in (self.composites, self.pictures, self._fields, self._moments, self._weighted, self._limits):
+        memos = (
+            self.composites,
+            self.pictures,
+            self._fields,
+            self._moments,
+            self._weighted,
+            self._periods,
+            self._limits,
+        )
+        for memo in memos:
             memo.clear()
         self._shelf.close()
         self.library.close()
@@ -232,13 +249,29 @@ class Store:
         field = ready.field(step, cells.read_rows, cells.read_columns)
         return None if field is None else cells.hide(field.astype(selection.variable.dtype, copy=False))
 
+    def _looked(self, selection: Selection) -> Ready | None:
+        """What was ever prepared of a variable, looked for once an answer; conditions and corrections never are."""
+        if not selection.is_plain:
+            return None
+        if selection not in self._ready_for:
+            self._ready_for[selection] = self._shelf.look(selection.variable, selection.at)
+        return self._ready_for[selection]
+
     def _ready(self, selection: Selection) -> Ready | None:
-        """What is prepared of a variable; conditions on others and corrections are not foreseen there."""
-        return None if not selection.is_plain else self._shelf.find(selection.variable, selection.at)
+        """What is prepared of a variable, if any of its steps still are."""
+        ready = self._looked(selection)
+        return ready if ready is not None and ready.missing < ready.segment_of.size else None
 
     def told(self, selection: Selection, steps: slice) -> str:
         """What has to be known of an answer over some steps: that data were prepared, and are so no longer."""
-        return self._shelf.told(selection.variable, selection.at, steps) if selection.is_plain else ""
+        ready = self._looked(selection)
+        return "" if ready is None else ready.told(steps)
+
+    def periods(self, variable: Variable, steps: slice) -> Periods:
+        """The periods that some times of a variable stand for."""
+        # The library holds the variable, so its id stays its own.
+        key = id(variable), steps.start, steps.stop
+        return self._periods.get(key, lambda _: Periods.of(variable, steps))
 
     def per_step(self, selection: Selection, steps: slice, cells: Cells, job: Job) -> Moments:
         """Statistics of each step over the cells: read once for every aggregate and grouping."""

@@ -16,7 +16,7 @@ from datavore_widgets.protocol.geometry import BBox, Point
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.service.cells import Cells
 from datavore_widgets.service.grid import Grid
-from datavore_widgets.service.periods import Groups, Periods
+from datavore_widgets.service.periods import Groups
 from datavore_widgets.service.select import Selection
 from datavore_widgets.service.series import Moments, Tile, missing_of
 from datavore_widgets.service.sphere import distance
@@ -181,7 +181,7 @@ class Climatology:
             When there is no base period.
         """
         variable = selection.variable
-        periods = Periods.of(variable, slice(0, len(variable.axis)))
+        periods = store.periods(variable, slice(0, len(variable.axis)))
         years = periods.base_years(base)
         groups = periods.group(by)
         shape = groups.size, *cells.shape
@@ -294,7 +294,7 @@ def lapse_values(
     if percent is not None:
         return _percentile_map(store, selection, steps, cells, percent, job)
     info = selection.variable.info
-    lengths = Periods.of(selection.variable, steps).lengths
+    lengths = store.periods(selection.variable, steps).lengths
     parts = parts_of(info, aggregate)
     whole: list[Weighted | None] = []
     starts: list[int] = []

@@ -93,7 +93,7 @@ def series(store: Store, query: SeriesQuery, job: Job) -> Series:
     summary.check_words(info, query.aggregate, query.anomaly)
     steps = steps_of(variable, query.lapse)
     store.caps.check_points(steps)
-    periods = Periods.of(variable, steps)
+    periods = store.periods(variable, steps)
     years = periods.base_years(query.base) if query.groupby in CLIMATOLOGIES else None
     groups = periods.group(query.groupby, years)
     is_weighted = summary.by_area(query.aggregate) or summary.is_round(info, query.aggregate)
@@ -124,9 +124,8 @@ def series(store: Store, query: SeriesQuery, job: Job) -> Series:
     else:
         moments = _moments(store, selection, places, climatology, job)
         of_step = moments.count
-        order = np.argsort(groups.of, kind="stable")[np.count_nonzero(groups.of < 0) :]
-        starts = np.searchsorted(groups.of[order], np.arange(groups.size))
-        whole = moments.take(order).pooled(starts.astype(np.int64))
+        order, starts = groups.runs
+        whole = moments if groups.is_each else moments.take(order).pooled(starts)
         values, counts = whole.aggregate(query.aggregate).copy(), whole.count.copy()
     used = of_step > 0
     kept: Any = slice(None)

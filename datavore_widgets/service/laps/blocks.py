@@ -22,8 +22,8 @@ the others next to nothing."""
 _FEW = 256
 """Items of one level that are summed faster one by one than by way of the next level."""
 
-AT_ONCE = 1 << 16
-"""Codes that are summed at a time: as float64 they stay in the processor's own memory."""
+AT_ONCE = 1 << 17
+"""Codes that are summed at a time: as float64, one MiB, they stay in the processor's own memory."""
 
 
 class Part(NamedTuple):

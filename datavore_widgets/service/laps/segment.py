@@ -12,6 +12,7 @@ The footer comes last, so that a file that was not finished has none. A segment 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import mmap
 import os
@@ -44,6 +45,8 @@ _SUMS = ("count", "total", "squares", "low", "high")
 _EDGE = EDGES[0]
 _WIDE = 8
 """Columns of blocks that are asked of the disk together."""
+_PROBES = 64
+"""Places of a file that are looked at to see whether the system has it in memory."""
 
 Runs = tuple[slice, ...]
 
@@ -215,6 +218,7 @@ class Segment:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else None
+            self._is_warm = _in_memory(file.fileno(), size)
         self.path = path
         self.about = self._read_footer(size)
         self.codes = Codes.from_json(self.about["codes"])
@@ -356,6 +360,8 @@ class Segment:
 
     def _ask(self, part: Part) -> None:
         """Ask the disk for all of a rectangle at once; memory mapped without that waits for it page by page."""
+        if self._is_warm:
+            return
         level, top, bottom, left, right = part
         if level:
             left, right = left // _WIDE * _WIDE, -(-right // _WIDE) * _WIDE
@@ -375,6 +381,8 @@ class Segment:
         """Give back the memory of what was gone over; the system's own cache of the file keeps it."""
         with self._lock:
             self.touched = 0
+            with contextlib.suppress(FileNotFoundError), self.path.open("rb") as file:
+                self._is_warm = _in_memory(file.fileno(), os.fstat(file.fileno()).st_size)
             for asked in self._asked:
                 asked[...] = False
             self._stack = None  # mapped again when it is needed
@@ -388,6 +396,22 @@ class Segment:
             return cls(path)
         except (FileNotFoundError, Unreadable):
             return None
+
+
+def _in_memory(fd: int, size: int) -> bool:
+    """Whether the system seems to hold the whole of a file: it is asked at some places, and waits for no disk.
+
+    It then need not be asked for each rectangle, which takes as long as the sums of a small one. Where this is wrong,
+    pages come one by one.
+    """
+    if not hasattr(os, "RWF_NOWAIT") or size == 0:
+        return False
+    page = bytearray(1)
+    try:
+        return all(os.preadv(fd, [page], size * n // _PROBES, os.RWF_NOWAIT) for n in range(_PROBES))
+    except OSError:
+        # Not there (EAGAIN), or a file system that cannot tell.
+        return False
 
 
 def _in_tiles(first: int, last: int) -> list[tuple[slice, slice]]:

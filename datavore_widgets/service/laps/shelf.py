@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,7 +69,7 @@ class Ready:
 
     def told(self, steps: slice) -> str:
         """What has to be known of some steps: how many of them have to be read from the files, and why; else empty."""
-        missing = int(np.count_nonzero(self.segment_of[steps] < 0))
+        missing = self.missing and int(np.count_nonzero(self.segment_of[steps] < 0))
         if not missing:
             return ""
         why = "files changed" if self.changed else "files were added"
@@ -94,7 +95,7 @@ class Ready:
         number = int(self.segment_of[step])
         return self.segments[number].field(int(self.place_of[step]), rows, columns) if number >= 0 else None
 
-    @property
+    @cached_property
     def missing(self) -> int:
         """Steps that have to be read from the files."""
         return int(np.count_nonzero(self.segment_of < 0))
@@ -119,18 +120,8 @@ class Shelf:
         self._lock = threading.Lock()
         self._known: dict[tuple[int, tuple[int, ...]], _Entry | None] = {}
 
-    def find(self, variable: Variable, at: tuple[int, ...]) -> Ready | None:
-        """Where the steps of a variable are prepared; None if none are."""
-        ready = self._look(variable, at)
-        return ready if ready is not None and ready.missing < len(variable.axis) else None
-
-    def told(self, variable: Variable, at: tuple[int, ...], steps: slice) -> str:
-        """What has to be known of some steps of a variable that was prepared (see `Ready.told`); else empty."""
-        ready = self._look(variable, at)
-        return "" if ready is None else ready.told(steps)
-
-    def _look(self, variable: Variable, at: tuple[int, ...]) -> Ready | None:
-        """What there is now; None where nothing was ever prepared."""
+    def look(self, variable: Variable, at: tuple[int, ...]) -> Ready | None:
+        """Where the steps of a variable are prepared now; None where nothing was ever prepared."""
         with self._lock:
             key = id(variable), at
             if key not in self._known:
