@@ -257,7 +257,7 @@ def test_a_late_picture_of_another_variable_is_not_shown() -> None:
         service.open.set()
         await until(lambda: shown.pump.is_idle)
         assert len(titles) == 1
-        assert titles[0].startswith("other m")
+        assert titles[0].startswith("Other m")
 
     asyncio.run(change())
 

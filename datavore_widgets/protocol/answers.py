@@ -444,8 +444,9 @@ class VariableInfo:
 
     @property
     def label(self) -> str:
-        """A name to show: the long name, else the standard name, else the name."""
-        return self.long_name or self.standard_name.replace("_", " ") or self.name
+        """A name to show: the long name, else the standard name, else the name; words apart."""
+        name = self.long_name or self.standard_name
+        return (name if " " in name else name.replace("_", " ")) or self.name
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import ipywidgets
 from datavore_widgets.protocol.colormap import Categories, LogNorm, Norm, default_cmap, palette, scale
 from datavore_widgets.widgets.desk import Scene
 from datavore_widgets.widgets.panel import Panel
-from datavore_widgets.widgets.text import escape, number
+from datavore_widgets.widgets.text import escape, heading, number
 from datavore_widgets.widgets.ticks import log_ticks, ticks
 from datavore_widgets.widgets.units import Scale
 from datavore_widgets.widgets.view import View
@@ -58,7 +58,7 @@ class ColorBar(Panel):
 def _markup(
     scene: Scene, name: str, to: Scale, cmap: str | None, vmin: float | None, vmax: float | None, how: str
 ) -> str:
-    title = f"{escape(name)}{f' ({escape(to.units)})' if to.units else ''}"
+    title = f"{escape(heading(name))}{f' ({escape(to.units)})' if to.units else ''}"
     drawn = ""
     if cmap is not None and vmin is not None and vmax is not None and vmin < vmax:
         levels = scale(scene.variable.kind, vmin, vmax, scene.variable.flags, how)

@@ -27,7 +27,7 @@ from datavore_widgets.widgets.panel import Panel
 from datavore_widgets.widgets.point_readout import PointReadout
 from datavore_widgets.widgets.points_layer import POINTS_PANE, PointsLayer
 from datavore_widgets.widgets.pump import Pump
-from datavore_widgets.widgets.text import escape
+from datavore_widgets.widgets.text import escape, heading
 from datavore_widgets.widgets.view import View
 from datavore_widgets.widgets.viewport import Frame, fit
 
@@ -264,7 +264,7 @@ class DatavoreMap(Panel):
         self._complain("")
         self.desk.picture = None
         self._title.value = (
-            f"<div class='dv-name'>{escape(scene.variable.label)}</div>"
+            f"<div class='dv-name'>{escape(heading(scene.variable.label))}</div>"
             f"<div class='dv-when'>a series without a place · {escape(scene.info.title or scene.info.name)}</div>"
         )
         self.desk.status = "ready"
@@ -294,7 +294,7 @@ class DatavoreMap(Panel):
         unit = f" <span class='dv-unit'>{escape(units)}</span>" if units else ""
         when = f"<span class='dv-time'>{escape(picture.when)}</span>"
         self._title.value = (
-            f"<div class='dv-name'>{escape(picture.name)}{unit}</div>"
+            f"<div class='dv-name'>{escape(heading(picture.name))}{unit}</div>"
             f"<div class='dv-when'>{when} · {escape(info.title or info.name)}</div>"
         )
 

@@ -9,12 +9,24 @@ from __future__ import annotations
 import html
 import math
 
-__all__ = ["duration", "escape", "number", "thousands", "tick_decimals"]
+__all__ = ["duration", "escape", "heading", "number", "thousands", "tick_decimals"]
 
 
 def escape(text: object) -> str:
     """Text that is safe inside HTML, in elements and in quoted attributes."""
     return html.escape(str(text), quote=True)
+
+
+def heading(label: str) -> str:
+    """A name as a heading begins; one that is a symbol stays as it is.
+
+    Examples
+    --------
+    >>> heading("sea surface temperature"), heading("fCO2 recommended"), heading("u")
+    ('Sea surface temperature', 'fCO2 recommended', 'u')
+    """
+    first = label.split(" ", 1)[0]
+    return label[:1].upper() + label[1:] if first.isalpha() and first.islower() and len(first) > 1 else label
 
 
 def tick_decimals(step: float) -> int:
