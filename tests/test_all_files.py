@@ -149,7 +149,8 @@ FILES: dict[str, Shown | Listed | str] = {
     "rotated_pole.nc": _shown(
         "air_pressure_at_sea_level", "curvilinear", "-89.4 14 70.9 77.4",
         "2006-06-15T00:00:00Z 2006-06-15T00:00:00Z 1", "standard", "air_pressure_at_sea_level", "", ""),
-    "swanfile.spec": "neither NetCDF nor Zarr",
+    "swanfile.spec": _listed(
+        "VaDens", "station", "174.7 -38.2 174.7 -38.2", "2016-10-11T00:00:00Z 2016-10-15T00:00:00Z 5"),
     "tas_Amon_CanESM2_rcp85_r1i1p1_200701-200712.nc": _shown(
         "tas", "rectilinear", "-180 -90 180 90", "2006-12-16T12:00:00Z 2007-11-16T00:00:00Z 12",
         "noleap", "tas", "lon", "lat"),

@@ -490,9 +490,7 @@ def spectra(draw: st.DrawFn) -> WaveSpectrum:
     number, time = st.floats(allow_infinity=False), Stamp(draw(dates()).low)
     cross = draw(st.none() | st.tuples(floats(grid), floats(grid)))
     flat = st.builds(CartesianCross, floats((2, 3)), floats((2, 3)), floats(3), floats(2))
-    model = st.builds(
-        ModelSpectrum, floats(grid, "f8"), any_text, st.just(time), number, number, number, number, number, number
-    )
+    model = st.builds(ModelSpectrum, floats(grid, "f8"), any_text, st.just(time), *[number] * 8)
     return WaveSpectrum(
         time=time,
         **{name: draw(number) for name in ("lon", "lat", "incidence", "heading", "wind_speed", "wind_from")},

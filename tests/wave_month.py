@@ -213,6 +213,6 @@ class Month:
             quality=0,
             roughness=(1 + 0.1 * waves + noise).astype(np.float32),
             roughness_spacing=100.0,
-            model=ModelSpectrum(model, "ww3.nc", stamp, 0.0, 0.0, 34.0, 1.5, 2.4, 2.1),
+            model=ModelSpectrum(model, "ww3.nc", stamp, 0.0, 0.0, 34.0, 1.5, 2.4, 2.1, 13.0, 70.0),
             notes=("synthetic data", HOSTILE),
         )

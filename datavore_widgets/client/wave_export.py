@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["dataset", "netcdf"]
 
 _DEGREE = "degree"
+_WAVE = "sea_surface_wave"  # how CF's standard names of waves begin
 _TO = "clockwise from north, the direction that waves travel to"
 
 
@@ -55,7 +56,7 @@ def dataset(spectrum: WaveSpectrum) -> xr.Dataset:
             spectrum.total_hs,
             "m",
             "total significant wave height",
-            "sea_surface_wave_significant_height",
+            f"{_WAVE}_significant_height",
         ),
         "wind_speed": (spectrum.wind_speed, "m s-1", "wind speed", "wind_speed"),
         "wind_from_direction": (spectrum.wind_from, _DEGREE, "direction the wind comes from", "wind_from_direction"),
@@ -63,14 +64,26 @@ def dataset(spectrum: WaveSpectrum) -> xr.Dataset:
         "incidence": (spectrum.incidence, _DEGREE, "incidence angle", "angle_of_incidence"),
         "heading": (spectrum.heading, _DEGREE, "direction of flight, clockwise from north", "platform_course"),
     }
+    model = spectrum.model
+    if model is not None:
+        whose = "of the model's whole spectrum"
+        numbers |= {
+            "model_height": (model.hs, "m", f"significant wave height {whose}", f"{_WAVE}_significant_height"),
+            "model_peak_period": (
+                model.period,
+                "s",
+                f"peak period {whose}",
+                f"{_WAVE}_period_at_variance_spectral_density_maximum",
+            ),
+            "model_direction": (model.direction, _DEGREE, f"mean direction {whose}, {_TO}", f"{_WAVE}_to_direction"),
+        }
     for name, (value, units, words, standard) in numbers.items():
         if np.isfinite(value):
             data[name] = ((), value, {"units": units, "long_name": words, **_named(standard)})
     if spectrum.roughness is not None:
         spacing = {"spacing": float(spectrum.roughness_spacing), "comment": "rows from north to south; spacing in m"}
         data["roughness"] = (("y", "x"), spectrum.roughness, {"long_name": "sea surface roughness", **spacing})
-    if spectrum.model is not None:
-        model = spectrum.model
+    if model is not None:
         where = {"source": model.source, "time": model.time.iso, "longitude": model.lon, "latitude": model.lat}
         data["model_energy"] = (plane, model.energy, {**density, **where, "distance_km": model.distance})
     coords: dict[str, Any] = {

@@ -73,7 +73,7 @@ _NUMBERS = (
     "roughness_spacing",
 )
 _TEXTS = ("satellite", "mode", "file", "lag")
-_MODEL_NUMBERS = ("lon", "lat", "distance", "hours", "hs", "hs_inside")
+_MODEL_NUMBERS = ("lon", "lat", "distance", "hours", "hs", "hs_inside", "period", "direction")
 
 
 def quicklook_facts(answer: Quicklook) -> dict[str, Any]:

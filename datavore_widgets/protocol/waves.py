@@ -141,6 +141,10 @@ class ModelSpectrum:
         Of the whole spectrum of the model, m.
     hs_inside : float
         Of its part with |k_azimuth| below the azimuth cut-off, m; NaN where the cut-off is not known.
+    period : float
+        Of the peak of the whole spectrum, s.
+    direction : float
+        The mean of the whole spectrum, degrees towards.
     """
 
     energy: Floats
@@ -152,6 +156,8 @@ class ModelSpectrum:
     hours: float
     hs: float
     hs_inside: float
+    period: float
+    direction: float
 
 
 @dataclass(frozen=True, eq=False)

@@ -41,6 +41,7 @@ from datavore_widgets.service.pieces import AnyGranule, Files, Pieces
 from datavore_widgets.service.recall import LEDGER, Recall
 from datavore_widgets.service.scan import Dim, scan, short_text
 from datavore_widgets.service.sphere import around_all
+from datavore_widgets.service.swan import VARIABLE
 from datavore_widgets.service.track import Track
 from datavore_widgets.service.vectors import with_derived
 from datavore_widgets.service.waves.models import Models, is_model, read_model
@@ -54,6 +55,7 @@ __all__ = ["Dim", "Index", "Library", "Variable", "files_of", "open_catalog"]
 _log = logging.getLogger(__name__)
 
 _SUFFIXES = (".nc", ".nc4", ".nc3", ".cdf", ".netcdf", ".h5", ".hdf5", ".he5", ".grd")
+_SPECTRA = {"efth", VARIABLE}  # of WAVEWATCH III and of SWAN
 _LISTED = 8
 _KINDS = ("continuous", "anomaly", "flags", "direction")
 _SCALES = ("linear", "log")
@@ -194,7 +196,7 @@ class _Opening:
 
     def _holds_waves(self, path: Path, granule: AnyGranule, note: str) -> bool:
         """Whether a file is of a wave mode and nothing else: a measurement of any name, or a model's spectra."""
-        if not {"oswPolSpec", "efth"} & {*granule.names, *granule.refused}:
+        if not {"oswPolSpec", *_SPECTRA} & {*granule.names, *granule.refused}:
             return False
         with FileSource(path, self.files).contents() as contents:
             if is_measurement(contents.variables):
@@ -203,7 +205,7 @@ class _Opening:
             if is_model(contents.variables):
                 self.models[path] = None
                 # With a wave mode beside it, a file of spectra alone is for comparing with, and nothing for a map.
-                return bool(self.measurements) and not {*granule.names} - {"efth"}
+                return bool(self.measurements) and not {*granule.names} - _SPECTRA
         return False
 
     def _nothing(self, spec: Any) -> str:

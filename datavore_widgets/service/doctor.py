@@ -34,7 +34,13 @@ if TYPE_CHECKING:
 
 __all__ = ["checkup", "examine"]
 
-_FORMATS = {"classic": "NetCDF 3", "cdf5": "NetCDF 3 (CDF-5)", "hdf5": "NetCDF 4", "zarr": "Zarr"}
+_FORMATS = {
+    "classic": "NetCDF 3",
+    "cdf5": "NetCDF 3 (CDF-5)",
+    "hdf5": "NetCDF 4",
+    "zarr": "Zarr",
+    "swan": "SWAN spectra",
+}
 _SAMPLE = 2**20
 """Values of a variable that are looked at."""
 _FILLS = (

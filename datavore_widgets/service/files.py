@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from datavore_widgets.errors import DatavoreError, Unreadable
 from datavore_widgets.service.decode import Packing
 from datavore_widgets.service.formats import check, format_of, is_consolidated, locking_of, metadata_files
+from datavore_widgets.service.swan import read_swan
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -355,6 +356,8 @@ def _open(path: Path, fingerprint: Hashable) -> _Opened:
         with lock:
             store = _store(path, kind)
             variables, attrs = store.load()
+    except DatavoreError:
+        raise
     except _FAULTS as error:
         raise Unreadable(f"{str(path)!r} cannot be opened: {_reason(error)}") from error
     opened = _Opened(path, fingerprint, Contents({str(name): v for name, v in variables.items()}, attrs), store, lock)
@@ -367,6 +370,8 @@ def _open(path: Path, fingerprint: Hashable) -> _Opened:
 def _store(path: Path, kind: str) -> Any:
     from xarray import backends
 
+    if kind == "swan":
+        return backends.InMemoryDataStore(read_swan(path))  # type: ignore[no-untyped-call]
     if kind == "classic":
         return backends.ScipyDataStore(str(path))
     if kind == "zarr":

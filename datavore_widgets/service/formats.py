@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from datavore_widgets.errors import Unreadable
+from datavore_widgets.service.swan import is_swan
 
 __all__ = ["check", "format_of", "is_consolidated", "is_store", "locking_of", "metadata_files"]
 
@@ -67,7 +68,7 @@ def is_store(path: Path) -> bool:
 
 
 def format_of(path: Path) -> str:
-    """`classic`, `cdf5`, `hdf5` or `zarr`.
+    """`classic`, `cdf5`, `hdf5`, `zarr` or `swan`.
 
     Raises
     ------
@@ -83,6 +84,8 @@ def format_of(path: Path) -> str:
             head = file.read(2048)
             if head[:4] in _CLASSIC:
                 return _CLASSIC[head[:4]]
+            if is_swan(head):
+                return "swan"
             # A user block of 512, 1024, 2048 … bytes may come before the signature.
             place = 0
             while len(signature := _read_at(file, place, 8)) == 8:
@@ -131,7 +134,7 @@ def check(path: Path, kind: str) -> None:
         _check_classic(path)
     elif kind == "hdf5":
         _check_hdf5(path)
-    else:
+    elif kind == "zarr":
         _check_zarr(path)
 
 

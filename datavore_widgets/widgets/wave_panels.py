@@ -210,7 +210,8 @@ def _words(spectrum: WaveSpectrum) -> dict[str, dict[str, str]]:
     else:
         when = f"{abs(model.hours):.1f} h {'later' if model.hours >= 0 else 'earlier'}"
         inside = f", {number(model.hs_inside, 3)} m inside the cut-off" if np.isfinite(model.hs_inside) else ""
-        beside = f"Hs {number(model.hs, 3)} m{inside}; {number(model.distance, 3)} km off, {when}"
+        peak = f"{number(model.period, 3)} s, mean to {_degrees(model.direction)}"
+        beside = f"Hs {number(model.hs, 3)} m{inside}; {peak}; {number(model.distance, 3)} km off, {when}"
     return {
         "roughness": {
             "title": "Roughness",

@@ -1,10 +1,11 @@
-"""Spectra of wave models beside the acquisitions: WAVEWATCH III's NetCDF and Zarr.
+"""Spectra of wave models beside the acquisitions: WAVEWATCH III's NetCDF and Zarr, and SWAN's text.
 
 A model's spectrum is E(f, θ). It is brought to m² per Hz and radian and directions towards, and then, bin by bin, to
 the acquisition's axes.
 
 - WAVEWATCH III writes `efth` (standard name `sea_surface_wave_directional_variance_spectral_density`) in m² s rad⁻¹
   over `sea_surface_wave_to_direction`: both are read from the file. wavespectra holds the same per degree and *from*.
+- SWAN writes m² Hz⁻¹ per degree, over directions *from* or anticlockwise from east (see `service.swan`).
 """
 
 from __future__ import annotations
@@ -73,16 +74,48 @@ class Model:
         return np.asarray(np.nan_to_num(self.density[time, station].astype(np.float64)) * widths)
 
     def height(self, time: int, station: int) -> float:
-        """Significant height of one spectrum, m.
+        """Significant height of one spectrum with its tail, m.
 
-        Beyond its last bin a spectrum falls as f⁻⁵ (Phillips 1958, Journal of Fluid Mechanics 4, 426): the models' own
-        heights count that, and so does this, E·f·(f/f_edge)⁴/4 more. wavespectra begins that tail at the last
-        frequency and takes the last bin whole as well, which makes seas of short waves alone up to 4 % higher.
+        Beyond its last frequency a spectrum falls as f⁻⁵ (Phillips 1958, Journal of Fluid Mechanics 4, 426), which is
+        E·f/4 more variance: the models' own heights count that, and so does this. Ours begins where the last bin ends,
+        E·f·(f/f_edge)⁴/4. WAVEWATCH III begins at the last frequency, up to which it takes half a bin (`FTE` and
+        `DSII` of its w3gridmd): on its grids that is the same to 1 %. wavespectra (4.9, `SpecArray.hs`) begins there
+        too and takes the last bin whole, so that half a bin, E·Δf/2, counts twice: next to nothing in swell, and 4 % of
+        the height in seas of short waves alone. Without a tail (`hs(tail=False)`) all three are the same to 1 %.
         """
         variance, limits = self.variance(time, station), spectra.edges(self.f)
         last, end = float(self.f[-1]), float(limits[-1])
         density = float(variance[-1].sum()) / (end - float(limits[-2]))
         return 4 * math.sqrt(float(variance.sum()) + density * last * (last / end) ** 4 / 4)
+
+    def period(self, time: int, station: int) -> float:
+        """Peak period of one spectrum, s: of the top of a parabola through the highest bin of E(f) and its neighbours.
+
+        As the models tell it (SWAN user manual, appendix A, `RTPSMOO`), and wavespectra's `tp`. NaN without energy.
+        """
+        along = np.nan_to_num(self.density[time, station].astype(np.float64)) @ spectra.rings(self.theta)
+        top = int(np.argmax(along))
+        if not along[top] > 0:
+            return math.nan
+        if not 0 < top < along.size - 1:
+            return 1 / float(self.f[top])
+        before, after = self.f[top] - self.f[top - 1], self.f[top + 1] - self.f[top]
+        rise, fall = (along[top] - along[top - 1]) / before, (along[top] - along[top + 1]) / after
+        # Slopes half the way to either neighbour; between them the slope of a parabola is linear. Of three equal ones
+        # the middle is the top.
+        shift = (rise * after - fall * before) / (2 * (rise + fall)) if rise + fall > 0 else 0.0
+        return 1 / float(self.f[top] + shift)
+
+    def direction(self, time: int, station: int) -> float:
+        """Mean direction of one spectrum, degrees towards: of the sum of E·(sin θ, cos θ). NaN without energy.
+
+        Kuik et al. 1988, Journal of Physical Oceanography 18, 1020: `DIR` of SWAN, and wavespectra's `dm` but for its
+        being from.
+        """
+        along = self.variance(time, station).sum(axis=0)
+        radians = np.deg2rad(self.theta)
+        east, north = float(along @ np.sin(radians)), float(along @ np.cos(radians))
+        return float(turned(math.degrees(math.atan2(east, north)))) if math.hypot(east, north) > 0 else math.nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,10 +167,12 @@ def _compared(found: WaveSpectrum, model: Model, time: int, station: int, far: f
         hours=hours,
         hs=model.height(time, station),
         hs_inside=inside,
+        period=model.period(time, station),
+        direction=model.direction(time, station),
     )
 
 
-# --- WAVEWATCH III ---------------------------------------------------------------------------------------------------
+# --- from files ------------------------------------------------------------------------------------------------------
 
 
 def _named(variables: Any, *standard: str) -> str | None:
@@ -150,7 +185,7 @@ def is_model(variables: Any) -> bool:
 
 
 def read_model(source: Source) -> Model:
-    """The spectra of a NetCDF file or a Zarr store.
+    """The spectra of a NetCDF file, a Zarr store or a text of SWAN's.
 
     Raises
     ------

@@ -268,6 +268,7 @@ def _model_lines(found: WaveSpectrum) -> list[tuple[str, Any]]:
     inside = f", inside the cut-off {model.hs_inside:.2f} m" if math.isfinite(model.hs_inside) else ""
     return [
         (f"Hs {model.hs:.2f} m whole{inside}", _INK),
+        (f"peak period {model.period:.1f} s, mean direction to {model.direction:.0f}°", _INK),
         (f"{model.source}, {display(model.time.label)} ({model.hours:+.1f} h), {model.distance:.0f} km away", _INK),
         ("outlined: the partitions that the radar sees", _PALE),
         *_notes(found),
