@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,8 @@ COLORS = ("#0072b2", "#d55e00", "#009e73", "#a8518a", "#b8860b", "#56a0d3")
 _DASHES = ("solid", "dashed", "dotted", "dash_dotted", "solid", "dashed")
 MOST_LINES = len(COLORS)
 _MARGIN = {"top": 10, "bottom": 28, "left": 64, "right": 20}
+_DOT, _RING = 16, 40  # square pixels
+_PAD = math.sqrt(_RING) / 2 + 1  # pixels that bqplot keeps free at either end, for half of the largest mark
 _YEAR = 365.2425 * 86_400_000  # milliseconds
 _HALF_A_DAY = 43_200_000  # milliseconds
 _VALUE_TICKS = 8
@@ -30,12 +33,17 @@ _DIGIT = 7  # pixels of a digit of the ticks
 _FEW = 80  # up to so many points, each has its dot
 
 
+def _edges(margin: Mapping[str, float]) -> list[float]:
+    """Pixels from the edges of the figure to where the first and the last time and the limits of values are."""
+    return [margin["top"], margin["bottom"], margin["left"] + _PAD, margin["right"] + _PAD]
+
+
 class _Sheet(anywidget.AnyWidget):
     """The front end over the figure: hairlines, the readout, a lapse's band. It tells what was clicked or dragged."""
 
     _esm = STATIC / "chart_sheet.js"
     lines: Any = List().tag(sync=True)
-    margin = List(list(_MARGIN.values())).tag(sync=True)
+    margin = List(_edges(_MARGIN)).tag(sync=True)
     first = Float().tag(sync=True)
     last = Float().tag(sync=True)
     shown = Float(allow_none=True, default_value=None).tag(sync=True)
@@ -45,6 +53,13 @@ class _Sheet(anywidget.AnyWidget):
 
     def set_state(self, sync_data: Mapping[str, Any]) -> None:
         """What a browser says: nothing here is its to set."""
+
+
+class _Dates(bqplot.DateScale):
+    """Times with ends in milliseconds since 1970: bqplot writes them without a zone, which browsers take for theirs."""
+
+    min = Float(None, allow_none=True).tag(sync=True)
+    max = Float(None, allow_none=True).tag(sync=True)
 
 
 class TimePlot:
@@ -58,13 +73,13 @@ class TimePlot:
 
     def __init__(self, value_ticks: int = _VALUE_TICKS, date_ticks: int = _DATE_TICKS) -> None:
         self._value_ticks, self._date_ticks = value_ticks, date_ticks
-        self._times = bqplot.DateScale()
+        self._times = _Dates()
         self._values = bqplot.LinearScale()
         self._x_axis = bqplot.Axis(scale=self._times, grid_lines="none")
         self._y_axis = bqplot.Axis(scale=self._values, side="left", grid_lines="solid", label_offset="48px")
         self.marks = [self._mark(i) for i in range(MOST_LINES)]
         self.dots = [self._dot(i) for i in range(MOST_LINES)]
-        self.rings = [self._dot(i, size=40, fill=False) for i in range(MOST_LINES)]  # groups that are not complete
+        self.rings = [self._dot(i, size=_RING, fill=False) for i in range(MOST_LINES)]  # groups that are not complete
         self.trends = [self._mark(i, dashed=True) for i in range(MOST_LINES)]
         self.figure = bqplot.Figure(
             marks=[*self.marks, *self.trends, *self.dots, *self.rings],
@@ -87,7 +102,7 @@ class TimePlot:
             preserve_domain={"x": True},
         )
 
-    def _dot(self, number: int, *, size: int = 16, fill: bool = True) -> bqplot.Scatter:
+    def _dot(self, number: int, *, size: int = _DOT, fill: bool = True) -> bqplot.Scatter:
         return bqplot.Scatter(
             x=[],
             y=[],
@@ -175,7 +190,7 @@ class TimePlot:
         room = 0.06 * (high - low) or max(0.5, abs(high) * 0.05)
         low, high = low - room, high + room
         with self._times.hold_sync():
-            self._times.min, self._times.max = np.datetime64(first, "ms"), np.datetime64(last, "ms")
+            self._times.min, self._times.max = float(first), float(last)
         with self._values.hold_sync():
             self._values.min, self._values.max = low, high
         dates, date_format = time_ticks(first, last, self._date_ticks)
@@ -195,7 +210,7 @@ class TimePlot:
         left = max(_MARGIN["left"], characters * _DIGIT + 26)
         self._y_axis.label_offset = f"{left - 16}px"
         self.figure.fig_margin = {**_MARGIN, "left": left}
-        self.sheet.margin = list(self.figure.fig_margin.values())
+        self.sheet.margin = _edges(self.figure.fig_margin)
 
     def _set_line(self, number: int, curve: Curve | None, lines: bool) -> None:
         mark, dots = self.marks[number], self.dots[number]

@@ -64,10 +64,10 @@ def outside() -> list[str]:
 
 
 @pytest.fixture
-def page(chromium: Browser, viewport: tuple[int, int], outside: list[str]) -> Iterator[Page]:
-    """A fresh page; an error in its console, or one thrown by its scripts, fails the test."""
+def new_page(chromium: Browser, viewport: tuple[int, int], outside: list[str]) -> Iterator[Callable[..., Page]]:
+    """Fresh pages, each by itself, with further words for its context (as `timezone_id`); an error in the console of
+    one, or one thrown by its scripts, fails the test."""
     width, height = viewport
-    context = chromium.new_context(viewport={"width": width, "height": height}, accept_downloads=True)
     errors: list[str] = []
 
     def only_here(route: Route) -> None:
@@ -82,13 +82,25 @@ def page(chromium: Browser, viewport: tuple[int, int], outside: list[str]) -> It
         if message.type == "error" and not any(re.search(allowed, text) for allowed in ALLOWED_ERRORS):
             errors.append(text)
 
-    context.route(re.compile(r"^https?://"), only_here)
-    page = context.new_page()
-    page.on("console", heard)
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    yield page
-    context.close()
+    with contextlib.ExitStack() as contexts:
+
+        def new(**words: Any) -> Page:
+            context = chromium.new_context(viewport={"width": width, "height": height}, accept_downloads=True, **words)
+            contexts.callback(context.close)
+            context.route(re.compile(r"^https?://"), only_here)
+            page = context.new_page()
+            page.on("console", heard)
+            page.on("pageerror", lambda error: errors.append(str(error)))
+            return page
+
+        yield new
     assert not errors, "errors in the page's console:\n" + "\n".join(errors)
+
+
+@pytest.fixture
+def page(new_page: Callable[..., Page]) -> Page:
+    """A fresh page; an error in its console, or one thrown by its scripts, fails the test."""
+    return new_page()
 
 
 @pytest.fixture
