@@ -169,3 +169,18 @@ def test_samples_of_bad_quality_set_no_colours() -> None:
     assert default_limits(selection_of(dataset, quality_level=1)) == pytest.approx(expected, rel=1e-6)
     bad = dataset.assign(quality_level=dataset["quality_level"] * 0)
     assert default_limits(selection_of(bad))[1] == pytest.approx(400.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "limits"),
+    [
+        ("bathymetry", [-6000.0, 2000.0], (-5840.0, 5840.0)),
+        ("eastward_wind", [-4.0, 8.0], (-7.76, 7.76)),
+        ("bathymetry", [10.0, 60.0], (11.0, 59.0)),
+        ("sea_surface_temperature", [-2.0, 30.0], (-1.36, 29.36)),
+    ],
+)
+def test_zero_is_in_the_middle_of_colours_that_part_there(
+    name: str, values: list[float], limits: tuple[float, float]
+) -> None:
+    assert limits_of(np.array(values), VariableInfo(name, standard_name=name)) == pytest.approx(limits)

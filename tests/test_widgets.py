@@ -721,6 +721,23 @@ def test_the_point_s_value_names_its_cell(sea: Watched) -> None:
     assert readout._text.value == ""
 
 
+def test_a_field_without_times_tells_its_value_at_the_point_and_why_it_has_no_series() -> None:
+    service = LocalService(fields.no_time())
+    view = View(point=(43, -26))
+    readout, chart = PointReadout(service, view), TimeseriesChart(service, view)
+    text = plain(readout._text.value)
+    assert number(float(np.float32(fields.value(40, -25, 0)))) in text
+    assert "cell of 25°S 40°E" in text
+    assert readout.desk.cell == (40, -25)
+    assert "no time axis" in plain(chart._empty.value)
+    assert "dv-has-error" not in chart._dom_classes
+
+
+def test_the_point_s_flag_is_told_by_its_meaning() -> None:
+    readout = PointReadout(LocalService(fields.flags()), View(point=(43, -26)))
+    assert "land (2)" in plain(readout._text.value)
+
+
 def test_four_numbers_are_the_area(sea: Watched) -> None:
     area = AreaFields(sea)
     for name, text in (("west", "170"), ("south", "-10"), ("east", "-170°")):

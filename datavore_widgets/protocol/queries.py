@@ -305,6 +305,7 @@ class LapseMapQuery:
 class DataQuery:
     """The native cells inside a box. Answer: `Field`, or `CellList` when `as_list`.
 
+    A box without extent is a place: the cell that holds it.
     `resolution` is the most cells wanted along the longer side; strides are taken to stay within it.
     """
 

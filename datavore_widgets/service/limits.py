@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datavore_widgets.protocol.answers import VariableInfo
+from datavore_widgets.protocol.colormap import GROUPS, default_cmap
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.times import TimeAxis, parts_from_label
 from datavore_widgets.service.cells import Cells
@@ -36,7 +37,8 @@ def default_limits(selection: Selection, job: Job | None = None) -> tuple[float,
     """Colour limits of a variable at one position of its further dimensions.
 
     The 2nd to 98th percentile over at most 16 times, spread over the seasons and over the whole span, and 100,000
-    cells, of good quality where the files say what that is; symmetric about zero for anomalies; all values for flags.
+    cells, of good quality where the files say what that is; symmetric about zero for anomalies and where
+    the variable's own colours part there; all values for flags.
     """
     info = selection.variable.info
     if info.kind == "flags" and info.flags:
@@ -56,7 +58,8 @@ def limits_of(values: NDArray[np.float64], info: VariableInfo) -> tuple[float, f
     low, high = (float(end) for end in np.percentile(finite, PERCENTILES))
     if info.kind == "flags" or low == high:
         low, high = float(finite.min()), float(finite.max())
-    if info.kind == "anomaly":
+    if info.kind == "anomaly" or (low < 0 < high and default_cmap(info) in GROUPS["diverging"]):
+        # The middle of a diverging map is zero: still water, no wind, the shore.
         high = max(abs(low), abs(high))
         low = -high
     return _apart(low, high)

@@ -247,7 +247,7 @@ def steps_until(variable: Variable, date: Date, seconds: float) -> slice:
 
 
 def cells_inside(grid: Grid, bbox: BBox) -> Cells:
-    """The cells whose centres lie inside a box, edges included.
+    """The cells whose centres lie inside a box, edges included; of a box without extent the cell that holds it.
 
     Raises
     ------
@@ -257,6 +257,8 @@ def cells_inside(grid: Grid, bbox: BBox) -> Cells:
     cells = grid.inside(bbox)
     if cells.count:
         return cells
+    if bbox.width == bbox.height == 0 and not isinstance(grid, Points):
+        return cell_at(grid, Point(bbox.west, bbox.south))[0]
     if isinstance(grid, Points):
         lon, lat = grid.listed(grid.inside(GLOBAL))
         nearest = place(_nearest(lon, lat, bbox), 4)

@@ -11,16 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datavore_widgets.errors import DatavoreError
-from datavore_widgets.protocol.answers import Series
-from datavore_widgets.protocol.geometry import Point
+from datavore_widgets.protocol.answers import CellList, Series
+from datavore_widgets.protocol.geometry import BBox, Point
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.places import place
-from datavore_widgets.protocol.queries import SeriesQuery
-from datavore_widgets.protocol.times import WHOLE_LAPSE, Stamp
-from datavore_widgets.widgets.desk import sentence
+from datavore_widgets.protocol.queries import DataQuery, SeriesQuery
+from datavore_widgets.protocol.times import Stamp
+from datavore_widgets.widgets.desk import Scene, sentence
 from datavore_widgets.widgets.panel import Panel
 from datavore_widgets.widgets.pump import Pump
 from datavore_widgets.widgets.text import escape, number, thousands
+from datavore_widgets.widgets.units import Scale
 from datavore_widgets.widgets.view import View
 from datavore_widgets.widgets.words import aggregate_word
 
@@ -47,7 +48,7 @@ class PointReadout(Panel):
         self._clear.add_class("dv-icon-button")
         self._clear.on_click(lambda _button: setattr(self.view, "point", None))
         self.fill([self._text, self._clear])
-        self.pump: Pump[SeriesQuery, Series] = Pump(self._work, show=self._show, fail=self._fail)
+        self.pump: Pump[SeriesQuery | DataQuery, Series | CellList] = Pump(self._work, show=self._show, fail=self._fail)
         self.watch(
             self.view,
             ["point", "date", "lapse", "filters", "subtract", "window", "overlap", "aggregate", "reach"],
@@ -67,55 +68,72 @@ class PointReadout(Panel):
         if scene is None or not scene.is_of(self.view):
             return
         source, view = scene.source(self.view), self.view
-        lapse = WHOLE_LAPSE if source.date is None else view.lapse or scene.reach(view)
-        reach = view.reach
+        if source.date is None:
+            # What has no times has no series: its cell is asked for as data.
+            spot = BBox(point.lon, point.lat, point.lon, point.lat)
+            self.pump.submit(DataQuery(source, spot, as_list=True))
+            return
         self.pump.submit(
             SeriesQuery(
                 source.index,
                 source.varname,
                 point,
-                lapse,
+                view.lapse or scene.reach(view),
                 filters=source.filters,
                 subtract=source.subtract,
-                reach=reach,
+                reach=view.reach,
             )
         )
 
-    def _work(self, query: SeriesQuery, job: Job) -> Series:
-        series: Series = self.desk.client.answer(query, job)
-        return series
+    def _work(self, query: SeriesQuery | DataQuery, job: Job) -> Series | CellList:
+        answer: Series | CellList = self.desk.client.answer(query, job)
+        return answer
 
-    def _show(self, query: SeriesQuery, series: Series) -> None:
+    def _show(self, query: SeriesQuery | DataQuery, answer: Series | CellList) -> None:
         scene = self.desk.scene
-        if scene is None or not isinstance(query.coord, Point):
+        if scene is None:
             return
+        if isinstance(query, SeriesQuery) and isinstance(answer, Series):
+            self._show_series(scene, query, answer)
+        elif isinstance(answer, CellList):
+            found = next(iter(answer.cells), None)
+            self.desk.cell = None if found is None else found[:2]
+            if found is None:
+                self._say(_point(query), "<strong>no valid value here</strong>", "")
+            else:
+                self._say(
+                    _point(query), self._value(scene, scene.scale(), found[2]), f"cell of {place(Point(*found[:2]))}"
+                )
+
+    def _show_series(self, scene: Scene, query: SeriesQuery, series: Series) -> None:
         self.desk.cell = series.cell
         valid = np.flatnonzero(np.isfinite(series.values))
         if not valid.size:
-            self._say(query.coord, "<strong>no valid value here</strong>", _cell_text(series))
+            self._say(_point(query), "<strong>no valid value here</strong>", _cell_text(series))
             return
         lapse, overlap = self.view.lapse is not None, self.view.overlap
         wanted = self.desk.aggregate if lapse else "latest" if overlap == "latest" else "avg"
         aggregate = wanted if wanted in _ONE_CELL else "avg"
         scale = scene.scale(aggregate, series.units)
-        value = float(scale.shown(_ONE_CELL[aggregate](series.values[valid])))
+        value = float(_ONE_CELL[aggregate](series.values[valid]))
         facts = [_cell_text(series)]
         if lapse or (valid.size > 1 and aggregate == "avg"):
             facts.append(f"{aggregate_word(aggregate).lower()} of {thousands(valid.size)} times")
         elif query.lapse.first != query.lapse.last:
             facts.append(Stamp(int(series.labels[valid[-1]]), series.calendar).text)
-        self._say(
-            query.coord,
-            f"<strong>{escape(f'{number(value)} {scale.units}'.strip())}</strong>",
-            " · ".join(filter(None, facts)),
-        )
+        self._say(_point(query), self._value(scene, scale, value), " · ".join(filter(None, facts)))
 
-    def _fail(self, query: SeriesQuery, error: Exception) -> None:
+    def _value(self, scene: Scene, scale: Scale, value: float) -> str:
+        """A value with its units, or what a flag means."""
+        meaning = scene.variable.flags.get(int(value)) if scene.variable.kind == "flags" and value % 1 == 0 else None
+        text = f"{number(float(scale.shown(value)))} {scale.units}".strip()
+        return f"<strong>{escape(text if meaning is None else f'{meaning} ({text})')}</strong>"
+
+    def _fail(self, query: SeriesQuery | DataQuery, error: Exception) -> None:
         if not isinstance(error, DatavoreError):
             log.error("%r could not be answered", query, exc_info=error)
         self.desk.cell = None
-        if isinstance(query.coord, Point):
-            self._say(query.coord, escape(sentence(error)), "")
+        self._say(_point(query), escape(sentence(error)), "")
 
     def _say(self, point: Point, what: str, cell: str) -> None:
         self._text.value = f"<div>{escape(place(point))}: {what}</div><div class='dv-muted'>{escape(cell)}</div>"
@@ -128,6 +146,12 @@ class PointReadout(Panel):
     def release(self) -> None:
         """Cancel what is under way."""
         self.pump.close()
+
+
+def _point(query: SeriesQuery | DataQuery) -> Point:
+    """Where a query is about."""
+    where = query.coord if isinstance(query, SeriesQuery) else query.bbox
+    return where if isinstance(where, Point) else Point(where.west, where.south)
 
 
 _ONE_CELL: dict[str, Callable[[NDArray[np.float64]], Any]] = {

@@ -112,6 +112,13 @@ class TimeseriesChart(Panel):
         scene, view = self.desk.scene, self.view
         if scene is None or not scene.is_of(view):
             return
+        if not len(scene.times.axis):
+            self.pump.cancel()
+            self._live = []
+            self._draw()
+            if not self._kept:
+                self._say(f"{scene.variable.label} has no time axis, so no series: click a point to read its value")
+            return
         # What has no place is the same wherever one looks.
         places = [GLOBAL] if scene.is_nowhere else [place for place in (view.bbox, view.point) if place is not None]
         if not places:

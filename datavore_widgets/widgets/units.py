@@ -51,6 +51,7 @@ _WORDS = {
     "percent": "%",
     "psu": "psu",
     "micron": "µm",
+    **dict.fromkeys(("meter", "meters", "metre", "metres"), "m"),
 }
 _SUPERSCRIPTS = str.maketrans("0123456789-+.", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺·")
 _POWER = re.compile(r"(?<=[A-Za-zµ°%])(?<!\d[eE])(?:\*\*|\^)?([+-]?\d+)(?![\d.])")
