@@ -6,7 +6,7 @@ import functools
 import re
 import string
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -148,8 +148,9 @@ class Datalaps:
             `[lon, lat]` takes the cell that contains it; `[west, south, east, north]` the cells whose centres lie
             inside.
         groupby : {None, 'yyyy', 'yyyy-MM', 'yyyy-MM-dd', 'yyyy-season', 'season', 'MM', 'MM-dd'}
-            One value for each time, year, month, day or season; groups are stamped with their start. The last three
-            are climatologies: one value for each season, month or day of the year, over the base period.
+            One value for each time, year, month, day or season; groups are stamped with their start. Seasons are DJF,
+            MAM, JJA and SON; DJF is of January's year. The last three are climatologies: one value for each season,
+            month or day of the year, over the base period; DJF has the Decembers of its years.
         aggregate : str
             `avg`, `max`, `min`, `count`, `std`: over all valid values of box and group, pooled. `area_avg`: cells by
             the area that the box covers of them, then times by their length; `area_std` and `time_std`: the
@@ -176,7 +177,7 @@ class Datalaps:
             aggregate and weighting, the cell used, the base period, the trend.
         """
         added = (anomaly, base, trend, reach)
-        series = self._series(index, varname, coord, datelaps, groupby, aggregate, filters, subtract, added, job)
+        series = self._series(index, varname, coord, datelaps, groupby, aggregate, filters, subtract, added, job=job)
         times = time_index(TimeAxis(series.labels, series.calendar))
         frame = pd.DataFrame({f"{index}_{varname}": series.values}, index=times)
         frame.attrs.update(_facts(series))
@@ -202,7 +203,7 @@ class Datalaps:
     ) -> list[list[Any]]:
         """The series of `getTimeserie` as a list of `[milliseconds since 1970-01-01 UTC, value]`, missing as None."""
         added = (anomaly, base, trend, reach)
-        series = self._series(index, varname, coord, datelaps, groupby, aggregate, filters, subtract, added, job)
+        series = self._series(index, varname, coord, datelaps, groupby, aggregate, filters, subtract, added, job=job)
         values = series.values.tolist()
         return [
             [millis, None if value != value else value]  # NaN alone differs from itself
@@ -220,6 +221,11 @@ class Datalaps:
         aggregate: str = "avg",
         *,
         filters: Any = {},
+        subtract: str | None = None,
+        anomaly: str | None = None,
+        base: Any = None,
+        trend: bool = False,
+        reach: float | None = None,
         job: Job | None = None,
     ) -> xr.Dataset:
         """The series of `getTimeserie` as a data set by the CF conventions, with what was asked and what was used.
@@ -233,32 +239,12 @@ class Datalaps:
             The variable along `time`, with the counts behind each value, `cell_methods`, the bounds of groups; the
             facts are attributes `datavore_…`.
         """
-        query = _series_query(index, varname, coord, datelaps, groupby, aggregate, filters)
+        added = (anomaly, base, trend, reach)
+        query = _series_query(index, varname, coord, datelaps, groupby, aggregate, filters, subtract, added)
         return export.exported(self.service, query, job)
 
-    def _series(
-        self,
-        index: Any,
-        varname: str,
-        coord: Any,
-        datelaps: Any,
-        groupby: str | None,
-        aggregate: str,
-        filters: Any,
-        subtract: str | None,
-        added: tuple[Any, Any, Any, Any],
-        job: Job | None,
-    ) -> Series:
-        query = _series_query(index, varname, coord, datelaps, groupby, aggregate, filters, subtract)
-        anomaly, base, trend, reach = added
-        query = replace(
-            query,
-            anomaly=anomaly or None,
-            base=parse_base(base),
-            trend=bool(trend),
-            reach=number_option("reach", reach),
-        )
-        return self.service.answer(query, job)
+    def _series(self, *asked: Any, job: Job | None) -> Series:
+        return self.service.answer(_series_query(*asked), job)
 
     @exact_keywords
     def mergeTimeserie(self, pandas: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -501,7 +487,9 @@ def _series_query(
     aggregate: str,
     filters: Any,
     subtract: str | None = None,
+    added: tuple[Any, Any, Any, Any] = (None, None, False, None),
 ) -> SeriesQuery:
+    anomaly, base, trend, reach = added
     return SeriesQuery(
         index=str(index),
         varname=varname,
@@ -511,6 +499,10 @@ def _series_query(
         aggregate=aggregate,
         filters=parse_filters(filters),
         subtract=subtract or "",
+        anomaly=anomaly or None,
+        base=parse_base(base),
+        trend=bool(trend),
+        reach=number_option("reach", reach),
     )
 
 

@@ -287,7 +287,7 @@ class Series:
             years = f"{self.base[0]}-{self.base[1]}"
             return [_told_how(f"{_part_of_year(self.groupby, label)} {years}", how) for label in labels]
         if self.groupby == "yyyy-season":
-            periods = [f"{high // 10**13} {_part_of_year('season', low)}" for low, high in self.bounds.tolist()]
+            periods = [_season(low, high) for low, high in self.bounds.tolist()]
         else:
             periods = [period_text(low, high, self.calendar) for low, high in self.bounds.tolist()]
         return [_told_how(period, how) for period in periods]
@@ -327,6 +327,12 @@ def _part_of_year(climatology: str, label: int) -> str:
     if climatology == "season":
         return _SEASONS[month]
     return _MONTHS[month - 1] if climatology == "MM" else f"{digits[4:6]}-{digits[6:8]}"
+
+
+def _season(low: int, high: int) -> str:
+    """A season of a year, such as `JJA 1998`; one over the turn of the year has both years, `DJF 1997/98`."""
+    first, last = low // 10**13, high // 10**13
+    return f"{_part_of_year('season', low)} {first}" + (f"/{last % 100:02d}" if last > first else "")
 
 
 def _told_how(period: str, how: str) -> str:

@@ -55,7 +55,7 @@ class Groups:
     bounds : ndarray of int64, shape (groups, 2), optional
         Labels of the first moment, and of the first after it; None where that is not known.
     spans : ndarray of float64, shape (groups,)
-        Milliseconds that a whole group takes, of a climatology in one year; NaN where that is not known.
+        Milliseconds that a whole group takes, of a climatology in all years of its base period together.
     """
 
     of: IntArray
@@ -240,40 +240,41 @@ class Periods:
         return Groups(of.reshape(-1), labels[0], np.stack(labels, axis=1), (ends[1] - ends[0]).astype(np.float64))
 
     def _climatology(self, groupby: str, years: IntArray) -> Groups:
+        """Groups over the years of a base period: December is of the season DJF of its own year there."""
         year, month, day = self.dates
-        first_year, last_year = int(years.min()), int(years.max())
         keys = {"season": month % 12 // 3, "MM": month, "MM-dd": month * 100 + day}[groupby]
         meant = np.isin(year, years)
         there, of_meant = np.unique(keys[meant], return_inverse=True)
         of = np.full(keys.size, -1)
         of[meant] = of_meant.reshape(-1)
-        d: IntArray | int
-        ends: tuple[IntArray, IntArray, IntArray | int, IntArray, IntArray, IntArray | int]
+        if groupby == "MM-dd":
+            return Groups(of, *self._days_of_year(there // 100, there % 100, years))
+        first, last = int(years.min()), int(years.max())
         if groupby == "season":
-            y, m, d = np.where(there == 0, first_year - 1, first_year), np.where(there == 0, 12, there * 3), 1
-            y = np.maximum(y, 0)
-            ends = y, m, d, np.full(there.size, last_year), there * 3 + 3, 1
-        elif groupby == "MM":
-            y, m, d = np.full(there.size, first_year), there, 1
-            ends = y, m, d, np.full(there.size, last_year), there + 1, 1
-        else:
-            # All stamped in one year, which has every one of the days.
-            stamps = next(
-                (y for y in range(first_year, first_year + 9) if _has(y, there // 100, there % 100, self.calendar)),
-                first_year,
+            low = _month(
+                np.where(there == 0, max(first - 1, 0), first), np.where(there == 0, 12, there * 3), self.calendar
             )
-            y, m, d = np.full(there.size, stamps), there // 100, there % 100
-            ends = y, m, d, np.full(there.size, max(last_year, stamps)), m, d + 1
-        low = _start(ends[0], ends[1], ends[2], self.calendar)
-        high = _start(ends[3], ends[4], ends[5], self.calendar)
-        if groupby == "season":
-            spans = (_start(np.where(there == 0, y + 1, y), there * 3 + 3, 1, self.calendar) - low).astype(np.float64)
-        elif groupby == "MM":
-            spans = (_start(y, m + 1, 1, self.calendar) - low).astype(np.float64)
+            high = _month(np.full(there.size, last), there * 3 + 3, self.calendar)
+            months = (there[:, None] * 3 + np.array([11, 0, 1])) % 12 + 1
         else:
-            spans = np.full(there.size, float(_DAY))
-        labels = _label(low, self.calendar)
-        return Groups(of, labels, np.stack([labels, _label(high, self.calendar)], axis=1), spans)
+            low = _month(np.full(there.size, first), there, self.calendar)
+            high = _month(np.full(there.size, last), there + 1, self.calendar)
+            months = there[:, None]
+        each = np.broadcast_to(years, (*months.shape, years.size))
+        spans = _month(each, months[..., None] + 1, self.calendar) - _month(each, months[..., None], self.calendar)
+        bounds = np.stack([_label(low, self.calendar), _label(high, self.calendar)], axis=1)
+        return Groups(of, bounds[:, 0], bounds, spans.sum(axis=(1, 2)).astype(np.float64))
+
+    def _days_of_year(self, month: IntArray, day: IntArray, years: IntArray) -> tuple[IntArray, IntArray, FloatArray]:
+        """Labels, bounds and spans of days: stamped in one year with all of them, bounded by those that have each."""
+        there = _has(years[:, None], month, day, self.calendar)
+        first, last = years[there.argmax(axis=0)], years[::-1][there[::-1].argmax(axis=0)]
+        # Leap years are eight years apart at most.
+        near = int(years.min()) + np.arange(9)
+        stamps = np.broadcast_to(near[_has(near[:, None], month, day, self.calendar).all(axis=1).argmax()], month.shape)
+        ends = [_start(first, month, day, self.calendar), _start(last, month, day + 1, self.calendar)]
+        bounds = np.stack([_label(end, self.calendar) for end in ends], axis=1)
+        return _label(_start(stamps, month, day, self.calendar), self.calendar), bounds, there.sum(axis=0) * float(_DAY)
 
     def complete(self, groups: Groups, used: BoolArray) -> BoolArray | None:
         """Whether the steps that are used fill their groups, but for less than half a step; None if it is not known."""
@@ -329,7 +330,7 @@ def _label(millis: IntArray, calendar: str) -> IntArray:
     return label_from_parts(*date_of_day(millis // _DAY, calendar))
 
 
-def _has(year: int, month: IntArray, day: IntArray, calendar: str) -> bool:
-    """Whether a year has some days."""
-    found = date_of_day(_start(np.full(month.shape, year), month, day, calendar) // _DAY, calendar)
-    return bool((found[1] == month).all())
+def _has(year: IntArray, month: IntArray, day: IntArray, calendar: str) -> BoolArray:
+    """Whether years have some days."""
+    found = date_of_day(_start(year, month, day, calendar) // _DAY, calendar)
+    return np.asarray(found[1] == month)

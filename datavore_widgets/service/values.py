@@ -134,9 +134,7 @@ def series(store: Store, query: SeriesQuery, job: Job) -> Series:
         taken = variable.steps_of(variable.during(place.cells, steps)) - steps.start
         kept = np.unique(groups.of[taken][groups.of[taken] >= 0])
     seen = _years_of(periods, groups, used) if years is not None else None
-    complete = periods.complete(groups, used) if query.groupby is not None and years is None else None
-    if years is not None and seen is not None:
-        complete = np.asarray(seen == years.size)
+    complete = periods.complete(groups, used) if query.groupby is not None else None
     inside = used & (groups.of >= 0)
     base = years if years is not None else None if climatology is None else climatology.base
     if climatology is not None and seen is None:
@@ -273,12 +271,19 @@ def _trend(periods: Periods, groups: Groups, query: SeriesQuery, values: NDArray
 
 
 def _weighting(query: SeriesQuery, info: VariableInfo, periods: Periods) -> str:
-    """How the values weigh, in words."""
-    rounded = "mean of unit vectors; " if summary.is_round(info, query.aggregate) else ""
-    if not summary.by_area(query.aggregate):
-        return rounded + "every value alike"
-    cells = "one cell" if isinstance(query.coord, Point) else "cells weighted by their area in the box"
-    return f"{rounded}{cells}; {periods.weighting}" if query.groupby is not None else rounded + cells
+    """How the values weigh, in words; of seasons also which December is whose."""
+    told = ["mean of unit vectors"] if summary.is_round(info, query.aggregate) else []
+    if summary.by_area(query.aggregate):
+        told.append("one cell" if isinstance(query.coord, Point) else "cells weighted by their area in the box")
+        if query.groupby is not None:
+            told.append(periods.weighting)
+    else:
+        told.append("every value alike")
+    if query.groupby == "yyyy-season":
+        told.append("DJF is of January's year")
+    if "season" in (query.groupby, query.anomaly):
+        told.append("DJF has the Decembers of the same years as its Januaries")
+    return "; ".join(told)
 
 
 def extract(store: Store, query: ExtractQuery, job: Job) -> Extract:
