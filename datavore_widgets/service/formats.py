@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 from datavore_widgets.errors import Unreadable
 from datavore_widgets.service.swan import is_swan
 
-__all__ = ["check", "format_of", "is_consolidated", "is_store", "locking_of", "metadata_files"]
+__all__ = ["check", "format_of", "is_consolidated", "is_store", "locking_of", "metadata_files", "root_of_store"]
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _CLASSIC = {b"CDF\x01": "classic", b"CDF\x02": "classic", b"CDF\x05": "cdf5"}
@@ -64,7 +64,12 @@ _LARGEST_METADATA = 64 * 2**20
 
 def is_store(path: Path) -> bool:
     """Whether a folder is a Zarr store."""
-    return any((path / name).is_file() for name in _STORE_FILES)
+    return root_of_store(path) is not None
+
+
+def root_of_store(path: Path) -> Path | None:
+    """The file that makes a folder a Zarr store; None where there is none."""
+    return next((path / name for name in _STORE_FILES if (path / name).is_file()), None)
 
 
 def format_of(path: Path) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,8 @@ from datavore_widgets.service.track import Track
 
 __all__ = ["default_limits", "limits_of", "sample", "sample_steps"]
 
+Read = Callable[[Selection, int | None, Cells, Job | None], NDArray[Any]]
+
 TIMES = 16
 CELLS = 100_000
 PERCENTILES = (2.0, 98.0)
@@ -33,19 +37,24 @@ _BANDS = 8
 """Bands of rows that are read where whole fields would be too much: enough to meet every climate zone."""
 
 
-def default_limits(selection: Selection, job: Job | None = None) -> tuple[float, float]:
+def default_limits(selection: Selection, job: Job | None = None, read: Read = Selection.read) -> tuple[float, float]:
     """Colour limits of a variable at one position of its further dimensions.
 
     The 2nd to 98th percentile over at most 16 times, spread over the seasons and over the whole span, and 100,000
     cells, of good quality where the files say what that is; symmetric about zero for anomalies and where
     the variable's own colours part there; all values for flags.
+
+    Parameters
+    ----------
+    read : callable
+        Gives the same values as `Selection.read`, perhaps sooner.
     """
     info = selection.variable.info
     if info.kind == "flags" and info.flags:
         return _apart(float(min(info.flags)), float(max(info.flags)))
     if info.kind == "direction":
         return 0.0, 360.0
-    return limits_of(sample(selection, job), info)
+    return limits_of(sample(selection, job, read), info)
 
 
 def limits_of(values: NDArray[np.float64], info: VariableInfo) -> tuple[float, float]:
@@ -65,17 +74,17 @@ def limits_of(values: NDArray[np.float64], info: VariableInfo) -> tuple[float, f
     return _apart(low, high)
 
 
-def sample(selection: Selection, job: Job | None = None) -> NDArray[np.float64]:
+def sample(selection: Selection, job: Job | None = None, read: Read = Selection.read) -> NDArray[np.float64]:
     """The valid values of a small sample, shape (n,): always the same one, n at most 100,000.
 
     Conditions and corrections that are asked for are left out: a stricter one must not change the colours. Those that
     the variable's makers advise are kept, where they leave anything: values known to be wrong have no colours to set.
     """
-    good = _sampled(advised(selection), job)
-    return good if good.size else _sampled(replace(selection, masks=(), subtracted=None), job)
+    good = _sampled(advised(selection), job, read)
+    return good if good.size else _sampled(replace(selection, masks=(), subtracted=None), job, read)
 
 
-def _sampled(selection: Selection, job: Job | None) -> NDArray[np.float64]:
+def _sampled(selection: Selection, job: Job | None, read: Read) -> NDArray[np.float64]:
     variable = selection.variable
     steps: list[int | None] = [None]
     if variable.has_time and not isinstance(variable, Track):
@@ -89,7 +98,7 @@ def _sampled(selection: Selection, job: Job | None) -> NDArray[np.float64]:
         every = math.ceil(math.sqrt(len(steps) * sum(band.stop - band.start for band in bands) * columns / CELLS))
         for band in bands:
             cells = Cells(band, np.arange(columns), every, every)
-            values = selection.read(step, cells, job)
+            values = read(selection, step, cells, job)
             found.append(np.ma.getdata(values)[~missing_of(values)].astype(np.float64))
     return np.concatenate(found)
 

@@ -36,7 +36,7 @@ def grid_of_mesh(lon: NDArray[Any], lat: NDArray[Any], faces: xr.Variable, along
         When faces have more than four nodes, or nodes that are not there.
     """
     packing = Packing.of(faces.dtype, faces.attrs, faces.encoding)
-    numbers = np.ma.masked_invalid(packing.decode(faces.transpose(along, ...).values))
+    numbers = np.ma.masked_invalid(packing.decode(np.moveaxis(faces.values, faces.dims.index(along), 0)))
     nodes = np.ma.filled(numbers.astype(np.float64), -np.inf) - float(faces.attrs.get("start_index", 0))
     there = nodes >= 0
     if there.any() and nodes.max() >= lon.size:

@@ -1,12 +1,14 @@
 """Granules of files that were opened before: known from the ledger, without opening them.
 
 What the files of one product have in common (variables, layout, cells of a grid) is not written down: one of them is
-opened, and the others are told by what is their own, their times and, of a swath, their places. So whatever `scan`
-finds, today and in the next version, is found in all of them.
+looked into, and the others are told by what is their own, their times and, of a swath, their places. So whatever
+`scan` finds, today and in the next version, is found in all of them. Of that one what was looked at is written down
+(see `service.header`), so that it is not opened again either.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
@@ -22,9 +24,11 @@ from datavore_widgets.errors import Unreadable
 from datavore_widgets.protocol.geometry import BBox
 from datavore_widgets.service.files import FileSource, OpenFiles
 from datavore_widgets.service.footprint import Footprint
+from datavore_widgets.service.formats import root_of_store
 from datavore_widgets.service.geolocation import Geolocation
+from datavore_widgets.service.header import Notes, NotNoted, noted_contents
 from datavore_widgets.service.ledger import Ledger, Record, Seen
-from datavore_widgets.service.scan import Found, Granule, scan
+from datavore_widgets.service.scan import Found, Granule, look
 
 __all__ = ["KIND", "LEDGER", "KnownGranule", "Recall", "footprint_of"]
 
@@ -34,8 +38,11 @@ LEDGER = "granules-2"
 KIND = "granule"
 """Of the records in the ledger: one for each place that the variables of a file have."""
 
+HEADER = "header"
+"""Of the record with what was looked at in a file."""
+
 _MOST_LABELS = 4096
-"""Times of a file that are written down; who has more is opened."""
+"""Times of a file that are written down as its own; who has more is looked into."""
 
 _BATCH = 256
 """Files after which what was learned is written down."""
@@ -45,7 +52,7 @@ _OWN = ("labels", "bounds", "place")
 
 
 class Template:
-    """One file of a product, opened, for all of them.
+    """One file of a product, looked into, for all of them.
 
     Parameters
     ----------
@@ -248,29 +255,64 @@ class Recall:
         """The path of each file, in their order, with what it holds, or the error of one that cannot be read."""
         learned: list[tuple[Seen, list[Record]]] = []
         try:
-            for path, seen, records in self._ledger.recall(paths):
+            for path, stamp, known in self._ledger.recall(paths):
+                seen, records = stamp, known
+                if stamp is None and (root := root_of_store(Path(path))) is not None:
+                    # What is known of a store, which is a folder, stands under the file that makes it one.
+                    [(_, seen, records)] = self._ledger.recall([str(root)])
                 own = _own_of(records or ())
                 template = self._templates.get(_key_of(own))
-                if seen is None or template is None:
+                if stamp is None or template is None:
                     try:
-                        granule = scan(FileSource(Path(path), self._files))
+                        granule, header = self._look(Path(path), records or ())
                     except Unreadable as error:
                         yield path, error
                         continue
-                    if seen is None or not _can_be_told(granule):
+                    if stamp is None or not _can_be_told(granule):
+                        if seen is not None and header:
+                            learned.append((seen, header))
                         yield path, granule
                         continue
                     mine = Template(granule)
+                    if mine.key in self._templates:
+                        header = []  # that of another file does for the product
                     template = self._templates.setdefault(mine.key, mine)
-                    if mine.own() != own:
+                    if mine.own() != own or header:
                         own = mine.own()
-                        learned.append((seen, mine.records()))
-                yield path, KnownGranule(path, seen[1:], template, own, self._files)
+                        learned.append((stamp, [*mine.records(), *header]))
+                yield path, KnownGranule(path, stamp[1:], template, own, self._files)
                 if len(learned) >= _BATCH:
                     self._ledger.remember(learned)
                     learned = []
         finally:
             self._ledger.remember(learned)
+
+    def _look(self, path: Path, records: Sequence[Record]) -> tuple[Granule, list[Record]]:
+        """What a file holds, without opening it where its header is known; with the header, if it has to be kept.
+
+        Raises
+        ------
+        Unreadable
+            When it cannot be read.
+        """
+        source = FileSource(path, self._files)
+        fingerprint = source.fingerprint()
+        for coded in (record.payload for record in records if record.kind == HEADER):
+            contents = noted_contents(path, fingerprint, coded)
+            if contents is not None:
+                with contextlib.suppress(NotNoted):
+                    return look(source, fingerprint, contents), []
+        with source.contents() as opened:
+            notes = Notes(path, opened)
+            granule = look(source, fingerprint, notes.contents)
+            header = notes.coded(fingerprint) if _is_gridded(granule) else None
+        return granule, [] if header is None else [Record(kind=HEADER, payload=header)]
+
+
+def _is_gridded(granule: Granule) -> bool:
+    """Whether a file has something for a map; of tracks and stations there are as many files as places."""
+    founds = granule.variables.values()
+    return bool(founds) and all(found.info.geometry == "grid" for found in founds)
 
 
 def _can_be_told(granule: Granule) -> bool:
@@ -283,7 +325,7 @@ def _can_be_told(granule: Granule) -> bool:
 
 def _own_of(records: Sequence[Record]) -> bytes:
     """What is the file's own, as it was remembered; empty if it was not."""
-    return msgpack.unpackb(records[0].payload)[1] if records else b""
+    return msgpack.unpackb(records[0].payload)[1] if records and records[0].kind == KIND else b""
 
 
 def _key_of(own: bytes) -> bytes:

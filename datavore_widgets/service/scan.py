@@ -44,7 +44,7 @@ from datavore_widgets.service.points import Nowhere, Samples, samples_of
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Dim", "Found", "Granule", "Layout", "scan", "short_text"]
+__all__ = ["Dim", "Found", "Granule", "Layout", "look", "scan", "short_text"]
 
 _LONGEST_AXIS = 2**22
 """Coordinates that are longer are not read: a small file can declare any size."""
@@ -245,10 +245,14 @@ def scan(source: Source) -> Granule:
     """
     fingerprint = source.fingerprint()
     with source.contents() as contents:
-        look = _Scan(source, fingerprint, contents)
-        variables, refused = look.variables()
-        title = short_text(contents.attrs.get("title"))
-        return Granule(source, fingerprint, title, variables, refused, look.doubtful)
+        return look(source, fingerprint, contents)
+
+
+def look(source: Source, fingerprint: Hashable, contents: Contents) -> Granule:
+    """What a file holds, by its contents."""
+    found = _Scan(source, fingerprint, contents)
+    variables, refused = found.variables()
+    return Granule(source, fingerprint, short_text(contents.attrs.get("title")), variables, refused, found.doubtful)
 
 
 class _Scan:

@@ -232,15 +232,18 @@ class Store:
         before = selection.fingerprint(step)
 
         def read(job: Job) -> NDArray[Any]:
-            values = self._prepared_field(selection, step, cells)
-            if values is None:
-                values = selection.read(step, cells, job)
+            values = self._values(selection, step, cells, job)
             _check_unchanged(selection, step, before)
             values.flags.writeable = False
             self.stats.add(fields=1, nbytes=values.nbytes)
             return values
 
         return self._fields.get((selection.key, step, cells.key, before), read, job)
+
+    def _values(self, selection: Selection, step: int | None, cells: Cells, job: Job | None) -> NDArray[Any]:
+        """Values at one time, of prepared data where there are any."""
+        values = self._prepared_field(selection, step, cells)
+        return selection.read(step, cells, job) if values is None else values
 
     def _prepared_field(self, selection: Selection, step: int | None, cells: Cells) -> NDArray[Any] | None:
         ready = None if step is None else self._ready(selection)
@@ -410,7 +413,7 @@ class Store:
         limits = selection.variable.info.limits
         if limits is None:
             key = selection.index.id, selection.variable.name, selection.at
-            limits = self._limits.get(key, lambda job: default_limits(selection, job), job)
+            limits = self._limits.get(key, lambda job: default_limits(selection, job, self._values), job)
         return limits[0] + offset, limits[1] + offset
 
 
