@@ -1,11 +1,14 @@
 """Every real file: what is found in it, and that what is drawn and counted is what the file says; or why it is refused.
 
-The values and the places come from the files by netCDF4 and zarr alone, decoded here.
+The values and the places come from the files by netCDF4 and zarr alone, decoded here. What is found is written to
+`artifacts/files.md`, one row a file.
 """
 
 from __future__ import annotations
 
+import gc
 import io
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,9 +22,19 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from datavore_widgets.errors import Unreadable
+from datavore_widgets.protocol.answers import IndexInfo
 from datavore_widgets.protocol.colormap import Norm, palette
 from datavore_widgets.protocol.geometry import GLOBAL, BBox, Point
-from datavore_widgets.protocol.queries import Canvas, DataQuery, MapQuery, SeriesQuery, Source, Style
+from datavore_widgets.protocol.queries import (
+    Canvas,
+    DataQuery,
+    MapQuery,
+    SeriesQuery,
+    Source,
+    Style,
+    Window,
+    parse_filters,
+)
 from datavore_widgets.protocol.times import Date, Lapse
 from datavore_widgets.service.curvilinear import CurvilinearGrid
 from datavore_widgets.service.grid import Grid
@@ -29,7 +42,9 @@ from datavore_widgets.service.local import LocalService
 from datavore_widgets.service.mosaic import Mosaic
 from datavore_widgets.service.resample import frame_of
 from datavore_widgets.service.sphere import half_turn
-from tests.conftest import SHARED_DATA
+from tests.conftest import REPOSITORY, SHARED_DATA
+
+ARTIFACTS = REPOSITORY / "artifacts"
 
 
 @dataclass(frozen=True)
@@ -74,6 +89,8 @@ class Listed:
     ----------
     geometry : str
         As the catalogue tells it.
+    probe : str
+        The variable that is compared with the file.
     """
 
     variables: tuple[str, ...]
@@ -82,13 +99,14 @@ class Listed:
     first: str
     last: str
     count: int
+    probe: str
     calendar: str = "standard"
 
 
-def _listed(variables: str, geometry: str, extent: str, times: str, calendar: str = "standard") -> Listed:
+def _listed(variables: str, geometry: str, extent: str, times: str, probe: str, calendar: str = "standard") -> Listed:
     first, last, count = times.split() if times else ("", "", "0")
     box = tuple(map(float, extent.split())) if extent else None
-    return Listed(tuple(variables.split()), geometry, box, first, last, int(count), calendar)
+    return Listed(tuple(variables.split()), geometry, box, first, last, int(count), probe, calendar)
 
 
 NEMO = ("-180 -85.7 180 90", "nav_lon", "nav_lat")
@@ -111,7 +129,7 @@ FILES: dict[str, Shown | Listed | str] = {
     "A1B_north_america.nc": _shown(
         "air_temperature", "rectilinear", "-135.9 14.4 -44.1 60.6", "1860-06-01T00:00:00Z 2099-06-01T00:00:00Z 240",
         "360_day", "air_temperature", "longitude", "latitude"),
-    "SOI_Darwin.nc": _listed("SOI_Darwin", "none", "", "1866-01-01T00:00:00Z 2013-12-01T00:00:00Z 1776"),
+    "SOI_Darwin.nc": _listed("SOI_Darwin", "none", "", "1866-01-01T00:00:00Z 2013-12-01T00:00:00Z 1776", "SOI_Darwin"),
     "SS_AMSR2-L2B_v08_r38622-v02.0-fv01.0.nc": _shown(
         AMSR2, "swath", "-77.3 -89.4 6.4 0.1", "2019-08-21T17:48:11Z 2019-08-21T17:48:11Z 1",
         "standard", "sea_surface_temperature", "lon", "lat"),
@@ -124,16 +142,17 @@ FILES: dict[str, Shown | Listed | str] = {
     "basin_mask.nc": _shown("basin", "rectilinear", "-180 -90 180 90", "", "standard", "basin", "X", "Y"),
     "clim_axes_noleap.nc": "coordinates and their bounds alone",
     "dsg_profile_example.nc": _listed(
-        "depth temp sal sigma_t", "track", "-166 70.6 -159.7 71.8", "2012-08-22T17:25:00Z 2012-08-26T23:42:00Z 30"),
+        "depth temp sal sigma_t", "track", "-166 70.6 -159.7 71.8", "2012-08-22T17:25:00Z 2012-08-26T23:42:00Z 30",
+        "temp"),
     "dsg_trajectory_example.nc": _listed(
         "fCO2_recommended Temperature_equi", "track", "137.1 34.4 -124 73.8",
-        "2015-06-23T13:10:00Z 2015-11-07T08:00:00Z 1326"),
+        "2015-06-23T13:10:00Z 2015-11-07T08:00:00Z 1326", "Temperature_equi"),
     "eraint_uvz.nc": _shown(
         "z u v speed_of_u_v direction_of_u_v", "rectilinear", "-180 -90 180 90", "", "standard", "u",
         "longitude", "latitude"),
     "etopo60.cdf": _shown(
         "ROSE", "rectilinear", "-180 -90 180 90", "", "standard", "ROSE", "ETOPO60X", "ETOPO60Y"),
-    "mesh_C4_synthetic_float.nc": _listed("synthetic", "grid", "-180 -90 180 90", ""),
+    "mesh_C4_synthetic_float.nc": _listed("synthetic", "grid", "-180 -90 180 90", "", "synthetic"),
     **{
         f"nemo_1m_2015{month:02}01-2015{month + 1:02}01_grid-T.nc": _shown(
             "tos", "curvilinear", NEMO[0], f"2015-{month:02}-16T00:00:00Z 2015-{month:02}-16T00:00:00Z 1",
@@ -150,7 +169,8 @@ FILES: dict[str, Shown | Listed | str] = {
         "air_pressure_at_sea_level", "curvilinear", "-89.4 14 70.9 77.4",
         "2006-06-15T00:00:00Z 2006-06-15T00:00:00Z 1", "standard", "air_pressure_at_sea_level", "", ""),
     "swanfile.spec": _listed(
-        "VaDens", "station", "174.7 -38.2 174.7 -38.2", "2016-10-11T00:00:00Z 2016-10-15T00:00:00Z 5"),
+        "VaDens", "station", "174.7 -38.2 174.7 -38.2", "2016-10-11T00:00:00Z 2016-10-15T00:00:00Z 5",
+        "VaDens"),
     "tas_Amon_CanESM2_rcp85_r1i1p1_200701-200712.nc": _shown(
         "tas", "rectilinear", "-180 -90 180 90", "2006-12-16T12:00:00Z 2007-11-16T00:00:00Z 12",
         "noleap", "tas", "lon", "lat"),
@@ -165,12 +185,13 @@ FILES: dict[str, Shown | Listed | str] = {
         "wind", "rectilinear", "9.5 49.5 10.5 50.5", "1970-01-01T00:00:00Z 1970-01-07T05:00:00Z 150",
         "standard", "wind", "lon", "lat"),
     "ww3file.nc": _listed(
-        "dpt efth wnd wnddir", "station", "92 19.8 92.1 20", "2014-12-01T00:00:00Z 2014-12-05T00:00:00Z 9"),
+        "dpt efth wnd wnddir", "station", "92 19.8 92.1 20", "2014-12-01T00:00:00Z 2014-12-05T00:00:00Z 9",
+        "wnd"),
     "ww3file.zarr": _listed(
         "cur curdir dpt efth wnd wnddir", "station", "-27.5 -75.5 -27.5 -75.5",
-        "1993-01-01T00:00:00Z 1993-01-13T09:00:00Z 100", "proleptic_gregorian"),
+        "1993-01-01T00:00:00Z 1993-01-13T09:00:00Z 100", "wnd", "proleptic_gregorian"),
     "zostoga_Omon_HadGEM2-ES_rcp45_r1i1p1_200512-209911.nc": _listed(
-        "zostoga", "none", "", "2005-12-16T00:00:00Z 2099-11-16T00:00:00Z 1128", "360_day"),
+        "zostoga", "none", "", "2005-12-16T00:00:00Z 2099-11-16T00:00:00Z 1128", "zostoga", "360_day"),
 }  # fmt: skip
 
 ALWAYS = Lapse(Date("0000"), Date("9999"))
@@ -180,16 +201,57 @@ LISTED = sorted(name for name, told in FILES.items() if isinstance(told, Listed)
 REFUSED = sorted(name for name, told in FILES.items() if isinstance(told, str))
 
 
+COLUMNS = (
+    "file", "opened", "variables", "kind", "extent", "first", "last", "times", "calendar", "pictures", "series",
+)  # fmt: skip
+
+Table = dict[str, dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def table() -> Iterator[Table]:
+    """A row for each file, with what the tests of this run have seen to be right; a dash is what none has looked at."""
+    rows: Table = {name: {} for name in sorted(FILES)}
+    yield rows
+    lines = [COLUMNS, ("---",) * len(COLUMNS)]
+    lines += [(f"`{name}`", *(row.get(column, "–") for column in COLUMNS[1:])) for name, row in rows.items()]
+    ARTIFACTS.mkdir(exist_ok=True)
+    text = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    (ARTIFACTS / "files.md").write_text(f"# All files: what is found in them, and what was compared\n\n{text}")
+
+
 def test_no_file_is_missing_from_the_table(shared_data: Path) -> None:
-    assert sorted(path.name for path in shared_data.iterdir() if path.name != "README.md") == sorted(FILES)
+    """Every file in any folder is in the table by its own name, or is part of a Zarr store that is."""
+    found = set()
+    for path in shared_data.rglob("*"):
+        if path.is_file():
+            inside = path.relative_to(shared_data)
+            stores = [part for part in (*inside.parents,) if part.suffix == ".zarr"]
+            found.add(str(stores[-1] if stores else inside))
+    assert sorted(found - {"README.md"}) == sorted(FILES)
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_be_shown_is_refused_with_the_reason(name: str, shared_data: Path) -> None:
+def test_what_cannot_be_shown_is_refused_with_the_reason(name: str, shared_data: Path, table: Table) -> None:
     reason = FILES[name]
     assert isinstance(reason, str)
-    with pytest.raises(Unreadable, match=reason):
+    with pytest.raises(Unreadable, match=reason) as refusal:
         LocalService(shared_data / name)
+    table[name]["opened"] = f"no: {str(refusal.value).replace(str(shared_data / name), name)}"
+
+
+def found_in(name: str, info: IndexInfo, kind: str) -> dict[str, str]:
+    """What is told of a file, as it is written in the table."""
+    return {
+        "opened": "yes",
+        "variables": ", ".join(info.variables),
+        "kind": kind,
+        "extent": " ".join(f"{edge:.6g}" for edge in info.bbox.to_tuple()) if info.bbox is not None else "no place",
+        "first": info.first or "no times",
+        "last": info.last or "no times",
+        "times": str(info.count),
+        "calendar": info.calendar if info.count else "",
+    }
 
 
 @pytest.fixture(scope="module", params=OPENED)
@@ -218,8 +280,8 @@ def kind_of(grid: Grid) -> str:
     return "rectilinear"
 
 
-def test_what_is_found(opened: Opened) -> None:
-    _, told, service = opened
+def test_what_is_found(opened: Opened, table: Table) -> None:
+    name, told, service = opened
     info = service._store.library.info().indexes[index_of(service)]
     assert tuple(info.variables) == told.variables
     assert kind_of(grid_of(told, service)) == told.kind
@@ -227,10 +289,11 @@ def test_what_is_found(opened: Opened) -> None:
     assert np.allclose(info.bbox.to_tuple(), told.extent, atol=0.06)
     assert (info.first or "", info.last or "", info.count) == (told.first, told.last, told.count)
     assert info.calendar == told.calendar
+    table[name] |= found_in(name, info, told.kind)
 
 
 @pytest.mark.parametrize("name", LISTED)
-def test_what_is_found_in_files_of_samples(name: str, shared_data: Path) -> None:
+def test_what_is_found_in_files_of_samples(name: str, shared_data: Path, table: Table) -> None:
     told = FILES[name]
     assert isinstance(told, Listed)
     with LocalService(shared_data / name) as service:
@@ -244,6 +307,62 @@ def test_what_is_found_in_files_of_samples(name: str, shared_data: Path) -> None
         assert np.allclose(info.bbox.to_tuple(), told.extent, atol=0.06)
     assert (info.first or "", info.last or "", info.count) == (told.first, told.last, told.count)
     assert info.calendar == told.calendar
+    table[name] |= found_in(name, info, {"none": "series", "grid": "mesh"}.get(told.geometry, told.geometry))
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_samples_are_counted_and_drawn_as_the_file_has_them(name: str, shared_data: Path, table: Table) -> None:
+    """All values in one number, and a dot where the first sample is."""
+    told = FILES[name]
+    assert isinstance(told, Listed)
+    own, place, filters = samples_of(name, told)
+    with LocalService(shared_data / name) as service:
+        index = index_of(service)
+        table[name] |= {"series": "no times", "pictures": "no place"}
+        if told.count:
+            series = service.answer(SeriesQuery(index, told.probe, GLOBAL, ALWAYS, filters=filters))
+            # Of what has no place, a value is one; of samples, those of each time are averaged.
+            counts = np.isfinite(series.values).astype(int) if series.counts is None else series.counts
+            assert counts.sum() == own.size
+            mean = np.nansum(np.where(counts > 0, series.values, 0.0) * counts) / counts.sum()
+            assert abs(mean - own.mean()) <= 1e-6 * max(abs(own.mean()), own.std())
+            table[name]["series"] = f"{own.size} values"
+        if place is not None:
+            lon, lat = place
+            canvas = Canvas(BBox(lon - 1, lat - 1, lon + 1, lat + 1), 101)
+            window = Window(366 * 86400) if told.geometry == "track" else None
+            source = Source(index, told.probe, Date.parse(told.last) if told.count else None, filters=filters)
+            picture = service.answer(MapQuery(source, canvas, window=window))
+            drawn = np.asarray(Image.open(io.BytesIO(picture.png)).convert("RGBA"))
+            assert drawn[picture.height // 2, picture.width // 2, 3] == 255
+            table[name]["pictures"] = "1 place"
+
+
+def samples_of(name: str, told: Listed) -> tuple[NDArray[np.float64], tuple[float, float] | None, Any]:
+    """All values there are of a variable in float64, the first of its places, and what chooses it."""
+    if name.endswith(".spec"):
+        import wavespectra
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)  # it leaves the file open
+            spectra = wavespectra.read_swan(SHARED_DATA / name).load()
+            gc.collect()
+        fullest = spectra["efth"].mean(("time", "lat", "lon")).argmax(("freq", "dir"))
+        one = spectra["efth"][fullest]
+        filters = parse_filters({"frequency": float(one["freq"]), "direction": float(one["dir"])})
+        return one.values.ravel(), (float(spectra["lon"][0]), float(spectra["lat"][0])), filters
+    # xarray warns of two fill values that one of them has.
+    with xr.open_dataset(SHARED_DATA / name, decode_times=False, drop_variables="rowsize") as dataset:
+        own = dataset[told.probe].values.astype(np.float64)
+        place = None
+        if told.geometry == "grid":
+            corners = dataset["example_C4_face_nodes"].values.astype(int)[0] - 1
+            x, y = (dataset[f"example_C4_node_{axis}"].values[corners].astype(float) for axis in "xy")
+            place = float(x[0] + half_turn(x - x[0]).mean()), float(y.mean())
+        elif told.geometry != "none":
+            lon, lat = (float(dataset[axis].values.ravel()[0]) for axis in ("longitude", "latitude"))
+            place = lon, lat
+        return own[np.isfinite(own)], place, ()
 
 
 @lru_cache(maxsize=4)
@@ -303,10 +422,12 @@ def boxes_of(told: Shown) -> list[BBox]:
     return [GLOBAL, lower, across]
 
 
-def test_series_are_those_of_numpy(opened: Opened) -> None:
+def test_series_are_those_of_numpy(opened: Opened, table: Table) -> None:
     name, told, service = opened
     if told.count == 0:
+        table[name]["series"] = "no times"
         pytest.skip("it has no times")
+    compared = 0
     grid = grid_of(told, service)
     lon, lat = places(name, told, grid)
     values = stored(name, told.probe)
@@ -325,6 +446,8 @@ def test_series_are_those_of_numpy(opened: Opened) -> None:
         deviation = float(np.nanstd(own)) if there.any() else 0.0
         assert (np.abs(series.values[there] - mean) <= 1e-6 * np.maximum(np.abs(mean), deviation)).all()
         assert np.isnan(series.values[~there]).all()
+        compared += there.size
+    table[name]["series"] = f"{compared} values"
 
 
 def test_data_are_those_of_the_file(opened: Opened) -> None:
@@ -351,7 +474,7 @@ def test_data_are_those_of_the_file(opened: Opened) -> None:
         assert np.allclose(ours[:, 2], theirs[:, 2], rtol=2e-7, atol=2e-7 * np.abs(theirs[:, 2]).max(initial=1e-30))
 
 
-def test_pictures_are_right_at_probe_cells(opened: Opened) -> None:
+def test_pictures_are_right_at_probe_cells(opened: Opened, table: Table) -> None:
     name, told, service = opened
     grid = grid_of(told, service)
     lon, lat = places(name, told, grid)
@@ -380,6 +503,7 @@ def test_pictures_are_right_at_probe_cells(opened: Opened) -> None:
                     abs(int(shade[0]) - int(np.asarray(colours).reshape(-1, np.asarray(colours).shape[-1])[level][0]))
                     <= 2
                 )
+    table[name]["pictures"] = f"{probes.size} cells, 2 projections"
 
 
 def test_a_cell_is_found_at_its_centre(opened: Opened) -> None:

@@ -9,11 +9,12 @@ import string
 import struct
 import zlib
 from dataclasses import replace
+from typing import get_args
 
 import msgpack
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from same import assert_same
@@ -22,6 +23,7 @@ from datavore_widgets import errors
 from datavore_widgets.protocol import arrays, payloads, problems, wire
 from datavore_widgets.protocol.aggregates import FURTHER_AGGREGATES
 from datavore_widgets.protocol.answers import (
+    Answer,
     Catalog,
     CellList,
     Extract,
@@ -35,6 +37,7 @@ from datavore_widgets.protocol.answers import (
     Trend,
     VariableInfo,
 )
+from datavore_widgets.protocol.diagnosis import Checkup, Diagnosis, VariableDiagnosis
 from datavore_widgets.protocol.geometry import GLOBAL, BBox, Point
 from datavore_widgets.protocol.png import check_png
 from datavore_widgets.protocol.queries import (
@@ -54,6 +57,7 @@ from datavore_widgets.protocol.queries import (
     LapsCatalogQuery,
     LapseMapQuery,
     MapQuery,
+    Query,
     QuicklookQuery,
     SeriesQuery,
     Source,
@@ -529,6 +533,39 @@ quicklooks = st.builds(
     any_text,
     any_text,
 )
+ONCE = settings(max_examples=1000, derandomize=True, database=None, phases=[Phase.generate])
+sentences = st.lists(any_text, max_size=2).map(tuple)
+diagnosed = st.builds(
+    VariableDiagnosis,
+    *([any_text] * 6),
+    dims=any_text,
+    times=st.integers(0, 10**6),
+    low=maybe_float,
+    high=maybe_float,
+)
+diagnoses = st.builds(
+    Diagnosis,
+    any_text,
+    st.sampled_from(("well", "doubtful", "refused", "unreadable")),
+    format=any_text,
+    size=st.integers(0, 10**12),
+    title=any_text,
+    calendar=any_text,
+    times=st.integers(0, 10**6),
+    first=st.none() | names,
+    last=st.none() | names,
+    extent=st.none() | st.tuples(finite, finite, finite, finite),
+    variables=st.lists(diagnosed, max_size=2).map(tuple),
+    mended=sentences,
+    doubtful=sentences,
+    refused=st.dictionaries(any_text, any_text, max_size=2),
+)
+checkups = st.builds(
+    Checkup,
+    st.lists(diagnoses, max_size=2).map(tuple),
+    st.integers(0, 10**6),
+    st.dictionaries(any_text, any_text, max_size=2),
+)
 PAIRS = st.one_of(
     st.tuples(st.just(MapQuery(ISAS, Canvas(BOX))), images()),
     st.tuples(
@@ -553,6 +590,7 @@ PAIRS = st.one_of(
     st.tuples(st.just(ExtractQuery("a", ("x", "y, z"), BOX)), extracts()),
     st.tuples(st.just(FilesQuery("a", "b")), st.builds(FileList, st.lists(any_text, max_size=3).map(tuple))),
     st.tuples(st.just(TimesQuery("a", "b")), st.builds(Times, axes, st.booleans())),
+    st.tuples(st.just(DoctorQuery("a", "b")), checkups),
     st.tuples(st.just(CatalogQuery()), indexes.map(lambda info: Catalog({"a/b": info}))),
     st.tuples(
         st.just(LapsCatalogQuery()),
@@ -573,6 +611,16 @@ def test_every_answer_reads_back_as_itself(pair):
         assert value.isascii()
         assert value.isprintable()
     assert_same(payloads.decode(query, payload.media_type, payload.headers, payload.body), answer)
+
+
+@pytest.mark.parametrize("kind", get_args(Query), ids=lambda kind: kind.__name__)
+def test_every_kind_of_query_is_tried(kind):
+    assert isinstance(find(queries, lambda query: isinstance(query, kind), settings=ONCE), kind)
+
+
+@pytest.mark.parametrize("kind", get_args(Answer), ids=lambda kind: kind.__name__)
+def test_every_kind_of_answer_is_tried(kind):
+    assert find(PAIRS, lambda pair: isinstance(pair[1], kind), settings=ONCE)
 
 
 @given(PAIRS, st.data())
