@@ -281,13 +281,13 @@ def test_the_map_flies_only_if_nothing_of_the_data_is_in_view() -> None:
 def test_a_box_drawn_over_the_antimeridian_is_one_box(sea: Watched) -> None:
     shown = DatavoreMap(sea)
     lay_out(shown, 100, -40, 260, 40, (800, 400))
-    shown._tool._heard(None, {"box": [0.25, 0.25, 0.75, 0.75], "size": [800, 400]}, [])
+    shown._area.sheet._heard(None, {"box": [0.25, 0.25, 0.75, 0.75], "size": [800, 400]}, [])
     box = shown.view.bbox
     assert box is not None
     assert (box.west, box.east) == (140, -140)
     assert box.crosses_antimeridian
     assert box.south == pytest.approx(-box.north)
-    longitudes = {lon for _, lon in shown._box.locations}
+    longitudes = {lon for _, lon in shown._area.box.locations}
     assert longitudes == {140, 220}
 
 
@@ -298,9 +298,9 @@ def test_a_box_drawn_over_the_antimeridian_is_one_box(sea: Watched) -> None:
 def test_forged_boxes_are_ignored(sea: Watched, forged: Any) -> None:
     shown = DatavoreMap(sea)
     lay_out(shown, -90, -40, 90, 40)
-    shown._tool._heard(None, {"size": [900, 450], **forged} if isinstance(forged, dict) else forged, [])
+    shown._area.sheet._heard(None, {"size": [900, 450], **forged} if isinstance(forged, dict) else forged, [])
     for size in (None, [900], [0, 450], [900, math.inf], ["900", "450"]):
-        shown._tool._heard(None, {"box": [0.1, 0.1, 0.9, 0.9], "size": size}, [])
+        shown._area.sheet._heard(None, {"box": [0.1, 0.1, 0.9, 0.9], "size": size}, [])
     assert shown.view.bbox is None
 
 
@@ -310,7 +310,7 @@ def test_a_box_is_where_it_was_drawn_also_while_leaflet_has_not_told_the_new_siz
     before = shown._frame
     assert before is not None
     # A quarter of the width, half of the height: the middle stays, and so does the scale.
-    shown._tool._heard(None, {"box": [0.0, 0.0, 1.0, 1.0], "size": [200, 300]}, [])
+    shown._area.sheet._heard(None, {"box": [0.0, 0.0, 1.0, 1.0], "size": [200, 300]}, [])
     box = shown.view.bbox
     assert box is not None
     west, north = before.at(0.375, 0.25)
@@ -323,25 +323,25 @@ def test_a_box_may_reach_beyond_the_end_of_the_map(sea: Watched) -> None:
     # 100 pixels of nothing above the map.
     high = float(mercator_from_latitude(MERCATOR_LIMIT)) + 100 * math.radians(360) / 1000
     lay_out(shown, -180, 0, 180, float(latitude_from_mercator(high)), (1000, 600))
-    shown._tool._heard(None, {"box": [0.4, 0.1, 0.6, 1.0], "size": [1000, 600]}, [])
+    shown._area.sheet._heard(None, {"box": [0.4, 0.1, 0.6, 1.0], "size": [1000, 600]}, [])
     box = shown.view.bbox
     assert box is not None
     assert (box.south, box.north) == (0, pytest.approx(MERCATOR_LIMIT, abs=0.1))
-    shown._tool._heard(None, {"box": [0.4, 0.5, 0.6, 1.0], "size": [1000, 600]}, [])
+    shown._area.sheet._heard(None, {"box": [0.4, 0.5, 0.6, 1.0], "size": [1000, 600]}, [])
     assert shown.view.bbox.north == pytest.approx(float(latitude_from_mercator(high / 2)), abs=0.1)
 
 
 def test_a_click_is_a_point_but_not_while_drawing(sea: Watched) -> None:
     shown = DatavoreMap(sea)
     lay_out(shown, 100, -40, 260, 40)
-    shown._draw.value = True
-    shown._touched(type="click", coordinates=[5, 200])
+    shown._area.button.value = True
+    shown._area.touched(type="click", coordinates=[5, 200])
     assert shown.view.point is None
-    shown._draw.value = False
+    shown._area.button.value = False
     for forged in ({"type": "click"}, {"type": "click", "coordinates": [200, "x"]}, {"coordinates": [0, 0]}):
-        shown._touched(**forged)
+        shown._area.touched(**forged)
     assert shown.view.point is None
-    shown._touched(type="click", coordinates=[5.0, 200.0])
+    shown._area.touched(type="click", coordinates=[5.0, 200.0])
     assert (shown.view.point.lon, shown.view.point.lat) == (-160, 5)
     assert shown._ring.location == [5, 200] or tuple(shown._ring.location) == (5, 200)
 

@@ -20,7 +20,7 @@ from datavore_widgets.widgets.desk import sentence
 from datavore_widgets.widgets.download import DownloadButton
 from datavore_widgets.widgets.panel import ViewPanel
 from datavore_widgets.widgets.point_picture import Points
-from datavore_widgets.widgets.points_layer import PointsMap
+from datavore_widgets.widgets.points_map import PointsMap
 from datavore_widgets.widgets.pump import Pump
 from datavore_widgets.widgets.query_editor import QueryEditor
 from datavore_widgets.widgets.query_text import Bound, bind, is_bound, ordered, span_of_error

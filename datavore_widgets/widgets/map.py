@@ -13,42 +13,33 @@ import numpy as np
 
 from datavore_widgets.errors import DatavoreError
 from datavore_widgets.protocol.answers import MapImage
-from datavore_widgets.protocol.geometry import GLOBAL, BBox, Point, wrap180
+from datavore_widgets.protocol.geometry import GLOBAL, BBox
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.queries import Canvas, LapseMapQuery, MapQuery, Style
+from datavore_widgets.widgets.area_tool import AreaTool
 from datavore_widgets.widgets.basemaps import BASEMAPS
-from datavore_widgets.widgets.box_tool import BoxTool
-from datavore_widgets.widgets.cell_outlines import CELLS_PANE, CellOutlines
+from datavore_widgets.widgets.cell_outlines import CellOutlines
 from datavore_widgets.widgets.closing import close_whole
-from datavore_widgets.widgets.coast import COAST_PANE, LAND_PANE, coast_layer, land_layer
+from datavore_widgets.widgets.coast import land_layer
 from datavore_widgets.widgets.desk import Picture, Scene, sentence
 from datavore_widgets.widgets.film import Film, Still
+from datavore_widgets.widgets.ground import MARK_PANE, leaflet_map
 from datavore_widgets.widgets.panel import Panel
 from datavore_widgets.widgets.point_readout import PointReadout
-from datavore_widgets.widgets.points_layer import POINTS_PANE, PointsLayer
+from datavore_widgets.widgets.points_layer import PointsLayer
 from datavore_widgets.widgets.pump import Pump
 from datavore_widgets.widgets.text import escape, heading
 from datavore_widgets.widgets.view import View
-from datavore_widgets.widgets.viewport import Frame, fit
+from datavore_widgets.widgets.viewport import DEEPEST, Frame, fit
 
 __all__ = ["DatavoreMap"]
 
 log = logging.getLogger(__name__)
 
-_MARK_PANE = "dv-marks"
-_PANES = {
-    LAND_PANE: {"zIndex": 150, "pointerEvents": "none"},  # below the tiles (200) and the picture (400)
-    COAST_PANE: {"zIndex": 420, "pointerEvents": "none"},
-    **POINTS_PANE,
-    "dv-footprints": {"zIndex": 425, "pointerEvents": "none"},
-    **CELLS_PANE,
-    _MARK_PANE: {"zIndex": 440, "pointerEvents": "none"},
-}
 _NOTHING = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNkYAAAAAYAAjCB0C8AAAAASUVORK5CYII="
 )
 _DIMMED = 0.45
-_DEEPEST = 12  # levels of zoom
 _PICTURED = [
     "date",
     "lapse",
@@ -118,30 +109,10 @@ class DatavoreMap(Panel):
         self.overlay = ipyleaflet.ImageOverlay(name="Picture", url=_NOTHING, bounds=((-1, -1), (1, 1)))
         self.film = Film(self.overlay, self._foresee)
         self.desk.film = self.film
-        self._box = ipyleaflet.Polygon(name="Area", locations=[], fill=False, weight=2, pane=_MARK_PANE)
-        self._ring = ipyleaflet.CircleMarker(name="Point", location=(0, 0), radius=6, weight=2, pane=_MARK_PANE)
+        self._ring = ipyleaflet.CircleMarker(name="Point", location=(0, 0), radius=6, weight=2, pane=MARK_PANE)
         self._land = land_layer()
-        self.map = ipyleaflet.Map(
-            layers=(self._land, self.overlay, coast_layer(), self._box),  # the first one is what lies below
-            panes=_PANES,
-            crs=ipyleaflet.projections.EPSG3857,
-            center=(0.0, 0.0),
-            zoom=2,
-            zoom_snap=0.25,
-            zoom_delta=0.5,
-            max_zoom=_DEEPEST,
-            scroll_wheel_zoom=True,
-            box_zoom=False,
-            layout=ipywidgets.Layout(width="100%", height="100%"),
-        )
-        self._tool = BoxTool(self._drew)
-        self._draw = ipywidgets.ToggleButton(
-            icon="object-group",
-            tooltip="Draw the area of the series: drag over the map, or click two corners; Escape gives up",
-        )
-        self._draw.add_class("dv-draw")
-        ipywidgets.link((self._draw, "value"), (self._tool, "active"))
-        self.map.add(ipyleaflet.WidgetControl(widget=self._draw, position="topleft", transparent_bg=True))
+        self.map = leaflet_map(self._land, self.overlay, zoom=2)
+        self._area = AreaTool(self.map, self.view, "the series")
         self._title = ipywidgets.HTML()
         self._title.add_class("dv-map-title")
         self._back = ipywidgets.Button(
@@ -160,7 +131,7 @@ class DatavoreMap(Panel):
         self.caption.add_class("dv-map-caption")
         self.corner = ipywidgets.Box()
         self.corner.add_class("dv-map-corner")
-        self.fill([self.map, self.film, self._tool, self.caption, self.corner, self._strip, self._progress])
+        self.fill([self.map, self.film, self._area.sheet, self.caption, self.corner, self._strip, self._progress])
         self.layout.height = "420px"
 
         self._frame: Frame | None = None
@@ -171,11 +142,11 @@ class DatavoreMap(Panel):
         self.pump: Pump[_Wish, _Shown] = Pump(self._work, show=self._show, fail=self._fail, busy=self._busy)
         self.foresight: Pump[_Wish, _Shown] = Pump(self._work, show=self._keep, fail=self._foresee_no_more)
         self.watch(self.map, "bounds", self._moved)
-        self.map.on_interaction(self._touched)
         self.watch(self.view, _PICTURED, self._wish)
         self.watch(self.view, "aggregate", self._reaggregate)
         self.watch(self.view, "lapse", self._offer_way_back)
-        self.watch(self.view, ["bbox", "point"], self._place_marks)
+        self.watch(self.view, "bbox", self._area.place)
+        self.watch(self.view, "point", self._place_point)
         self.watch(self.view, "basemap", self._lay_base)
         self.watch(self.view, "viewport", self._sent)
         self.watch(self.desk, "scene", self._new_scene)
@@ -185,7 +156,8 @@ class DatavoreMap(Panel):
         self._offer_way_back()
         self._lay_base()
         self._new_scene()
-        self._place_marks()
+        self._area.place()
+        self._place_point()
 
     # What is asked
 
@@ -346,6 +318,7 @@ class DatavoreMap(Panel):
         if frame is None:
             return
         first, self._frame = self._frame is None, frame
+        self._area.look(frame)
         if leaflet.min_zoom != frame.least_zoom:
             leaflet.min_zoom = frame.least_zoom
         if first:
@@ -355,7 +328,7 @@ class DatavoreMap(Panel):
         self.view.viewport = frame.box
         self.points.look(frame)
         self.cells.look(frame)
-        self._place_marks()
+        self._place_point()
         self._wish()
 
     def _extent(self) -> BBox | None:
@@ -396,7 +369,7 @@ class DatavoreMap(Panel):
                 name=base.label,
                 attribution=base.attribution,
                 max_native_zoom=base.max_native_zoom,
-                max_zoom=_DEEPEST,
+                max_zoom=DEEPEST,
                 base=True,
             )
         before, *above = self.map.layers
@@ -406,30 +379,9 @@ class DatavoreMap(Panel):
 
     # What is chosen on it
 
-    def _drew(self, corners: tuple[float, float, float, float], size: tuple[float, float]) -> None:
-        if self._frame is not None:
-            self.view.bbox = self._frame.drawn(corners, size)
-
-    def _touched(self, **event: Any) -> None:
-        if event.get("type") != "click" or self._tool.active:
-            return
-        try:
-            lat, lon = (float(v) for v in event["coordinates"])
-            self.view.point = Point(round(wrap180(lon), 4), round(lat, 4))
-        except (DatavoreError, KeyError, TypeError, ValueError):
-            return  # beyond a pole, or no place at all
-
-    def _place_marks(self, _change: Any = None) -> None:
-        """Draw box and point on the copy of the world that is looked at."""
-        frame = self._frame
-        box, point = self.view.bbox, self.view.point
-        ring: list[tuple[float, float]] = []
-        if box is not None:
-            (south, west), (north, east) = box.to_leaflet()
-            turn = frame.near((west + east) / 2) - (west + east) / 2 if frame else 0.0
-            ring = [(south, west + turn), (north, west + turn), (north, east + turn), (south, east + turn)]
-        if self._box.locations != ring:
-            self._box.locations = ring
+    def _place_point(self, _change: Any = None) -> None:
+        """Draw the point on the copy of the world that is looked at."""
+        frame, point = self._frame, self.view.point
         shown = self._ring in self.map.layers
         if point is None:
             if shown:

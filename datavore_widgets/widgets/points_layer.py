@@ -17,18 +17,16 @@ from datavore_widgets.protocol.colormap import Categories, default_cmap, palette
 from datavore_widgets.protocol.geometry import BBox
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.widgets.closing import close_whole
-from datavore_widgets.widgets.coast import COAST_PANE, LAND_PANE, coast_layer, land_layer
 from datavore_widgets.widgets.color_bar import bar
 from datavore_widgets.widgets.desk import sentence
-from datavore_widgets.widgets.panel import ViewPanel
 from datavore_widgets.widgets.point_picture import Points, draw
 from datavore_widgets.widgets.pump import Pump
 from datavore_widgets.widgets.text import escape, thousands
 from datavore_widgets.widgets.units import Scale
 from datavore_widgets.widgets.view import View
-from datavore_widgets.widgets.viewport import Frame, fit
+from datavore_widgets.widgets.viewport import Frame
 
-__all__ = ["POINTS_PANE", "PointsLayer", "PointsMap"]
+__all__ = ["POINTS_PANE", "PointsLayer"]
 
 log = logging.getLogger(__name__)
 
@@ -154,76 +152,3 @@ def _legend(points: Points, cmap: str, count: int) -> str:
     elif norm is not None:
         colours = bar(norm, Scale(""), cmap, marks=5)
     return f"<figure class='dv-bar-figure'>{head}{colours}</figure>"
-
-
-class PointsMap(ViewPanel):
-    """A map with a coast and the points, for a view that has no other map. It tells the view what it shows.
-
-    Parameters
-    ----------
-    view : View
-        Whose points are shown.
-    """
-
-    name = "points-map"
-
-    def __init__(self, view: View, sheet: ipywidgets.HTML | None = None) -> None:
-        super().__init__(view, sheet)
-        self._land = land_layer()
-        self.map = ipyleaflet.Map(
-            layers=(self._land, coast_layer()),
-            panes={
-                LAND_PANE: {"zIndex": 150, "pointerEvents": "none"},
-                COAST_PANE: {"zIndex": 420, "pointerEvents": "none"},
-                **POINTS_PANE,
-            },
-            crs=ipyleaflet.projections.EPSG3857,
-            center=(0.0, 0.0),
-            zoom=1,
-            zoom_snap=0.25,
-            zoom_delta=0.5,
-            max_zoom=12,
-            scroll_wheel_zoom=True,
-            layout=ipywidgets.Layout(width="100%", height="100%"),
-        )
-        self.layer = PointsLayer(self.map, view)
-        caption = ipywidgets.VBox([self.layer.legend])
-        caption.add_class("dv-map-caption")
-        self.add_class("dv-map")
-        self.fill([self.map, caption])
-        self._frame: Frame | None = None
-        self._is_new = True
-        self.watch(self.map, "bounds", self._moved)
-        self.watch(view, "points", self._came)
-
-    def _moved(self, _change: Any = None) -> None:
-        frame = Frame.of(self.map)
-        if frame is None:
-            return
-        self._frame = frame
-        if self.map.min_zoom != frame.least_zoom:
-            self.map.min_zoom = frame.least_zoom
-        if self._is_new and self.view.points is not None:
-            self._is_new = False
-            self._fly(frame)
-        self.view.viewport = frame.box
-        self.layer.look(frame)
-
-    def _came(self, _change: Any = None) -> None:
-        """The first points are flown to; later ones are looked at from where one is."""
-        if self._is_new and self._frame is not None and self.view.points is not None:
-            self._is_new = False
-            self._fly(self._frame)
-
-    def _fly(self, frame: Frame) -> None:
-        points = self.view.points
-        if points is None or points.box is None:
-            return
-        centre, zoom = fit(points.box, frame)
-        with self.map.hold_sync():
-            self.map.center, self.map.zoom = centre, zoom
-
-    def release(self) -> None:
-        """Draw no more."""
-        self.layer.close()
-        close_whole(self._land)

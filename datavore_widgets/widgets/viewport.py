@@ -14,15 +14,17 @@ from datavore_widgets.protocol.geometry import (
     wrap180,
 )
 
-__all__ = ["SNAP", "Frame", "fit"]
+__all__ = ["DEEPEST", "SNAP", "Frame", "fit"]
 
 SNAP = 0.25
 """Zoom levels are multiples of this."""
 
+DEEPEST = 12
+"""The largest zoom level."""
+
 _TILE = 256.0  # pixels of the world at zoom 0
 _MOST_PIXELS = 2048
 _PAD = 0.08  # of the view, on each side: a short pan shows no edge
-_DEEPEST = 12.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,7 @@ def fit(box: BBox, frame: Frame, *, room: float = 0.05) -> tuple[tuple[float, fl
     across = math.log2(frame.width * 360.0 / (_TILE * max(box.width, 1e-6)))
     up = math.log2(frame.height * 2 * math.pi / (_TILE * max(high - low, 1e-9)))
     zoom = math.floor((min(across, up) - room) / SNAP) * SNAP
-    zoom = min(_DEEPEST, max(zoom, frame.least_zoom))
+    zoom = min(DEEPEST, max(zoom, frame.least_zoom))
     lat = float(latitude_from_mercator((low + high) / 2))
     lon = 0.0 if box.is_whole_turn else box.west + box.width / 2
     return (lat, frame.near(lon)), zoom
