@@ -31,9 +31,11 @@ class _SaveButton(anywidget.AnyWidget):
         `content() -> (words, buffers)` for the front end; runs in a thread, since a file may be large.
     """
 
+    _esm = STATIC / "save_button.js"
     label = Unicode().tag(sync=True)
     hint = Unicode().tag(sync=True)
     disabled = Bool(False).tag(sync=True)
+    paints = Bool(False).tag(sync=True)  # whether the browser draws what it gets
 
     def __init__(self, label: str, hint: str, content: Callable[[], _Parts]) -> None:
         super().__init__(label=label, hint=hint)
@@ -77,8 +79,6 @@ class DownloadButton(_SaveButton):
         `content() -> (file name, bytes)`; runs in a thread, since a file may be large.
     """
 
-    _esm = STATIC / "download.js"
-
     def __init__(self, label: str, hint: str, content: Callable[[], tuple[str, bytes]]) -> None:
         def parts() -> _Parts:
             name, data = content()
@@ -90,4 +90,4 @@ class DownloadButton(_SaveButton):
 class PictureButton(_SaveButton):
     """Saves a sheet (see `map_sheet.sheet_of`) that the browser draws, which has letters for every unit."""
 
-    _esm = STATIC / "picture_button.js"
+    paints = Bool(True).tag(sync=True)

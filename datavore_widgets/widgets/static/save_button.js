@@ -1,5 +1,5 @@
-// A button that asks the kernel for the map's parts and saves them as one picture. It is drawn here, since the browser
-// has the letters of every unit and every title; text is drawn, never parsed.
+// A button that asks the kernel for a file and saves it; or for the map's parts, which are drawn here as one picture,
+// since the browser has the letters of every unit and every title. Text is drawn, never parsed.
 const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
 const EDGE = { left: 92, right: 40, top: 96, gap: 20 };
 
@@ -144,11 +144,12 @@ function render({ model, el }) {
   };
   button.setAttribute("aria-live", "polite");
   button.addEventListener("click", () => model.send("save"));
-  const save = async (sheet, buffers) => {
-    if (sheet.problem) return say("Not saved");
+  const save = async (content, buffers) => {
+    if (content.problem) return say("Not saved");
     const link = document.createElement("a");
-    link.href = URL.createObjectURL(await paint(sheet, buffers));
-    link.download = sheet.name;
+    const file = () => new Blob([buffers[0]], { type: "application/octet-stream" });
+    link.href = URL.createObjectURL(model.get("paints") ? await paint(content, buffers) : file());
+    link.download = content.name;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   };
