@@ -40,6 +40,13 @@ def test_pictures_read_what_their_pixels_need(run: Run) -> None:
         assert 0 < run.counts[f"bytes decoded for {what}"] <= 4 * (3 * 256 + 4) ** 2
 
 
+def test_every_date_is_drawn_once(run: Run) -> None:
+    measure(["frames"], run)
+    assert len(run.rows) == 3 * 5
+    for size in ("1024²", "1024×512", "512²"):
+        assert run.counts[f"pictures drawn of {size}"] == run.counts["dates"]
+
+
 def test_cold_processes_draw(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     measure(["starting", "imports"], run)
     assert [row.work for row in run.rows][:1] == ["… ours in milliseconds"]

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.benchmarks.boxes import boxes
+from tests.benchmarks.frames import frames
 from tests.benchmarks.mosaic import mosaic
 from tests.benchmarks.pictures import pictures, stages
 from tests.benchmarks.starting import imports, starting
@@ -23,6 +24,7 @@ from tests.benchmarks.table import Run, say
 BENCHMARKS: dict[str, Callable[[Run], None]] = {
     "pictures": pictures,
     "stages": stages,
+    "frames": frames,
     "boxes": boxes,
     "starting": starting,
     "imports": imports,
