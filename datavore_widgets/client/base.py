@@ -10,9 +10,11 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 import pandas as pd
 
+from datavore_widgets.connect import connect
 from datavore_widgets.errors import UnknownKeyword, did_you_mean
 from datavore_widgets.protocol.answers import Field, Service
-from datavore_widgets.protocol.queries import Source, parse_filters
+from datavore_widgets.protocol.job import Job
+from datavore_widgets.protocol.queries import Query, Source, parse_filters
 from datavore_widgets.protocol.times import (
     Date,
     Stamp,
@@ -23,7 +25,7 @@ from datavore_widgets.protocol.times import (
 )
 from datavore_widgets.protocol.wire import number_option
 
-__all__ = ["exact_keywords", "field_arrays", "root_of", "source_from", "time_index"]
+__all__ = ["Client", "exact_keywords", "field_arrays", "root_of", "source_from", "time_index"]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -42,6 +44,25 @@ def exact_keywords(method: Callable[_P, _R]) -> Callable[_P, _R]:
         return method(*args, **kwargs)
 
     return checked
+
+
+class Client:
+    """Asks one service: what the documented classes derive from."""
+
+    def __init__(self, service: Any = None) -> None:
+        self.service = connect(service)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.datavoreService!r})"
+
+    @property
+    def datavoreService(self) -> str:
+        """The root that is asked: a URL, or `datavore:/name` for a service in this process."""
+        return root_of(self.service)
+
+    def answer(self, query: Query, job: Job | None = None) -> Any:
+        """The answer to a query: a client is a service too."""
+        return self.service.answer(query, job)
 
 
 def root_of(service: Service) -> str:

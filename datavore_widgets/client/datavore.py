@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from datavore_widgets.client import export
-from datavore_widgets.client.base import exact_keywords, field_arrays, root_of, source_from
-from datavore_widgets.connect import connect
+from datavore_widgets.client.base import Client, exact_keywords, field_arrays, source_from
 from datavore_widgets.errors import InvalidValue
 from datavore_widgets.protocol.answers import CellList
 from datavore_widgets.protocol.geometry import parse_bbox
@@ -23,7 +22,6 @@ from datavore_widgets.protocol.queries import (
     DataQuery,
     FilesQuery,
     MapQuery,
-    Query,
     Style,
     Window,
     parse_filters,
@@ -40,7 +38,7 @@ _PAGE_NEAREST = 3600
 """Seconds: how far from the page's date its image is looked for, as the published client does."""
 
 
-class Datavore:
+class Datavore(Client):
     """Maps, values and files of a service.
 
     Parameters
@@ -54,21 +52,6 @@ class Datavore:
     service : Service
         Who answers.
     """
-
-    def __init__(self, service: Any = None) -> None:
-        self.service = connect(service)
-
-    def __repr__(self) -> str:
-        return f"Datavore({self.datavoreService!r})"
-
-    @property
-    def datavoreService(self) -> str:
-        """The root that is asked: a URL, or `datavore:/name` for a service in this process."""
-        return root_of(self.service)
-
-    def answer(self, query: Query, job: Job | None = None) -> Any:
-        """The answer to a query: a client is a service too."""
-        return self.service.answer(query, job)
 
     @exact_keywords
     def getImage(

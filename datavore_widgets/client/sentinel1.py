@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from datavore_widgets.client.base import exact_keywords, root_of
-from datavore_widgets.connect import connect
+from datavore_widgets.client.base import Client, exact_keywords
 from datavore_widgets.protocol.geometry import parse_bbox
 from datavore_widgets.protocol.job import Job
-from datavore_widgets.protocol.queries import FilesQuery, Query, QuicklookQuery, parse_filters
+from datavore_widgets.protocol.queries import FilesQuery, QuicklookQuery, parse_filters
 from datavore_widgets.protocol.times import Date, Lapse
 
 __all__ = ["Datavoresentinel1"]
 
 
-class Datavoresentinel1:
+class Datavoresentinel1(Client):
     """Pictures and files of Sentinel-1's wave mode.
 
     Parameters
     ----------
-    service : None, str, Path, list or service
+    service : None, str, Path, list, xarray.Dataset or service
         A server's URL, files, or a service; None is what `$DATAVORE_SERVICE` names, else the built-in sample. See
         `datavore_widgets.connect`.
 
@@ -28,21 +27,6 @@ class Datavoresentinel1:
     service : Service
         Who answers.
     """
-
-    def __init__(self, service: Any = None) -> None:
-        self.service = connect(service)
-
-    def __repr__(self) -> str:
-        return f"Datavoresentinel1({self.datavoreService!r})"
-
-    @property
-    def datavoreService(self) -> str:
-        """The root that is asked: a URL, or `datavore:/name` for a service in this process."""
-        return root_of(self.service)
-
-    def answer(self, query: Query, job: Job | None = None) -> Any:
-        """The answer to a query: a client is a service too."""
-        return self.service.answer(query, job)
 
     @exact_keywords
     def getImage(self, index: str, varname: str, date: Any, bbox: Any = "global", *, job: Job | None = None) -> bytes:
