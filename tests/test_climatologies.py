@@ -71,6 +71,8 @@ def test_each_day_of_the_year_is_the_mean_of_that_day(calendar: str, days: int) 
         assert answer.years[leap] == 8
         assert answer.texts[leap] == "02-29 1991-2020 (mean)"
         assert answer.bounds[leap].tolist() == [19920229 * 10**9, 20200301 * 10**9]
+        other = asked(data, groupby="MM-dd", base=(1993, 2019))
+        assert other.bounds[leap].tolist() == [19960229 * 10**9, 20160301 * 10**9]
         assert answer.bounds[0].tolist() == [19910101 * 10**9, 20200102 * 10**9]
     if calendar == "360_day":
         last = keys.index(230)

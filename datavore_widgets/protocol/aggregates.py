@@ -15,6 +15,9 @@
 ===============  ===================================================================================================
 
 In the map of a lapse a cell is all the box: `area_avg` is its mean over the times, by their length.
+
+Directions go round: of them there are `avg`, `area_avg` (where the mean of unit vectors points, from 0 to below 360
+degrees), `std`, `area_std` (the circular standard deviation, in degrees) and `count`, in series and maps alike.
 """
 
 from __future__ import annotations

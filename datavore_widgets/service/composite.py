@@ -13,13 +13,14 @@ from datavore_widgets.protocol.answers import VariableInfo
 from datavore_widgets.protocol.colormap import Categories, Norm, as_floating, scale
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.service.cells import Cells
+from datavore_widgets.service.directions import go_round, mean_direction, of_vectors, unit_vectors
 from datavore_widgets.service.mosaic import Mosaic
 from datavore_widgets.service.render import levels_of_pixels, turned
 from datavore_widgets.service.select import Selection
 from datavore_widgets.service.series import Moments, missing_of
 from datavore_widgets.service.store import Store
 
-__all__ = ["Part", "is_round", "laid_over", "latest", "levels_of_values", "pooled"]
+__all__ = ["Part", "laid_over", "latest", "levels_of_values", "pooled"]
 
 FloatArray = NDArray[np.float64]
 
@@ -80,51 +81,35 @@ def _seen(how: Mosaic, values: NDArray[Any], info: VariableInfo) -> NDArray[np.f
         return how.own(numbers)
     if info.kind != "direction":
         return how.means(numbers)
-    radians = np.radians(numbers)
-    return np.asarray(np.degrees(np.arctan2(how.means(np.sin(radians)), how.means(np.cos(radians)))))
-
-
-def is_round(info: VariableInfo, aggregate: str) -> bool:
-    """Whether an aggregate is the mean of directions, which is that of their unit vectors.
-
-    Raises
-    ------
-    NotSupported
-        When it is one that directions do not have.
-    """
-    if info.kind != "direction" or aggregate == "count":
-        return False
-    if aggregate != "avg":
-        raise NotSupported(f"directions have no {aggregate}: they go round; ask for their avg")
-    return True
+    return mean_direction(*map(how.means, unit_vectors(numbers)))
 
 
 def pooled(parts: Iterator[Part], aggregate: str, info: VariableInfo) -> FloatArray:
     """An aggregate of all the samples that each pixel shows or stands for; shape (height, width), NaN for none.
 
-    Directions have the mean of their unit vectors.
+    Directions have the mean and the spread of their unit vectors.
 
     Raises
     ------
     NotSupported
-        When samples of that kind have no such aggregate; see `is_round`.
+        When it cannot be pooled.
     """
     if aggregate not in _POOLED:
         raise NotSupported(
             f"cells that lie elsewhere at each time have no {aggregate}; choose one of {', '.join(_POOLED)}"
         )
-    around = is_round(info, aggregate)
+    around = go_round(info, aggregate)
     sums: list[Moments] = []
     shape = (0, 0)
     for how, values in parts:
         shape = how.height, how.width
         cells, pixels = how.pairs
         taken = as_floating(values).reshape(-1)[cells].astype(np.float64)
-        turns = (np.sin(np.radians(taken)), np.cos(np.radians(taken))) if around else (taken,)
+        turns = unit_vectors(taken) if around else taken[None]
         own = [Moments.grouped(turn, pixels, how.height * how.width) for turn in turns]
         sums = [one + other for one, other in zip(sums, own, strict=True)] if sums else own
     if around:
-        return np.asarray(np.degrees(np.arctan2(sums[0].mean, sums[1].mean))).reshape(shape)
+        return of_vectors(aggregate, sums[0].mean, sums[1].mean).reshape(shape)
     return sums[0].aggregate(aggregate).reshape(shape)
 
 

@@ -20,7 +20,8 @@ from datavore_widgets.protocol.places import area
 from datavore_widgets.protocol.queries import Canvas, LapseMapQuery, MapQuery, Style
 from datavore_widgets.protocol.times import Stamp
 from datavore_widgets.service.cells import Cells
-from datavore_widgets.service.composite import Part, is_round, laid_over, latest, levels_of_values, pooled
+from datavore_widgets.service.composite import Part, laid_over, latest, levels_of_values, pooled
+from datavore_widgets.service.directions import go_round
 from datavore_widgets.service.grid import Grid
 from datavore_widgets.service.index import Variable
 from datavore_widgets.service.limits import limits_of
@@ -83,10 +84,9 @@ def lapse_map_image(store: Store, query: LapseMapQuery, job: Job) -> MapImage:
     """The picture of an aggregate over a lapse."""
     selection = select(store.library, query.index, query.varname, query.filters, query.subtract)
     info = selection.variable.info
-    if query.aggregate not in AGGREGATES:
-        check_words(info, query.aggregate)
-        if selection.variable.moves or isinstance(selection.variable, Track):
-            raise NotSupported(f"cells that lie elsewhere at each time have no {query.aggregate}; ask for avg")
+    check_words(info, query.aggregate)
+    if query.aggregate not in AGGREGATES and (selection.variable.moves or isinstance(selection.variable, Track)):
+        raise NotSupported(f"cells that lie elsewhere at each time have no {query.aggregate}; ask for avg")
     steps = steps_of(selection.variable, query.lapse)
     return _over_time(store, query, selection, steps, query.aggregate, 0.0, job)
 
@@ -119,10 +119,8 @@ def _over_time(
         else:
             if aggregate == "latest":
                 values = latest(store, selection, steps, cells, job)
-            elif aggregate not in AGGREGATES:
+            elif aggregate not in AGGREGATES or go_round(variable.info, aggregate):
                 values = lapse_values(store, selection, steps, cells, aggregate, job)
-            elif is_round(variable.info, aggregate):
-                values = store.mean_direction(selection, steps, cells, job)
             else:
                 values = store.per_cell(selection, steps, cells, job).aggregate(aggregate)
             values = values if aggregate in _NO_LEVELS or flag_of(aggregate) else shifted(values, offset)
@@ -145,9 +143,10 @@ def _over_time(
 
 def _weighting(store: Store, variable: Variable, steps: slice, aggregate: str) -> str:
     """How the times weigh, in words; empty where nothing is weighed."""
-    if by_area(aggregate):
-        return store.periods(variable, steps).weighting
-    return "" if aggregate in ("latest", "min", "max", "count") else "every value alike"
+    if aggregate in ("latest", "min", "max", "count"):
+        return ""
+    how = store.periods(variable, steps).weighting if by_area(aggregate) else "every value alike"
+    return f"mean of unit vectors; {how}" if go_round(variable.info, aggregate) else how
 
 
 def _composed(

@@ -14,6 +14,7 @@ from datavore_widgets.protocol import png
 from datavore_widgets.protocol.colormap import Categories, Norm, as_floating, palette, scale
 from datavore_widgets.protocol.geometry import BBox
 from datavore_widgets.protocol.queries import Canvas, Style
+from datavore_widgets.service.directions import mean_direction, unit_vectors
 from datavore_widgets.service.grid import Grid
 from datavore_widgets.service.pixels import Plan
 from datavore_widgets.service.resample import plan
@@ -103,8 +104,7 @@ def levels_of_pixels(how: Plan, values: NDArray[Any], levels_of: Norm | Categori
         return how.nearest(numbers, levels_of.indices)
     if kind == "direction":
         if how.method == "blocks":
-            angles = np.radians(numbers)
-            numbers = np.degrees(np.arctan2(how.means(np.sin(angles)), how.means(np.cos(angles))))
+            numbers = mean_direction(*map(how.means, unit_vectors(numbers)))
             return levels_of.indices(turned(numbers, levels_of.vmin))
         return how.nearest(turned(numbers, levels_of.vmin), levels_of.indices)
     return how.continuous(numbers, levels_of.indices)

@@ -288,22 +288,6 @@ class Store:
         """Statistics of each cell over the steps."""
         return self._moments_by(per_cell, selection, steps, cells, job)
 
-    def mean_direction(self, selection: Selection, steps: slice, cells: Cells, job: Job) -> NDArray[np.float64]:
-        """Direction of the mean unit vector of each cell over the steps, in degrees from -180; NaN where there is none.
-
-        Where directions cancel out, rounding alone decides.
-        """
-
-        def part(turn: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> NDArray[np.float64]:
-            def read(tile: Tile) -> NDArray[Any]:
-                values = self._block(selection, tile, cells, job)
-                return turn(np.radians(np.ma.filled(values.astype(np.float64), np.nan)))
-
-            return per_cell(read, _tiles(selection, steps, cells), job).mean
-
-        self.caps.check_streamed(selection, steps, cells)
-        return np.asarray(np.degrees(np.arctan2(part(np.sin), part(np.cos))))
-
     def _moments_by(
         self, reduce: Callable[..., Moments], selection: Selection, steps: slice, cells: Cells, job: Job
     ) -> Moments:

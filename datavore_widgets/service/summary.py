@@ -15,6 +15,7 @@ from datavore_widgets.protocol.answers import VariableInfo
 from datavore_widgets.protocol.geometry import BBox, Point
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.service.cells import Cells
+from datavore_widgets.service.directions import check_direction, go_round, of_vectors, unit_vectors
 from datavore_widgets.service.grid import Grid
 from datavore_widgets.service.periods import Groups
 from datavore_widgets.service.select import Selection
@@ -27,7 +28,6 @@ __all__ = [
     "Climatology",
     "by_area",
     "check_words",
-    "is_round",
     "lapse_values",
     "nearest_valid",
     "parts_of",
@@ -55,11 +55,6 @@ def by_area(aggregate: str) -> bool:
     return aggregate in AREA_WORDS or flag_of(aggregate) is not None
 
 
-def is_round(info: VariableInfo, aggregate: str) -> bool:
-    """Whether an aggregate is one of directions, which go round: of their unit vectors, never of their degrees."""
-    return info.kind == "direction" and aggregate in ("avg", "std", "area_avg", "area_std")
-
-
 def check_words(info: VariableInfo, aggregate: str, anomaly: str | None = None) -> None:
     """Refuse what makes no sense for a kind of variable.
 
@@ -68,11 +63,9 @@ def check_words(info: VariableInfo, aggregate: str, anomaly: str | None = None) 
     InvalidValue
         It says what does.
     """
-    if info.kind == "direction":
-        if aggregate not in ("count", "max", "min") and not is_round(info, aggregate):
-            raise InvalidValue(f"{info.name!r} are directions, which have no {aggregate}; ask for avg or area_avg")
-        if anomaly is not None:
-            raise InvalidValue(f"{info.name!r} are directions, which have no anomalies")
+    check_direction(info, aggregate)
+    if anomaly is not None and info.kind == "direction":
+        raise InvalidValue(f"{info.name!r} are directions, which go round and have no anomalies")
     if info.kind == "flags" and (aggregate in AREA_WORDS or percent_of(aggregate) is not None):
         raise InvalidValue(
             f"{info.name!r} are flags, which have no {aggregate}; ask for the fraction of one: "
@@ -94,8 +87,8 @@ def parts_of(info: VariableInfo, aggregate: str) -> Parts:
     InvalidValue
         When it is the fraction of a flag that is not there.
     """
-    if is_round(info, aggregate):
-        return lambda values: np.stack([np.sin(np.radians(values)), np.cos(np.radians(values))])
+    if go_round(info, aggregate):
+        return unit_vectors
     if aggregate == "geo_avg":
         return lambda values: np.log(np.where(values > 0, values, np.nan))[None]
     flag = flag_of(aggregate)
@@ -130,13 +123,8 @@ def _flag(info: VariableInfo, flag: str) -> tuple[int | None, float]:
 def values_of(aggregate: str, info: VariableInfo, whole: Weighted, in_time: FloatArray) -> FloatArray:
     """The aggregate of groups, or of cells, of their means and deviations."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        if is_round(info, aggregate):
-            sine, cosine = whole.mean
-            if aggregate.endswith("avg"):
-                return np.asarray(np.degrees(np.arctan2(sine, cosine)) % 360.0)
-            # Of directions all over the circle rounding may leave nothing of the mean vector.
-            length = np.clip(np.hypot(sine, cosine), np.finfo(float).tiny, 1.0)
-            return np.asarray(np.degrees(np.sqrt(-2.0 * np.log(length))))
+        if go_round(info, aggregate):
+            return of_vectors(aggregate, *whole.mean)
         if aggregate == "geo_avg":
             return np.asarray(np.exp(whole.mean[0]))
         if aggregate == "area_std":
@@ -283,7 +271,7 @@ def _settle(found: FloatArray, held: dict[int, list[FloatArray]], group: int, pe
 def lapse_values(
     store: Store, selection: Selection, steps: slice, cells: Cells, aggregate: str, job: Job
 ) -> FloatArray:
-    """An aggregate of each cell over the steps, weighted by their length but for percentiles; shape `cells.shape`.
+    """An aggregate of each cell over the steps, those by area weighted by the steps' length; shape `cells.shape`.
 
     Raises
     ------
@@ -294,7 +282,9 @@ def lapse_values(
     if percent is not None:
         return _percentile_map(store, selection, steps, cells, percent, job)
     info = selection.variable.info
-    lengths = store.periods(selection.variable, steps).lengths
+    lengths = np.ones(steps.stop - steps.start)
+    if by_area(aggregate):
+        lengths = store.periods(selection.variable, steps).lengths
     parts = parts_of(info, aggregate)
     whole: list[Weighted | None] = []
     starts: list[int] = []

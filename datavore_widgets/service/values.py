@@ -20,6 +20,7 @@ from datavore_widgets.service import summary
 from datavore_widgets.service.areas import area_weights
 from datavore_widgets.service.catalog import Variable
 from datavore_widgets.service.cells import Cells
+from datavore_widgets.service.directions import go_round
 from datavore_widgets.service.grid import Grid
 from datavore_widgets.service.periods import Groups, Periods
 from datavore_widgets.service.sampletimes import labels_of_samples, times_of_samples
@@ -96,7 +97,7 @@ def series(store: Store, query: SeriesQuery, job: Job) -> Series:
     periods = store.periods(variable, steps)
     years = periods.base_years(query.base) if query.groupby in CLIMATOLOGIES else None
     groups = periods.group(query.groupby, years)
-    is_weighted = summary.by_area(query.aggregate) or summary.is_round(info, query.aggregate)
+    is_weighted = summary.by_area(query.aggregate) or go_round(info, query.aggregate)
     percent = percent_of(query.aggregate)
     if isinstance(variable, Track) and (is_weighted or percent is not None or query.anomaly is not None):
         raise NotSupported(f"samples of a track have no {query.anomaly or query.aggregate}; ask for avg")
@@ -181,7 +182,7 @@ def _by_weight(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
     """Values and counts of the groups, and counts of the steps."""
     info = selection.variable.info
-    parts = 2 if summary.is_round(info, query.aggregate) else 1
+    parts = 2 if go_round(info, query.aggregate) else 1
     several = []
     for run, place in places:
         if place is None:
@@ -272,7 +273,7 @@ def _trend(periods: Periods, groups: Groups, query: SeriesQuery, values: NDArray
 
 def _weighting(query: SeriesQuery, info: VariableInfo, periods: Periods) -> str:
     """How the values weigh, in words; of seasons also which December is whose."""
-    told = ["mean of unit vectors"] if summary.is_round(info, query.aggregate) else []
+    told = ["mean of unit vectors"] if go_round(info, query.aggregate) else []
     if summary.by_area(query.aggregate):
         told.append("one cell" if isinstance(query.coord, Point) else "cells weighted by their area in the box")
         if query.groupby is not None:

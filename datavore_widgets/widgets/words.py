@@ -63,7 +63,7 @@ def aggregates_of(variable: VariableInfo) -> list[str]:
     if variable.kind == "flags":
         return [*(f"fraction:{meaning}" for meaning in variable.flags.values()), "count", "max", "min"]
     if variable.kind == "direction":
-        return ["avg", "count"]
+        return ["avg", "std", "count"]
     geometric = ["geo_avg"] if variable.scale == "log" else []
     plain = ["area_avg", "avg"] if variable.geometry in ("grid", "swath") else ["avg"]
     spread = ["area_std", "time_std", "std"] if variable.geometry == "grid" else ["std"]
