@@ -5,7 +5,7 @@ A catalogue file is TOML; its paths are relative to its folder:
 ```toml
 [index."ISAS13/v3"]
 title = "In situ analysis"
-files = ["isas/*.nc"]                  # paths, globs, folders
+files = ["isas/*.nc"]                  # paths, globs, folders, names with dates: "isas/%Y/isas_%Y%m%d.nc"
 note = "monthly"
 
 [index."ISAS13/v3".variables.PSAL]     # what the files do not tell, or tell wrong
@@ -32,7 +32,8 @@ import numpy as np
 
 from datavore_widgets.errors import InvalidValue, Unreadable, did_you_mean
 from datavore_widgets.protocol.answers import Catalog, IndexInfo, VariableInfo
-from datavore_widgets.protocol.times import TimeAxis, iso
+from datavore_widgets.protocol.times import Date, TimeAxis, iso
+from datavore_widgets.service.dated import Dated, DatedPattern
 from datavore_widgets.service.files import FileSource, MemorySource, OpenFiles
 from datavore_widgets.service.formats import format_of, is_store
 from datavore_widgets.service.index import Index, Variable
@@ -108,7 +109,9 @@ def open_catalog(spec: Any) -> Library:
     Parameters
     ----------
     spec : str, Path, list of paths, xarray.Dataset, or mapping
-        A NetCDF file or a Zarr store, a folder of them, a glob, a TOML catalogue, a list of any of these; a data set
+        A NetCDF file or a Zarr store, a folder of them, a glob, a path with dates in it as `strftime` writes them
+        (`sst/%Y/sst_%Y%m%d.nc`: of many files, some are looked into at first, and the others when they are read), a
+        TOML catalogue, a list of any of these; a data set
         in memory; or a mapping from ids to any of these. A `Library` is that library. Level-2 OCN products of
         Sentinel-1's wave mode, wherever they are among these, are the indexes of their satellites.
 
@@ -151,6 +154,7 @@ class _Opening:
         self.files = OpenFiles()
         self.ledger = Ledger(ledger_path(LEDGER))
         self.problems: dict[str, str] = {}
+        self.dates: dict[str, Dated] = {}
         self.measurements: dict[Path, str] = {}
         self.models: dict[Path, None] = {}
 
@@ -247,6 +251,8 @@ class _Opening:
                 found += _in_folder(path)
             elif path.exists():
                 found.append(path)
+            elif (pattern := DatedPattern.of(path)) is not None:
+                found += self._with_dates(pattern)
             elif glob.has_magic(str(path)):
                 matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207  absolute
                 if not matches:
@@ -257,17 +263,38 @@ class _Opening:
                 self._problem(str(path), f"{str(path)!r} does not exist")
         return list(dict.fromkeys(found))
 
+    def _with_dates(self, pattern: DatedPattern) -> list[Path]:
+        """The files whose names have a date as the pattern has it."""
+        found = []
+        for path, date in pattern.files():
+            if date is None:
+                self._problem(str(path), f"the name of {str(path)!r} has no date as {pattern.text!r} has it: left out")
+            else:
+                found.append(path)
+                self.dates[str(path)] = Dated(date, pattern.text)
+        if not found:
+            self._problem(pattern.text, f"no file matches {pattern.text!r}")
+        return found
+
     def _on_disk(self, paths: Sequence[Path], note: str = "") -> list[AnyGranule]:
         """What files hold; those that cannot be read are problems. One that is known is not opened."""
         granules: list[AnyGranule] = []
         measured = [path for path in paths if named_as_measurement(path.name)]
         self.measurements |= dict.fromkeys(measured, note)
         paths = [path for path in paths if not (path in self.measurements or is_roughness(path))]
-        for path, found in Recall(self.ledger, self.files).granules(map(str, paths)):
+        others: dict[str, list[str]] = {}
+        for path, found in Recall(self.ledger, self.files).granules([str(path) for path in paths], self.dates):
             if isinstance(found, Unreadable):
                 self._problem(path, str(found))
             elif not self._holds_waves(Path(path), found, note):
                 granules += self._shown(found)
+                if path in self.dates and not _keeps_to(found, self.dates[path].date):
+                    others.setdefault(self.dates[path].pattern, []).append(path)
+        for some in others.values():
+            first, date = some[0], self.dates[some[0]].date.digits
+            more = f", and {len(some) - 1} more like it" if len(some) > 1 else ""
+            said = f"the times in {first!r} are others than the date in its name, {date}{more}"
+            self._problem(first, f"{said}: those in the files count")
         return granules
 
     def _shown(self, granule: AnyGranule) -> list[AnyGranule]:
@@ -371,6 +398,12 @@ class _Opening:
             bounds=files.bounds(name),
             is_climatology=first.is_climatology,
         )
+
+
+def _keeps_to(granule: AnyGranule, date: Date) -> bool:
+    """Whether a file has a time of the date in its name, or no times at all."""
+    times = np.concatenate([np.zeros(0, dtype=np.int64), *granule.times])
+    return not times.size or bool(((times >= date.low) & (times < date.high)).any())
 
 
 def _is_dataset(spec: Any) -> bool:

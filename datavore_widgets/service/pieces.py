@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from datavore_widgets.errors import Unreadable
 from datavore_widgets.protocol.geometry import BBox
+from datavore_widgets.protocol.times import iso
 from datavore_widgets.service.files import Source
-from datavore_widgets.service.recall import KnownGranule
+from datavore_widgets.service.recall import KnownGranule, NamedGranule
 from datavore_widgets.service.scan import Found, Granule, scan
 from datavore_widgets.service.sphere import around_all, meet
 
@@ -36,11 +37,14 @@ class Piece:
         What is in there.
     fingerprint : hashable
         Of the file when that was looked at.
+    named : NamedGranule, optional
+        Where nobody has looked at it yet: what its name tells.
     """
 
     source: Source
     found: Found
     fingerprint: Hashable
+    named: NamedGranule | None = None
 
     def touches(self, bbox: BBox) -> bool:
         """Whether any of its cells shares more than an edge with a box."""
@@ -58,11 +62,19 @@ class Piece:
             return
         granule = scan(self.source)
         found = granule.variables.get(name)
+        if self.named is not None:
+            self.named.remember(granule)
+            if found is not None and not np.array_equal(found.labels, self.found.labels):
+                named, own = (", ".join(map(iso, some.labels[:2].tolist())) or "none" for some in (self.found, found))
+                raise Unreadable(
+                    f"the name of {self.source.name!r} stands for the time {named}, in the file it is {own}, which "
+                    "counts: open the data again"
+                )
         if found is None or not found.is_like(self.found) or granule.fingerprint != fingerprint:
             raise Unreadable(
                 f"{self.source.name!r} was changed: {name!r} has other cells or times than before; open it again"
             )
-        self.fingerprint = fingerprint
+        self.fingerprint, self.named = fingerprint, None
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,7 +216,9 @@ class Pieces(Sequence[Piece]):
         if piece is None:
             granule = self.files.granules[place]
             # Of two threads that make it, one is kept for both.
-            piece = self._made.setdefault(place, Piece(granule.source, granule.found(self.name), granule.fingerprint))
+            named = granule if isinstance(granule, NamedGranule) else None
+            mine = Piece(granule.source, granule.found(self.name), granule.fingerprint, named)
+            piece = self._made.setdefault(place, mine)
         return piece
 
     def __iter__(self) -> Iterator[Piece]:

@@ -3,7 +3,8 @@
 What the files of one product have in common (variables, layout, cells of a grid) is not written down: one of them is
 looked into, and the others are told by what is their own, their times and, of a swath, their places. So whatever
 `scan` finds, today and in the next version, is found in all of them. Of that one what was looked at is written down
-(see `service.header`), so that it is not opened again either.
+(see `service.header`), so that it is not opened again either. Where the names of files tell their dates, those that
+are not known yet are told by their names, and looked into when they are read first.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 from datavore_widgets.errors import Unreadable
 from datavore_widgets.protocol.geometry import BBox
+from datavore_widgets.service.dated import Dated, NamedTimes
 from datavore_widgets.service.files import FileSource, OpenFiles
 from datavore_widgets.service.footprint import Footprint
 from datavore_widgets.service.formats import root_of_store
@@ -30,7 +32,7 @@ from datavore_widgets.service.header import Notes, NotNoted, noted_contents
 from datavore_widgets.service.ledger import Ledger, Record, Seen
 from datavore_widgets.service.scan import Found, Granule, look
 
-__all__ = ["KIND", "LEDGER", "KnownGranule", "Recall", "footprint_of"]
+__all__ = ["KIND", "LEDGER", "KnownGranule", "NamedGranule", "Recall", "footprint_of"]
 
 LEDGER = "granules-2"
 """Name of the ledger; another number where the coding of the payloads is another."""
@@ -235,6 +237,31 @@ class KnownGranule:
         return msgpack.unpackb(self._own, use_list=False)
 
 
+class NamedGranule(KnownGranule):
+    """What one file holds, told by others of its product and by the date in its name: nobody has looked into it.
+
+    It is looked into when it is read first, as a file that was changed is.
+    """
+
+    __slots__ = ("_ledger",)
+
+    def __init__(
+        self, path: str, seen: tuple[int, int], template: Template, own: bytes, files: OpenFiles, ledger: Ledger
+    ) -> None:
+        super().__init__(path, seen, template, own, files)
+        self._ledger = ledger
+
+    @property
+    def fingerprint(self) -> Hashable:
+        """One that no file has."""
+        return None
+
+    def remember(self, granule: Granule) -> None:
+        """Write down what is in the file, now that it was looked into: its own times count from the next opening on."""
+        if granule.fingerprint == self.source.fingerprint() and _can_be_told(granule):
+            self._ledger.remember([(Seen(self.path, *self.seen), Template(granule).records())])
+
+
 class Recall:
     """Granules of files, from the ledger where they are known, else by a look into them, which is then remembered.
 
@@ -251,8 +278,23 @@ class Recall:
         self._files = files
         self._templates: dict[bytes, Template] = {}
 
-    def granules(self, paths: Iterable[str]) -> Iterator[tuple[str, KnownGranule | Granule | Unreadable]]:
-        """The path of each file, in their order, with what it holds, or the error of one that cannot be read."""
+    def granules(
+        self, paths: Sequence[str], dates: Mapping[str, Dated] | None = None
+    ) -> Iterator[tuple[str, KnownGranule | Granule | Unreadable]]:
+        """The path of each file, in their order, with what it holds, or the error of one that cannot be read.
+
+        Parameters
+        ----------
+        paths : sequence of str
+            Of the files.
+        dates : mapping of str to Dated, optional
+            Those that are in the names of some of them.
+        """
+        dates = dates or {}
+        named: dict[str, NamedTimes] = {each.pattern: NamedTimes() for each in dates.values()}
+        for path, _, records in self._ledger.recall(path for path in paths if path in dates):
+            if own := _own_of(records or ()):
+                named[dates[path].pattern].learn(dates[path].date, own)
         learned: list[tuple[Seen, list[Record]]] = []
         try:
             for path, stamp, known in self._ledger.recall(paths):
@@ -261,6 +303,13 @@ class Recall:
                     # What is known of a store, which is a folder, stands under the file that makes it one.
                     [(_, seen, records)] = self._ledger.recall([str(root)])
                 own = _own_of(records or ())
+                dated = dates.get(path)
+                if dated is not None and not own and stamp is not None:
+                    by_name = named[dated.pattern].own(dated.date)
+                    template = self._templates.get(_key_of(by_name))
+                    if template is not None:
+                        yield path, NamedGranule(path, stamp[1:], template, by_name, self._files, self._ledger)
+                        continue
                 template = self._templates.get(_key_of(own))
                 if stamp is None or template is None:
                     try:
@@ -277,6 +326,8 @@ class Recall:
                     if mine.key in self._templates:
                         header = []  # that of another file does for the product
                     template = self._templates.setdefault(mine.key, mine)
+                    if dated is not None and not own:
+                        named[dated.pattern].learn(dated.date, mine.own())
                     if mine.own() != own or header:
                         own = mine.own()
                         learned.append((stamp, [*mine.records(), *header]))
