@@ -24,11 +24,13 @@ from datavore_widgets.protocol.queries import (
     CatalogQuery,
     DataQuery,
     LapseMapQuery,
+    MapQuery,
     SeriesQuery,
     Source,
     Style,
 )
 from datavore_widgets.protocol.times import Date, Lapse
+from datavore_widgets.service.files import FileSource
 from datavore_widgets.service.laps import build, folder
 from datavore_widgets.service.laps.blocks import EDGES, covering
 from datavore_widgets.service.laps.prepare import Prepared, prepare
@@ -356,6 +358,27 @@ def test_fields_come_from_the_copy_to_the_same_bits(tmp_path: Path, laps: Path, 
     with LocalService(path, laps=laps) as ready:
         data = ready.answer(DataQuery(Source("v", "v", Date("20000101")), BBox(50, -60, -20, 70))).data
         assert np.unique(data).tolist() == [1.5]
+
+
+def test_a_picture_of_prepared_floats_copies_nothing_and_looks_at_the_file_twice(
+    tmp_path: Path, laps: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(13)
+    path = write(tmp_path / "v.nc", rng.normal(size=(20, NY, NX)).astype(np.float32))
+    only(path, laps, fields=True)
+    looks: list[str] = []
+    real = FileSource.fingerprint
+    monkeypatch.setattr(FileSource, "fingerprint", lambda source: (looks.append(source.name), real(source))[1])
+    with LocalService(path, laps=laps) as service:
+        service.answer(MapQuery(Source("v", "v", Date("20000102")), Canvas(BBox(-180, -80, 180, 80), 64)))
+        looks.clear()
+        service.answer(MapQuery(Source("v", "v", Date("20000103")), Canvas(BBox(-180, -80, 180, 80), 64)))
+        # Once for the answer, once for what is prepared; nothing is read, so that there is nothing to look at after.
+        assert looks == [str(path)] * 2
+        [entry] = service._store._shelf._known.values()
+        field = entry._segments[0].field(3, slice(0, NY), np.arange(NX))
+        assert field.base is not None
+        assert not field.flags.writeable
 
 
 def test_the_copy_is_made_where_pictures_would_be_slow(tmp_path: Path, laps: Path) -> None:

@@ -68,7 +68,7 @@ def map_image(store: Store, query: MapQuery, job: Job) -> MapImage:
         picture = _drawn(store, selection, grid, cells, values, canvas, style, variable.info)
         return picture if step is None else replace(picture, **_when(variable, step))
 
-    return store.pictures.get((query, selection.fingerprint(step)), draw, job)
+    return store.pictures.get((query, selection.state(step)), draw, job)
 
 
 def _when(variable: Variable, step: int) -> dict[str, Any]:

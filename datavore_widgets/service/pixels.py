@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -27,6 +28,9 @@ ToLevels = Callable[[ValueArray], LevelArray]
 
 _BLOCK = 1 << 17
 """Numbers worked on at a time: what stays in a processor's cache through several passes."""
+
+_BEYOND = np.iinfo(np.int64).max
+"""A place behind all cells, which is cut to the last."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +145,21 @@ class Axis:
     order: slice | IntArray
     start: IntArray
     count: IntArray
+
+    @cached_property
+    def parts(self) -> list[IntArray | None]:
+        """Where the parts of the runs begin: of one cell, two, four …, as the bits of a run's length say.
+
+        For each length a place for every pixel, beyond the last cell for one that has no such part; None where no
+        pixel has.
+        """
+        parts: list[IntArray | None] = []
+        place = self.start.copy()
+        for bit in range(int(self.count.max(initial=0)).bit_length()):
+            having = (self.count >> bit & 1).astype(bool)
+            parts.append(np.where(having, place, _BEYOND) if having.any() else None)
+            place[having] += 1 << bit
+        return parts
 
     @property
     def outside(self) -> NDArray[np.bool_] | None:
@@ -277,21 +296,17 @@ class Separable:
         # Sums of many in float32 would show: from here on float64.
         kind = np.float32 if values.dtype == np.float32 and down.count.max(initial=0) <= 32 else np.float64
         means = np.empty((self.height, self.width), dtype=kind)
-        whole = (down.count[:, None] * across.count).astype(kind)
         with np.errstate(invalid="ignore", over="ignore"):
             for band in self._bands_over(ordered):
                 cells, start = _cells_of(ordered, down, band)
+                count = down.count[band]
                 valid = cells == cells
                 if valid.all():
-                    sums, counts = cells, whole[band]
+                    counts = (count[:, None] * across.count).astype(kind)
                 else:
-                    nought = np.zeros_like(cells)
-                    # A missing value becomes 0; twice as fast as choosing.
-                    sums = np.fmax(cells, nought) + np.fmin(cells, nought)
-                    counts = _box_sums(valid.view(np.uint8), start, down.count[band], across, self._counting)
-                    counts = counts.astype(kind)
-                sums = _box_sums(sums, start, down.count[band], across, kind)
-                np.divide(sums, counts, out=means[band])
+                    counts = _box_sums(valid.view(np.uint8), start, count, across, self._counting).astype(kind)
+                    cells = _without_missing(cells, valid)
+                np.divide(_box_sums(cells, start, count, across, kind), counts, out=means[band])
         return means
 
     def modes(self, levels: LevelArray) -> LevelArray:
@@ -352,30 +367,47 @@ def _cells_of(ordered: ValueArray, down: Axis, band: slice) -> tuple[ValueArray,
     return ordered[first : int(stop.max())], start - first
 
 
+def _without_missing(cells: NDArray[np.floating[Any]], valid: NDArray[np.bool_]) -> NDArray[np.floating[Any]]:
+    """The same values with 0 for NaN: their bits times 1 or 0, three times as fast as choosing."""
+    bits = valid.view(np.int8).astype(f"i{cells.dtype.itemsize}")
+    bits *= cells.view(bits.dtype)
+    return bits.view(cells.dtype)
+
+
 def _box_sums(cells: ValueArray, start: IntArray, count: IntArray, across: Axis, kind: type[Any]) -> ValueArray:
     """Sum of the run of rows and the run of columns behind each pixel, shape (rows, width)."""
-    rows = np.empty((start.size, cells.shape[1]), dtype=kind)
-    for row, first, many in zip(rows, start.tolist(), count.tolist(), strict=True):
-        np.add.reduce(cells[first : first + many], axis=0, dtype=kind, out=row)
-    return _run_sums(rows, across.start, across.count)
+    # One column more, of noughts.
+    rows = np.zeros((start.size, cells.shape[1] + 1), dtype=kind)
+    for row, first, many in zip(rows[:, :-1], start.tolist(), count.tolist(), strict=True):
+        if many < 2:
+            row[:] = cells[first : first + many].sum(axis=0, dtype=kind)
+            continue
+        # A few rows are added sooner by themselves than by `reduce`.
+        np.add(cells[first], cells[first + 1], out=row, dtype=kind)
+        for more in range(first + 2, first + many):
+            np.add(row, cells[more], out=row)
+    return _run_sums(rows, across)
 
 
-def _run_sums(rows: ValueArray, start: IntArray, count: IntArray) -> ValueArray:
-    """Sum of a run of columns for each pixel: sums of 1, 2, 4 … columns, as the bits of the run's length say.
+def _run_sums(rows: ValueArray, across: Axis) -> ValueArray:
+    """Sum of the run of columns of each pixel, pairwise, so exact enough.
 
-    Twice as fast as `np.add.reduceat`, which has no empty or overlapping runs either; and pairwise, so exact enough.
+    Four times as fast as `np.add.reduceat`, which has no empty or overlapping runs either.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (n, columns + 1)
+        The last column is nought: it is what a pixel takes that has no part of some length.
     """
-    sums = np.zeros((rows.shape[0], start.size), dtype=rows.dtype)
-    place, length, longest = start.copy(), 1, int(count.max(initial=0))
-    while True:
-        having = np.flatnonzero(count & length)
-        if having.size == start.size:
-            sums += rows.take(place, axis=1, mode="clip")
-            place += length
-        elif having.size:
-            sums[:, having] += rows.take(place[having], axis=1, mode="clip")
-            place[having] += length
-        length *= 2
-        if length > longest:
-            return sums
-        rows = rows[:, : -length // 2] + rows[:, length // 2 :]
+    sums: ValueArray | None = None
+    for bit, places in enumerate(across.parts):
+        if bit:
+            half = 1 << bit - 1
+            pairs = np.empty((rows.shape[0], rows.shape[1] - half), dtype=rows.dtype)
+            np.add(rows[:, : -half - 1], rows[:, half:-1], out=pairs[:, :-1])
+            pairs[:, -1] = 0
+            rows = pairs
+        if places is not None:
+            taken = rows.take(places, axis=1, mode="clip")
+            sums = taken if sums is None else np.add(sums, taken, out=sums)
+    return np.zeros((rows.shape[0], across.start.size), dtype=rows.dtype) if sums is None else sums

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -132,6 +133,16 @@ class Selection:
             else:
                 values = np.ma.array(values, mask=np.ma.getmaskarray(values) | excluded)
         return values
+
+    @cached_property
+    def _states(self) -> dict[int | None, Hashable]:
+        return {}
+
+    def state(self, step: int | None) -> Hashable:
+        """`fingerprint` of one step as it was when it was asked for first: of the state that an answer is of."""
+        if step not in self._states:
+            self._states[step] = self.fingerprint(step)
+        return self._states[step]
 
     def fingerprint(self, steps: slice | int | None) -> Hashable:
         """Changes when a file that these steps are read from does.

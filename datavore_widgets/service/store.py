@@ -229,11 +229,13 @@ class Store:
         return self._field(selection, step, cells, job)
 
     def _field(self, selection: Selection, step: int | None, cells: Cells, job: Job) -> NDArray[Any]:
-        before = selection.fingerprint(step)
+        before = selection.state(step)
 
         def read(job: Job) -> NDArray[Any]:
-            values = self._values(selection, step, cells, job)
-            _check_unchanged(selection, step, before)
+            values = self._prepared_field(selection, step, cells)
+            if values is None:
+                values = selection.read(step, cells, job)
+                _check_unchanged(selection, step, before)
             values.flags.writeable = False
             self.stats.add(fields=1, nbytes=values.nbytes)
             return values

@@ -158,9 +158,14 @@ class Codes:
     # --- reading ----------------------------------------------------------------------------------------------------
 
     def decode(self, codes: NDArray[Any]) -> NDArray[Any]:
-        """Values, as `Packing.decode` gives them: floats with NaN, or integers with a mask where any may miss."""
+        """Values, as `Packing.decode` gives them: floats with NaN, or integers with a mask where any may miss.
+
+        Codes that are their own values are given back themselves.
+        """
         if not self.is_whole:
-            return codes.astype(self.value) if self.value.kind == "f" else self._masked(codes, np.isnan(codes))
+            if self.value.kind == "f":
+                return codes.astype(self.value, copy=False)
+            return self._masked(codes, np.isnan(codes))
         if self.value.kind != "f":
             values = (codes.astype(np.int32) - self.shift).astype(self.value)
             return np.ma.MaskedArray(values, mask=codes == self.missing) if self.gaps else values
