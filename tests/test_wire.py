@@ -397,7 +397,9 @@ def images(draw: st.DrawFn) -> MapImage:
     )
 
 
-trends = st.builds(Trend, finite, maybe_float, maybe_float, finite, st.integers(0, 10**6), maybe_float, finite)
+trends = st.builds(
+    Trend, finite, maybe_float, maybe_float, finite, st.integers(0, 10**6), maybe_float, finite, any_text
+)
 
 
 @st.composite

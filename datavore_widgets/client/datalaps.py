@@ -162,7 +162,8 @@ class Datalaps:
             First and last year of the base period: by default 1991 to 2020 where the data have all of it, else all
             of their complete years.
         trend : bool
-            Fit a line to the deseasonalised series.
+            Fit a line to the deseasonalised series: with the means of its months, or seasons, at once, so that a
+            steady rise is found as it is. The interval heeds how neighbours are alike.
         reach : float, optional
             For a position whose cell has no values: how many metres away the nearest one that has may be, to be taken
             instead.

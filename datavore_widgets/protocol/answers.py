@@ -172,7 +172,7 @@ class CellList:
 
 @dataclass(frozen=True)
 class Trend:
-    """A line through a deseasonalised series, by least squares.
+    """The linear trend of a deseasonalised series, by least squares.
 
     Parameters
     ----------
@@ -188,6 +188,8 @@ class Trend:
         Correlation of neighbouring residuals.
     n_eff : float
         Independent values among them: n (1 - r1) / (1 + r1), at most n.
+    method : str
+        What was fitted, in words; empty where a server does not tell.
     """
 
     slope: float
@@ -197,6 +199,7 @@ class Trend:
     n: int
     r1: float | None
     n_eff: float
+    method: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -561,6 +561,7 @@ def _trend(value: Any, what: str) -> Trend:
         n=checks.whole(told.get("n"), what),
         r1=checks.maybe(checks.number, told, "r1"),
         n_eff=checks.number(told.get("n_eff"), what),
+        method=checks.text(told, "method"),
     )
 
 

@@ -55,7 +55,7 @@ def by_area(aggregate: str) -> bool:
     return aggregate in AREA_WORDS or flag_of(aggregate) is not None
 
 
-def check_words(info: VariableInfo, aggregate: str, anomaly: str | None = None) -> None:
+def check_words(info: VariableInfo, aggregate: str, anomaly: str | None = None, *, trend: bool = False) -> None:
     """Refuse what makes no sense for a kind of variable.
 
     Raises
@@ -64,8 +64,9 @@ def check_words(info: VariableInfo, aggregate: str, anomaly: str | None = None) 
         It says what does.
     """
     check_direction(info, aggregate)
-    if anomaly is not None and info.kind == "direction":
-        raise InvalidValue(f"{info.name!r} are directions, which go round and have no anomalies")
+    if info.kind == "direction" and (anomaly is not None or (trend and aggregate != "count")):
+        what = "trend" if anomaly is None else "anomalies"
+        raise InvalidValue(f"{info.name!r} are directions, which go round and have no {what}")
     if info.kind == "flags" and (aggregate in AREA_WORDS or percent_of(aggregate) is not None):
         raise InvalidValue(
             f"{info.name!r} are flags, which have no {aggregate}; ask for the fraction of one: "

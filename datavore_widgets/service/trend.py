@@ -15,13 +15,18 @@ LEVEL = 0.95
 _FEW = 3
 
 
-def trend_of(years: NDArray[np.float64], values: NDArray[np.float64], season: NDArray[np.int64]) -> Trend | None:
+def trend_of(
+    years: NDArray[np.float64], values: NDArray[np.float64], season: NDArray[np.int64], of: str = ""
+) -> Trend | None:
     """Slope of a line through a series, by least squares; None for fewer than three values.
 
-    The mean of each season is taken off the values and off the times, which is the same as fitting a line and the
-    means of all seasons at once (Frisch & Waugh 1933), so that a steady rise is found as it is however many years
-    there are. The interval is that of Student's t with n_eff = n (1 - r₁) / (1 + r₁) independent values, at most n
-    (Santer et al. 2000, eq. 6).
+    The line and the mean of each season are fitted at once. That is the same as taking the mean of each season off the
+    values and off the times before the fit (Frisch & Waugh 1933; Lovell 1963). Taken off the values alone
+    they would take a part of the rise with them: of two whole years a quarter, of ten a hundredth.
+
+    The interval is that of Student's t with n_eff = n (1 - r₁) / (1 + r₁) independent values, at most n, of which the
+    line takes two (Santer et al. 2000, eq. 6) and each further season the share n_eff / n of one: without memory that
+    is the interval of the fit itself.
 
     Parameters
     ----------
@@ -31,6 +36,8 @@ def trend_of(years: NDArray[np.float64], values: NDArray[np.float64], season: ND
         Missing is NaN.
     season : ndarray of int64, shape (n,)
         Which part of the year each value is of, from 0 on; all the same for none.
+    of : str
+        What these parts are called; empty for none.
     """
     there = np.isfinite(values)
     n = int(np.count_nonzero(there))
@@ -49,11 +56,13 @@ def trend_of(years: NDArray[np.float64], values: NDArray[np.float64], season: ND
     square = float(np.nansum(rest**2))
     r1 = float(rest[1:][pairs] @ rest[:-1][pairs]) / square if square > 0 and pairs.any() else None
     n_eff = float(n) if r1 is None else min(float(n), n * (1 - r1) / (1 + r1))
+    free = n_eff - 2 - (np.count_nonzero(seasons) - 1) * n_eff / n
     low = high = None
-    if n_eff > 2:
+    if free > 0:
         # Here, not at the top: whoever wants no trend needs no scipy.
         from scipy.special import stdtrit
 
-        reach = float(stdtrit(n_eff - 2, (1 + LEVEL) / 2)) * math.sqrt(square / (n_eff - 2) / across)
+        reach = float(stdtrit(free, (1 + LEVEL) / 2)) * math.sqrt(square / free / across)
         low, high = slope - reach, slope + reach
-    return Trend(slope, low, high, LEVEL, n, r1, n_eff)
+    method = "least squares of a line" + (f" and the means of the {of} at once" if of else "")
+    return Trend(slope, low, high, LEVEL, n, r1, n_eff, method)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -91,7 +92,7 @@ def series(store: Store, query: SeriesQuery, job: Job) -> Series:
     """An aggregate over a box, or the value of a cell, for each time or group of times."""
     selection = select(store.library, query.index, query.varname, query.filters, query.subtract)
     variable, info = selection.variable, selection.variable.info
-    summary.check_words(info, query.aggregate, query.anomaly)
+    summary.check_words(info, query.aggregate, query.anomaly, trend=query.trend)
     steps = steps_of(variable, query.lapse)
     store.caps.check_points(steps)
     periods = store.periods(variable, steps)
@@ -256,19 +257,29 @@ def _years_of(periods: Periods, groups: Groups, used: NDArray[np.bool_]) -> NDAr
 
 
 def _trend(periods: Periods, groups: Groups, query: SeriesQuery, values: NDArray[np.float64]) -> Trend | None:
-    """The trend of a series: deseasonalised by month, but by season or not at all where its values are of these."""
+    """The trend of a series: deseasonalised by month, but by season or not at all where its values are of these.
+
+    A group at an end that is not whole is left out: half a year is as far from the others as its season is.
+    """
+    whole = periods.complete(groups, np.ones(groups.of.size, dtype=bool))
+    cut = [] if whole is None else [end for end in {0, groups.size - 1} if not whole[end]]
+    values = values.copy()
+    values[cut] = np.nan
     year, month = parts_from_label(groups.labels)[:2]
     if query.groupby == "yyyy" or periods.kind == "year":
-        season = np.zeros(groups.size, dtype=np.int64)
+        season, of = np.zeros(groups.size, dtype=np.int64), ""
     elif query.groupby == "yyyy-season":
-        season = month % 12 // 3
+        season, of = month % 12 // 3, "seasons"
     else:
-        season = month - 1
+        season, of = month - 1, "months"
     start = elapsed(label_from_parts(year, 1, 1), periods.calendar)
     length = elapsed(label_from_parts(np.minimum(year + 1, 9999), 1, 1), periods.calendar) - start
     length = np.where(length > 0, length, 366 * 86_400_000)
     since = elapsed(groups.labels, periods.calendar) - start
-    return trend_of(np.asarray(year + since / length, dtype=np.float64), values, season)
+    found = trend_of(np.asarray(year + since / length, dtype=np.float64), values, season, of)
+    if found is None or not cut:
+        return found
+    return replace(found, method=f"{found.method}; groups at the ends that are not whole left out: {len(cut)}")
 
 
 def _weighting(query: SeriesQuery, info: VariableInfo, periods: Periods) -> str:

@@ -114,7 +114,7 @@ class SeriesPicker(Panel):
         cycle = view.groupby in CLIMATOLOGIES
         self.base.layout.display = None if cycle or view.anomaly is not None else "none"
         self.reach.layout.display = None if view.point is not None else "none"
-        self.trend.disabled = cycle
+        self.trend.disabled = cycle or scene.variable.kind == "direction"
         self._hint.value = ""
 
     def _further_reach(self) -> list[tuple[str, float]]:

@@ -142,7 +142,7 @@ class TimeseriesChart(Panel):
             scene.subtract(view),
             anomaly=view.anomaly,
             base=view.base if based else None,
-            trend=view.trend and view.groupby not in CLIMATOLOGIES,
+            trend=view.trend and view.groupby not in CLIMATOLOGIES and scene.variable.kind != "direction",
             reach=view.reach if isinstance(place, Point) else None,
         )
 
@@ -354,7 +354,8 @@ def _trend_words(line: _Line) -> str:
     if trend.low is None or trend.high is None:
         return f"{text} (too few independent values for an interval)"
     interval = f"{number(10 * trend.low, 3)} to {number(10 * trend.high, 3)}"
-    return f"{text} ({100 * trend.level:.0f} %: {interval}; n_eff = {trend.n_eff:.0f})"
+    text = f"{text} ({100 * trend.level:.0f} %: {interval}; n_eff = {trend.n_eff:.0f})"
+    return f"{text}, {trend.method}" if trend.method else text
 
 
 _OF_YEAR = {"MM": "months", "season": "seasons", "MM-dd": "days"}
