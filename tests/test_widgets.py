@@ -587,6 +587,20 @@ def test_group_and_aggregate_are_plain_words(sea: Watched) -> None:
     assert view.groupby is None
 
 
+def test_kept_series_of_another_kind_wait_until_they_share_the_axis_again(sea: Watched) -> None:
+    view = View(bbox=[20, 10, 80, 60])
+    chart = TimeseriesChart(sea, view)
+    chart.keep()
+    view.bbox = [100, 10, 160, 60]
+    for words in ({"groupby": "MM"}, {"anomaly": "MM"}, {"aggregate": "std"}):
+        view.set(**words)
+        assert len(chart.lines) == 1
+        assert "1 kept series is of another kind" in chart._head.value
+        view.set(groupby=None, anomaly=None, aggregate=None)
+        assert len(chart.lines) == 2
+        assert "of another kind" not in chart._head.value
+
+
 def test_kept_series_stay_and_are_saved_together(sea: Watched) -> None:
     view = View(bbox=[20, 10, 80, 60])
     chart = TimeseriesChart(sea, view)

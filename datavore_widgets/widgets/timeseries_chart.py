@@ -25,7 +25,7 @@ from datavore_widgets.widgets.plot import COLORS, MOST_LINES, TimePlot
 from datavore_widgets.widgets.pump import Pump
 from datavore_widgets.widgets.saving import Told
 from datavore_widgets.widgets.text import escape, number, thousands
-from datavore_widgets.widgets.units import Scale, pretty
+from datavore_widgets.widgets.units import Scale, is_level, pretty
 from datavore_widgets.widgets.view import View
 from datavore_widgets.widgets.words import GROUP_WORDS, aggregate_word
 
@@ -48,6 +48,12 @@ class _Line:
     series: Series
     scale: Scale
     name: str
+
+    @property
+    def kind(self) -> tuple[bool, bool, bool]:
+        """What two lines have in common that one axis can show."""
+        query = self.query
+        return query.groupby in CLIMATOLOGIES, query.anomaly is not None, is_level(query.aggregate)
 
     @cached_property
     def curve(self) -> Curve:
@@ -192,7 +198,13 @@ class TimeseriesChart(Panel):
 
     @property
     def _lines(self) -> list[_Line]:
-        return [*self._live, *self._kept][:MOST_LINES]
+        return [*self._live, *self._kept_alike][:MOST_LINES]
+
+    @property
+    def _kept_alike(self) -> list[_Line]:
+        """The kept lines that share an axis with the live one: no months with dates, no anomalies with levels."""
+        first = next(iter([*self._live, *self._kept]), None)
+        return [line for line in self._kept if first is not None and line.kind == first.kind]
 
     def keep(self) -> None:
         """Keep what is shown, to be compared with what comes next."""
@@ -217,7 +229,7 @@ class TimeseriesChart(Panel):
         )
         self.plot.sheet.can_span = bool(drawn) and drawn[0][0].query.groupby in (None, *GROUP_DIGITS)
         self.mark("dv-is-empty", not drawn)
-        self._head.value = _legend([line for line, _ in drawn])
+        self._head.value = _legend([line for line, _ in drawn], len(self._kept) - len(self._kept_alike))
         self._hairline()
         if drawn:
             self._say("")
@@ -366,7 +378,7 @@ def _axis_label(lines: Any) -> str:
     return " | ".join(unit for unit in units if unit)
 
 
-def _legend(lines: list[_Line]) -> str:
+def _legend(lines: list[_Line], hidden: int) -> str:
     items = []
     for position, line in enumerate(lines):
         valid = int(np.isfinite(line.series.values).sum())
@@ -379,11 +391,15 @@ def _legend(lines: list[_Line]) -> str:
             ]
         )
         items.append(
-            f"<li><svg width='22' height='8' aria-hidden='true'><path d='M0 4h22' stroke='{COLORS[position]}' "
+            f"<li title='{escape(f'{line.name} · {detail}')}'>"
+            f"<svg width='22' height='8' aria-hidden='true'><path d='M0 4h22' stroke='{COLORS[position]}' "
             f"stroke-width='2' stroke-dasharray='{_SVG_DASHES[position]}'/></svg>"
             f"<span class='dv-name'>{escape(line.name)}</span> <span class='dv-muted'>{escape(detail)}</span></li>"
         )
-    return f"<ul class='dv-legend'>{''.join(items)}</ul>"
+    if hidden:
+        what = "1 kept series is" if hidden == 1 else f"{hidden} kept series are"
+        items.append(f"<li class='dv-muted'>{what} of another kind, and not on this axis</li>")
+    return f"<ul class='dv-legend{' dv-legend-many' if len(items) > 1 else ''}'>{''.join(items)}</ul>"
 
 
 _SVG_DASHES = ("none", "6 4", "2 3", "6 3 2 3", "none", "6 4")
