@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import fields
 import numpy as np
 import pandas as pd
 import pytest
@@ -114,6 +115,21 @@ def test_area_means_weigh_what_the_box_covers_and_months_by_their_days(service, 
     assert "months by their days" in yearly.weighting
     assert yearly.complete.all()
     assert (yearly.steps == 12).all()
+
+
+def test_weeks_that_lie_across_the_ends_of_months_leave_no_month_of_a_climatology_incomplete():
+    times = pd.date_range("2010-01-03 12:00", "2019-12-31", freq="7D")
+    values = np.arange(times.size * 4.0).reshape(-1, 2, 2)
+    coords = {"time": times, "lat": ("lat", [0.0, 1.0], fields.LAT), "lon": ("lon", [0.0, 1.0], fields.LON)}
+    weekly = xr.Dataset({"t": (("time", "lat", "lon"), values)}, coords)
+    lapse = Lapse.parse("20100101,20191231")
+    with LocalService({"m": weekly}) as service:
+        answer = service.answer(SeriesQuery("m", "t", BBox(-1, -1, 2, 2), lapse, "MM", base=(2010, 2019)))
+        assert answer.complete.all()
+    lost = (times.year == 2014) & (times.month == 6)
+    with LocalService({"m": weekly.where(xr.DataArray(~lost, dims="time"))}) as service:
+        answer = service.answer(SeriesQuery("m", "t", BBox(-1, -1, 2, 2), lapse, "MM", base=(2010, 2019)))
+        assert answer.complete.tolist() == [month != 6 for month in range(1, 13)]
 
 
 def test_a_climatology_is_that_of_xarray_over_the_base_period_it_names(service, monthly):

@@ -54,14 +54,17 @@ class Groups:
         Starts of the groups.
     bounds : ndarray of int64, shape (groups, 2), optional
         Labels of the first moment, and of the first after it; None where that is not known.
-    spans : ndarray of float64, shape (groups,)
-        Milliseconds that a whole group takes, of a climatology in all years of its base period together.
+    spans : ndarray of float64, shape (groups,) or (groups, years)
+        Milliseconds that a whole group takes, of a climatology in each year of its base period; 0 where there is none.
+    years : ndarray of int64, optional
+        Those of the base period.
     """
 
     of: IntArray
     labels: IntArray
     bounds: IntArray | None
     spans: FloatArray
+    years: IntArray | None = None
 
     @property
     def size(self) -> int:
@@ -248,7 +251,7 @@ class Periods:
         of = np.full(keys.size, -1)
         of[meant] = of_meant.reshape(-1)
         if groupby == "MM-dd":
-            return Groups(of, *self._days_of_year(there // 100, there % 100, years))
+            return Groups(of, *self._days_of_year(there // 100, there % 100, years), years)
         first, last = int(years.min()), int(years.max())
         if groupby == "season":
             low = _month(
@@ -263,7 +266,7 @@ class Periods:
         each = np.broadcast_to(years, (*months.shape, years.size))
         spans = _month(each, months[..., None] + 1, self.calendar) - _month(each, months[..., None], self.calendar)
         bounds = np.stack([_label(low, self.calendar), _label(high, self.calendar)], axis=1)
-        return Groups(of, bounds[:, 0], bounds, spans.sum(axis=(1, 2)).astype(np.float64))
+        return Groups(of, bounds[:, 0], bounds, spans.sum(axis=1).astype(np.float64), years)
 
     def _days_of_year(self, month: IntArray, day: IntArray, years: IntArray) -> tuple[IntArray, IntArray, FloatArray]:
         """Labels, bounds and spans of days: stamped in one year with all of them, bounded by those that have each."""
@@ -274,16 +277,28 @@ class Periods:
         stamps = np.broadcast_to(near[_has(near[:, None], month, day, self.calendar).all(axis=1).argmax()], month.shape)
         ends = [_start(first, month, day, self.calendar), _start(last, month, day + 1, self.calendar)]
         bounds = np.stack([_label(end, self.calendar) for end in ends], axis=1)
-        return _label(_start(stamps, month, day, self.calendar), self.calendar), bounds, there.sum(axis=0) * float(_DAY)
+        return (
+            _label(_start(stamps, month, day, self.calendar), self.calendar),
+            bounds,
+            np.asarray(there.T * float(_DAY)),
+        )
 
     def complete(self, groups: Groups, used: BoolArray) -> BoolArray | None:
-        """Whether the steps that are used fill their groups, but for less than half a step; None if it is not known."""
+        """Whether the steps that are used fill their groups, but for less than half a step; None if it is not known.
+
+        A climatology is complete where it is in each of its years: weeks lie across the ends of months every time.
+        """
         if not self.kind:
             return None
         lengths = self.lengths
         inside = used & (groups.of >= 0)
-        covered = np.bincount(groups.of[inside], lengths[inside], minlength=groups.size)
-        return np.asarray(covered >= groups.spans - 0.5 * float(lengths.min(initial=np.inf)))
+        covered = np.zeros_like(groups.spans)
+        part: tuple[IntArray, ...] = (groups.of[inside],)
+        if groups.years is not None:
+            part = (*part, np.searchsorted(groups.years, self.dates[0][inside]).astype(np.int64))
+        np.add.at(covered, part, lengths[inside])
+        whole = covered >= groups.spans - 0.5 * float(lengths.min(initial=np.inf))
+        return np.asarray(whole if groups.years is None else whole.all(axis=1))
 
     def base_years(self, base: tuple[int, int] | None) -> IntArray:
         """The years of a base period: those asked for; else 1991 to 2020 if all are complete; else all that are.
