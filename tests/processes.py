@@ -7,11 +7,13 @@ import os
 import queue
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from urllib.parse import urlsplit
 
 import psutil
 
@@ -55,6 +57,20 @@ class Program:
             if found := re.search(pattern, line):
                 return found.group(1)
 
+    def wait_for_url(self, pattern: str, timeout: float = 60.0) -> str:
+        """As `wait_for`, once somebody listens there: JupyterLab says its address before it does."""
+        url = self.wait_for(pattern, timeout)
+        there = urlsplit(url)
+
+        def listens() -> bool:
+            assert self.process.poll() is None, f"ended before it listened at {url}:\n{self.output}"
+            with contextlib.suppress(OSError), socket.create_connection((there.hostname or "", there.port or 80), 1):
+                return True
+            return False
+
+        until(listens, f"nobody listens at {url}", timeout)
+        return url
+
     @property
     def output(self) -> str:
         return "\n".join(self.lines)
@@ -92,3 +108,16 @@ def started(*arguments: str, environment: Mapping[str, str] | None = None, cwd: 
         yield program
     finally:
         program.end()
+
+
+def until(true: Callable[[], bool], what: str, timeout: float = 30) -> None:
+    """Wait for something to be true; `what` is said when it does not come."""
+    deadline = time.monotonic() + timeout
+    while not true():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+
+
+def is_gone(process: psutil.Process) -> bool:
+    """Whether a process has ended, though nobody may have looked at how."""
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE

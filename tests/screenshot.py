@@ -21,7 +21,7 @@ def take() -> bytes:
     with started("datavore_widgets.cli", "explore", "--no-browser", "--port", "0") as program, sync_playwright() as run:
         browser = run.chromium.launch(executable_path=find_chromium(), args=list(FLAGS))
         page = browser.new_page(viewport=SIZE)
-        page.goto(program.wait_for(r"(http://127\.0\.0\.1:\d+/)"))
+        page.goto(program.wait_for_url(r"(http://127\.0\.0\.1:\d+/)"))
         page.wait_for_selector(".dv-map .leaflet-image-layer", timeout=60_000)
         page.wait_for_timeout(1_000)  # the map flies to the extent of the data
         page.locator(".dv-range").first.focus()

@@ -7,15 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 import xarray as xr
-from processes import Program, started
+from processes import Program, is_gone, started, until
 
 from datavore_widgets import HttpService, __version__
 from datavore_widgets.protocol.queries import CatalogQuery
@@ -39,17 +37,6 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def say(*arguments: str | Path, timeout: float = 60) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", CLI, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
-
-
-def until(true: Callable[[], bool], what: str, timeout: float = 30) -> None:
-    deadline = time.monotonic() + timeout
-    while not true():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
-
-
-def is_gone(process: psutil.Process) -> bool:
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
 def test_version_and_help_load_nothing_heavy() -> None:
@@ -99,7 +86,7 @@ def test_a_port_in_use_is_named(data: Path) -> None:
 
 def test_serve_answers_until_ctrl_c(data: Path) -> None:
     with started(CLI, "serve", "--port", "0", str(data)) as program:
-        url = program.wait_for(r"(http://127\.0\.0\.1:\d+)")
+        url = program.wait_for_url(r"(http://127\.0\.0\.1:\d+)")
         info = HttpService(url).answer(CatalogQuery()).index("tiny sea")
         assert list(info.variables) == ["sst"]
         assert program.interrupt() == 0
@@ -124,7 +111,7 @@ def service_below(program: Program) -> psutil.Process:
 
 def test_explore_ends_with_all_it_started(data: Path) -> None:
     with started(CLI, "explore", "--no-browser", "--port", "0", str(data)) as program:
-        url = program.wait_for(r"(http://127\.0\.0\.1:\d+/)")
+        url = program.wait_for_url(r"(http://127\.0\.0\.1:\d+/)")
         until(lambda: len(program.children()) >= 2, "a service and a kernel that stands by")
         children = program.children()
         assert httpx.get(url, timeout=60).status_code == 200
@@ -136,7 +123,7 @@ def test_explore_ends_with_all_it_started(data: Path) -> None:
 
 def test_killed_it_leaves_nothing_behind(data: Path) -> None:
     with started(CLI, "explore", "--no-browser", "--port", "0", str(data)) as program:
-        program.wait_for(r"(http://127\.0\.0\.1:\d+/)")
+        program.wait_for_url(r"(http://127\.0\.0\.1:\d+/)")
         until(lambda: len(program.children()) >= 2, "a service and a kernel that stands by")
         children = program.children()
         os.kill(program.process.pid, signal.SIGKILL)
@@ -146,7 +133,7 @@ def test_killed_it_leaves_nothing_behind(data: Path) -> None:
 
 def test_explore_ends_when_its_service_does(data: Path) -> None:
     with started(CLI, "explore", "--no-browser", "--port", "0", str(data)) as program:
-        program.wait_for(r"(http://127\.0\.0\.1:\d+/)")
+        program.wait_for_url(r"(http://127\.0\.0\.1:\d+/)")
         service_below(program).kill()
         assert program.process.wait(40) == 1
         assert "the service has ended" in program.output
@@ -155,8 +142,8 @@ def test_explore_ends_when_its_service_does(data: Path) -> None:
 
 def test_given_a_url_there_is_no_service_process(data: Path) -> None:
     with started(CLI, "serve", "--port", "0", str(data)) as server:
-        url = server.wait_for(r"(http://127\.0\.0\.1:\d+)")
+        url = server.wait_for_url(r"(http://127\.0\.0\.1:\d+)")
         with started(CLI, "explore", "--no-browser", "--port", "0", url) as program:
-            program.wait_for(r"(http://127\.0\.0\.1:\d+/)")
+            program.wait_for_url(r"(http://127\.0\.0\.1:\d+/)")
             assert not any("serve" in child.cmdline() for child in program.children())
             assert program.interrupt(40) == 0

@@ -64,7 +64,7 @@ def test_a_visitor_s_kernel_loads_no_xarray(sample_catalog: Path, monkeypatch: p
         ),
     ]
     with started("datavore_widgets.cli", "serve", "--port", "0", str(sample_catalog)) as server:
-        monkeypatch.setenv("DATAVORE_SERVICE", server.wait_for(r"(http://127\.0\.0\.1:\d+)"))
+        monkeypatch.setenv("DATAVORE_SERVICE", server.wait_for_url(r"(http://127\.0\.0\.1:\d+)"))
         done = NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
     texts = [cell.outputs[-1]["data"]["text/plain"] for cell in done.cells[-2:]]
     assert texts == ["30", "[]"]

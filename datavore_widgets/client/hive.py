@@ -218,7 +218,7 @@ class _Statement:
         return self._connection
 
     def _wait(self) -> None:
-        """Until the statement is done; the server answers late (its long poll) or at once, so we slow down."""
+        """Until the statement is done; where the server answers at once and not late (its long poll), we slow down."""
         from impala import hiveserver2 as hs2
 
         from datavore_widgets.client.hive_connection import sql_error
@@ -227,6 +227,7 @@ class _Statement:
         pause, logged = 0.005, time.monotonic()
         while True:
             self._check()
+            asked = time.monotonic()
             reply = self._connected.call("GetOperationStatus", hs2.TGetOperationStatusReq(operationHandle=self._handle))
             if reply.operationState == state.FINISHED_STATE:
                 self._read_log()
@@ -241,7 +242,7 @@ class _Statement:
             if time.monotonic() - logged > _LOG_INTERVAL:
                 self._read_log()
                 logged = time.monotonic()
-            time.sleep(pause)
+            time.sleep(max(0.0, asked + pause - time.monotonic()))
             pause = min(0.2, 1.5 * pause)
 
     def _read_log(self) -> None:

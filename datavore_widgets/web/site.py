@@ -22,6 +22,7 @@ from tornado.web import HTTPError
 from traitlets import default
 from traitlets.config import Config
 from voila.app import Voila
+from voila.tornado.handler import TornadoVoilaHandler
 
 from datavore_widgets.errors import InvalidValue
 
@@ -58,6 +59,18 @@ class OwnKernel(KernelSpecManager):
         return spec
 
 
+class Page(TornadoVoilaHandler):
+    """The page, with the token by which it may end its kernel when it is left.
+
+    Voila's own sends none with a page that was drawn before its visitor came; the kernel then lives until it is culled.
+    """
+
+    async def prepare(self) -> None:
+        """Set the cookie, once it is known who asks."""
+        await super().prepare()
+        _ = self.xsrf_token  # reading it sets it
+
+
 class Site(Voila):
     """Voila with our own page, a port that is either ours or refused, and a way to be ended.
 
@@ -80,6 +93,13 @@ class Site(Voila):
         """Our page stands before Voila's."""
         super().setup_template_dirs()
         self.template_paths = [str(_PACKAGE / "web" / "page"), *self.template_paths]
+
+    def init_handlers(self) -> list[Any]:
+        """Voila's, with our page in place of its own."""
+        return [
+            (path, Page if handler is TornadoVoilaHandler else handler, *options)
+            for path, handler, *options in super().init_handlers()
+        ]
 
     def start(self) -> None:
         """Serve until SIGINT, SIGTERM or `close`, and then end the kernels.
@@ -184,7 +204,7 @@ def explorer_site(on_ready: Callable[[str], None], *, port: int | None = None, t
         # Sockets in a folder of the user's own; by TCP any user of the machine could listen to what kernels publish.
         # A socket's path has at most 104 bytes, of which the kernel's name takes 70: else TCP it is.
         config.KernelManager.transport = "ipc"
-    # Kernels outlive a closed tab; one that nobody has been connected to for ten minutes is ended.
+    # A page that is left ends its kernel; one whose browser could not say so is ended after ten minutes without it.
     config.MappingKernelManager.cull_idle_timeout = 600
     config.MappingKernelManager.cull_interval = 60
     site = Site(on_ready, config=config)

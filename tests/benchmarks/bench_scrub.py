@@ -108,7 +108,7 @@ def main() -> None:
     pictures = kernel(options.path or catalog_path(), options.size, options.frames)
     command = ["datavore_widgets.cli", "explore", "--no-browser", "--port", "0", *options.path]
     with contextlib.ExitStack() as stack:
-        url = stack.enter_context(started(*command)).wait_for(r"(http://127\.0\.0\.1:\d+/)")
+        url = stack.enter_context(started(*command)).wait_for_url(r"(http://127\.0\.0\.1:\d+/)")
         play = stack.enter_context(sync_playwright())
         browser = play.chromium.launch(executable_path=find_chromium(), args=list(FLAGS))
         stack.callback(browser.close)

@@ -22,8 +22,8 @@ ARTIFACTS = Path(__file__).resolve().parents[2] / "artifacts"
 ALLOWED_ERRORS = (
     # Requests to other hosts are refused by the fixture `page`, so that a test cannot depend on them; Chromium says so.
     r"net::ERR_BLOCKED_BY_CLIENT",
-    # A page that is left asks Voila to end its kernel, now and then without its token; the kernel is ended all the same
-    # when nobody is connected to it.
+    # A page that is left asks Voila to end its kernel. The app's pages have the token for it (test_app); those of a
+    # plain Voila have not, and are refused.
     r"/voila/api/shutdown/",
     # Pages ask for it by themselves.
     r"favicon\.ico",
@@ -127,7 +127,7 @@ def start_explorer(_own_cache: None) -> Iterator[Callable[..., str]]:
             key = tuple(map(str, sources))
             if key not in running:
                 command = ["datavore_widgets.cli", "explore", "--no-browser", "--port", "0", *key]
-                running[key] = stack.enter_context(started(*command)).wait_for(r"(http://127\.0\.0\.1:\d+/)")
+                running[key] = stack.enter_context(started(*command)).wait_for_url(r"(http://127\.0\.0\.1:\d+/)")
             return running[key]
 
         yield start
@@ -159,7 +159,7 @@ def start_lab(tmp_path: Path, _own_cache: None) -> Iterator[Callable[..., str]]:
             lab: Program = stack.enter_context(
                 started("jupyterlab", *options, environment={**own, **(environment or {})}, cwd=str(root))
             )
-            url = lab.wait_for(r"(http://(?:127\.0\.0\.1|localhost):\d+/lab)")
+            url = lab.wait_for_url(r"(http://(?:127\.0\.0\.1|localhost):\d+/lab)")
             return f"{url}/tree/{notebook.name}"
 
         yield start
@@ -180,7 +180,7 @@ def start_cell(tmp_path_factory: pytest.TempPathFactory, sample_catalog: Path) -
                     port = free.getsockname()[1]
                 options = ["--no-browser", f"--port={port}", "--Voila.ip=127.0.0.1"]
                 page = stack.enter_context(started("voila", str(notebook), *options, cwd=str(notebook.parent)))
-                running[source] = page.wait_for(r"(http://127\.0\.0\.1:\d+/)")
+                running[source] = page.wait_for_url(r"(http://127\.0\.0\.1:\d+/)")
             return running[source]
 
         yield start

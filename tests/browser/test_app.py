@@ -8,7 +8,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
+from processes import is_gone, started, until
 
 
 def test_the_sample_is_on_screen_and_fills_it(
@@ -56,6 +57,21 @@ def test_no_file_is_served(start_explorer: Callable[..., str], path: str) -> Non
 
 def test_a_foreign_host_header_is_refused(start_explorer: Callable[..., str]) -> None:
     assert httpx.get(start_explorer(), headers={"Host": "evil.example"}, timeout=60).status_code == 403
+
+
+def test_a_page_that_is_left_ends_its_kernel(chromium: Browser) -> None:
+    with (
+        started("datavore_widgets.cli", "explore", "--no-browser", "--port", "0") as program,
+        chromium.new_context() as context,  # not the fixture's: what a page asks for as it goes cannot be routed
+    ):
+        page = context.new_page()
+        page.goto(program.wait_for_url(r"(http://127\.0\.0\.1:\d+/)"))
+        expect(page.locator(".leaflet-image-layer").first).to_be_visible(timeout=60_000)
+        kernels = [child for child in program.children() if "ipykernel_launcher" in child.cmdline()]
+        page.goto("about:blank")
+        # One of them, that is: another stands by for the next visitor.
+        until(lambda: any(map(is_gone, kernels)), "the kernel of the page outlives it")
+        assert "/voila/api/shutdown/" not in program.output, "it was refused, or failed"
 
 
 def test_the_notebook_is_alone_in_its_folder() -> None:
