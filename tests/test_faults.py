@@ -378,6 +378,33 @@ def test_retry_after_is_bounded(after):
         assert time.monotonic() - started < 4.0
 
 
+def test_a_busy_server_is_asked_nothing_that_nobody_waits_for():
+    """It is not asked again either, for as long as it said; what somebody waits for is asked all the same."""
+    ahead = Job()
+    ahead.ahead = True
+    busy = reply(b"", status="429 Busy", Retry_After="999999")
+    with FaultServer(busy, reply(png(4, 4), datavore_bbox="0,0,10,10")) as server, HttpService(server.url) as service:
+        for _ in range(3):
+            with pytest.raises(errors.ServerError) as raised:
+                service.answer(MAP, ahead)
+            assert raised.value.code == 429
+        assert len(server.requests) == 1
+        service.answer(MAP, Job())
+        assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize(("status", "tries"), [(429, 1), (503, 1), (502, 1)])
+def test_what_nobody_waits_for_is_tried_once(status, tries):
+    ahead = Job()
+    ahead.ahead = True
+    act = reply(b"", status=f"{status} X", Retry_After="0")
+    with FaultServer(act) as server, HttpService(server.url) as service:
+        for number in (1, 2):
+            with pytest.raises(errors.ServerError):
+                service.answer(MAP, ahead)
+            assert len(server.requests) == number * tries
+
+
 def test_a_problem_is_raised_as_what_it_is():
     body = problem("no-data", 404, "no time is exactly 2012")
     with (

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,12 +13,14 @@ import fields
 import ipyleaflet
 import pytest
 
-from datavore_widgets.protocol.queries import MapQuery
+from datavore_widgets.errors import ServerError
+from datavore_widgets.protocol.queries import MapQuery, SeriesQuery
 from datavore_widgets.service.local import LocalService
 from datavore_widgets.widgets.colormap_picker import ColormapPicker
 from datavore_widgets.widgets.date_slider import DateSlider
 from datavore_widgets.widgets.film import Film, Still
 from datavore_widgets.widgets.map import DatavoreMap
+from datavore_widgets.widgets.timeseries_chart import TimeseriesChart
 from datavore_widgets.widgets.view import View
 
 BOUNDS = ((-10.0, -20.0), (10.0, 20.0))
@@ -64,7 +68,7 @@ def browser() -> Browser:
 def test_nothing_is_sent_before_somebody_listens(browser: Browser) -> None:
     browser.film.show(3, still())
     assert browser.said == []
-    assert not browser.film.has_room
+    assert not browser.film.room
     browser.tell(hello=True)
     assert [said["place"] for said in browser.said] == [3]
 
@@ -79,7 +83,7 @@ def test_two_are_on_their_way_and_the_newest_waits(browser: Browser) -> None:
     browser.see()
     browser.see()
     assert [said["place"] for said in browser.said] == [0, 1, 39], "nothing is sent twice"
-    assert browser.film.has_room
+    assert browser.film.room == 2
 
 
 def test_every_other_picture_of_a_drag_is_shown_and_none_starves(browser: Browser) -> None:
@@ -142,7 +146,7 @@ def test_what_a_browser_may_say(browser: Browser, said: Any) -> None:
     browser.film.show(1, still())
     browser.film.show(2, still())
     browser.film._heard(browser.film, said, [])
-    assert not browser.film.has_room
+    assert not browser.film.room
     browser.film.set_state({"layer": "another"})
     assert browser.film.layer != "another"
 
@@ -183,7 +187,16 @@ async def settled(shown: DatavoreMap, browser: Browser, done: Callable[[], bool]
         await asyncio.sleep(0.002)
 
 
-def test_neighbours_are_asked_once_and_shown_without_asking(sea: Counted) -> None:
+@pytest.fixture(params=[0.0, math.inf], ids=["slowly", "quickly"])
+def pictures_are_made(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether pictures count as quickly made, however long they take here."""
+    monkeypatch.setattr("datavore_widgets.widgets.map._QUICK", request.param)
+    return bool(request.param)
+
+
+def test_neighbours_are_asked_once_and_shown_without_asking(sea: Counted, pictures_are_made: bool) -> None:
+    many = 1 + 8 + (22 if pictures_are_made else 8)  # of forty, of which the eighteenth is shown
+
     async def scrub() -> None:
         view = View(date="20130615")
         shown, slider = DatavoreMap(sea, view), None
@@ -191,11 +204,12 @@ def test_neighbours_are_asked_once_and_shown_without_asking(sea: Counted) -> Non
         assert slider.bar.film == shown.film.model_id
         browser = Browser(shown.film)
         browser.tell(hello=True)
-        await settled(shown, browser, lambda: len(shown.film._kept) == 17)
+        await settled(shown, browser, lambda: len(shown.film._kept) == many)
         months = sea.months()
         assert months[0] == "201306"
-        assert months[1:5] == ["201307", "201305", "201308", "201304"], "the next ones first"
-        assert len(months) == len(set(months)) == 17
+        assert sorted(months[1:3]) == ["201305", "201307"], "the next ones first"
+        assert sorted(months[3:5]) == ["201304", "201308"]
+        assert len(months) == len(set(months)) == many
 
         # A drag over what is there asks for nothing and sends no picture; every step is shown with its facts.
         sent = sum(browser.bytes)
@@ -205,8 +219,9 @@ def test_neighbours_are_asked_once_and_shown_without_asking(sea: Counted) -> Non
             assert slider.bar.shown == position
         assert sea.months() == months
         assert sum(browser.bytes) == sent
-        await settled(shown, browser, lambda: len(sea.asked) > 17)
-        assert set(sea.months()[17:]) == {f"20{m // 12:02}{m % 12 + 1:02}" for m in range(12 * 14 + 2, 12 * 14 + 8)}
+        if not pictures_are_made:
+            await settled(shown, browser, lambda: len(sea.asked) > many)
+            assert set(sea.months()[many:]) == {f"20{m // 12:02}{m % 12 + 1:02}" for m in range(170, 176)}
         assert len(set(sea.months())) == len(sea.asked), "nothing is asked twice"
 
     asyncio.run(scrub())
@@ -222,8 +237,7 @@ def test_playing_looks_ahead_in_colours_that_stay(sea: Counted) -> None:
         slider.bar.set_state({"playing": True})
         assert picker.low.disabled
         await settled(shown, browser, lambda: len(shown.film._kept) == 40)
-        assert sea.months() == sorted(set(sea.months()))
-        assert len(sea.asked) == 40
+        assert len(set(sea.months())) == len(sea.asked) == 40
         limits = {(still.image.cmap, still.image.vmin, still.image.vmax) for still in shown.film._kept.values()}
         assert len(limits) == 1
         slider.bar.set_state({"playing": False})
@@ -244,3 +258,116 @@ def test_another_view_is_another_shot(sea: Counted) -> None:
         assert {still.image.cmap for still in shown.film._kept.values()} == {"viridis"}
 
     asyncio.run(turn())
+
+
+# What is made in advance is in nobody's way
+
+
+class Held(Counted):
+    """A service whose series take until they are let go; it refuses pictures if told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = threading.Event()
+        self.error: Exception | None = None
+        self.ahead: list[bool] = []
+
+    def answer(self, query: Any, job: Any = None) -> Any:
+        if isinstance(query, SeriesQuery):
+            assert self.go.wait(20)
+        if isinstance(query, MapQuery):
+            self.ahead.append(job.ahead)
+            if self.error is not None and job.ahead:
+                self.asked.append(query)
+                raise self.error
+        return super().answer(query, job)
+
+
+@pytest.fixture
+def held() -> Iterator[Held]:
+    service = Held()
+    yield service
+    service.go.set()
+    service.service.close()
+
+
+def test_nothing_is_made_in_advance_while_a_series_is_awaited(held: Held) -> None:
+    async def wait() -> None:
+        view = View(date="20130615", bbox=[0, 0, 20, 20])
+        shown, chart = DatavoreMap(held, view), TimeseriesChart(held, view)
+        browser = Browser(shown.film)
+        browser.tell(hello=True)
+        await settled(shown, browser, lambda: shown.desk.picture is not None)
+        assert not chart.is_idle
+        for month in ("201307", "201308", "201307"):
+            view.date = f"{month}15"
+            await settled(shown, browser, lambda month=month: shown.desk.settled.digits[:6] == month)
+        assert held.months() == ["201306", "201307", "201308"], "what was asked for, and nothing else"
+        assert not any(held.ahead)
+        held.go.set()
+        await settled(shown, browser, lambda: chart.is_idle and len(held.asked) > 3)
+        assert all(held.ahead[3:])
+
+    asyncio.run(wait())
+
+
+def test_while_a_series_is_awaited_play_has_the_next_picture_made_and_no_other(held: Held) -> None:
+    async def play() -> None:
+        view = View(date="20130615", bbox=[0, 0, 20, 20])
+        shown, chart = DatavoreMap(held, view), TimeseriesChart(held, view)
+        slider = DateSlider(held, view)
+        browser = Browser(shown.film)
+        browser.tell(hello=True)
+        await settled(shown, browser, lambda: shown.desk.picture is not None)
+        slider.bar.set_state({"playing": True})
+        for month in ("201307", "201308"):
+            await settled(shown, browser, lambda month=month: held.months()[-1:] == [month])
+            slider.bar.set_state({"position": slider.bar.position + 1})
+        await settled(shown, browser, lambda: held.months()[-1:] == ["201309"])
+        assert held.months() == ["201306", "201307", "201308", "201309"]
+        assert not chart.is_idle
+        assert not any(held.ahead), "play waits for these"
+
+    asyncio.run(play())
+
+
+def test_after_a_refusal_nothing_is_made_in_advance_until_the_next_gesture(held: Held) -> None:
+    async def refuse() -> None:
+        held.error = ServerError("busy", code=429)
+        view = View(date="20130615")
+        shown = DatavoreMap(held, view)
+        browser = Browser(shown.film)
+        browser.tell(hello=True)
+        await settled(shown, browser, lambda: len(held.asked) > 1)
+        refused = len(held.asked)
+        assert refused <= 1 + 2, "two are asked for at once at most"
+        for _ in range(20):
+            shown._foresee()
+            await asyncio.sleep(0)
+        assert len(held.asked) == refused
+        held.error = None
+        view.date = "20130715"
+        await settled(shown, browser, lambda: len(held.asked) > refused + 4)
+
+    asyncio.run(refuse())
+
+
+def test_what_is_made_in_advance_is_within_the_budget_of_bytes(sea: Counted, pictures_are_made: bool) -> None:
+    async def fill() -> None:
+        shown = DatavoreMap(sea, View(date="20130615"))
+        browser = Browser(shown.film)
+        shown.film._budget = 0
+        browser.tell(hello=True)
+        await settled(shown, browser, lambda: len(sea.asked) == 1)
+        size = len(shown.film.shown.image.png)
+        shown.film._budget = 7 * size
+        shown._foresee()
+        # Three on each side, or the next three: half of what fits on a side.
+        await settled(shown, browser, lambda: len(sea.asked) == 7)
+        for _ in range(20):
+            shown._foresee()
+            await asyncio.sleep(0)
+        assert len(sea.asked) == 7
+        assert sum(len(still.image.png) for still in shown.film._kept.values()) <= 7 * 1.5 * size
+
+    asyncio.run(fill())

@@ -58,6 +58,8 @@ logger = logging.getLogger(__name__)
 _RETRIED = (429, 502, 503, 504)
 _LONGEST_WAIT = 5.0  # seconds, whatever `Retry-After` asks for
 _FIRST_WAIT = 0.2
+_BUSY = (429, 503)
+_QUIET = 30.0  # seconds without questions in advance, where a server that is busy does not say how long
 _LARGE_ANSWERS = (DataQuery, SeriesQuery, ExtractQuery, AcquisitionsQuery)
 _SMALL_BYTES = 32_000_000
 _PROGRESS_AFTER, _PROGRESS_EVERY = 0.5, 0.25
@@ -115,6 +117,7 @@ class HttpService:
             connect_timeout=connect_timeout,
         )
         self._ours: bool | None = None
+        self._quiet_until = 0.0  # by the monotonic clock; until then nothing is asked that nobody waits for
 
     def __repr__(self) -> str:
         return f"HttpService({self.root!r})"
@@ -201,8 +204,14 @@ class HttpService:
         return payloads.decode(query, reply.headers.get("Content-Type", ""), reply.headers, reply.body)
 
     def _fetch(self, request: wire.Request, call: _Call, max_bytes: int) -> Reply:
-        """A reply with status 200, after as many tries as are allowed; what a server refuses is raised."""
-        for left in reversed(range(self._tries)):
+        """A reply with status 200, after as many tries as are allowed; what a server refuses is raised.
+
+        What nobody waits for is asked once, and not at all while the server wants quiet.
+        """
+        is_ahead = call.job is not None and call.job.ahead
+        if is_ahead and time.monotonic() < self._quiet_until:
+            raise ServerError(f"{self.root} is busy: nothing is asked in advance for a while", code=_BUSY[0])
+        for left in reversed(range(1 if is_ahead else self._tries)):
             try:
                 reply = self._transport.get(
                     self.root + request.target, deadline=call.deadline, max_bytes=max_bytes, job=call.job
@@ -213,7 +222,10 @@ class HttpService:
                 error = self._refusal(reply)
                 if reply.status not in _RETRIED:
                     raise error
-                raise TryAgain(error, _retry_after(reply.headers.get("Retry-After")))
+                after = _retry_after(reply.headers.get("Retry-After"))
+                if reply.status in _BUSY:
+                    self._quiet_until = time.monotonic() + (_QUIET if after is None else after)
+                raise TryAgain(error, after)
             except TryAgain as failure:
                 wait = failure.after
                 if wait is None:

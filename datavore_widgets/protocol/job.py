@@ -17,7 +17,14 @@ class Job:
     ----------
     on_progress : callable, optional
         Called as `on_progress(done, total)` from the working thread, at most once for each whole percent.
+
+    Attributes
+    ----------
+    ahead : bool
+        Whether nobody waits for the answer yet: a server that is busy is then left alone.
     """
+
+    ahead = False
 
     def __init__(self, on_progress: Callable[[int, int], None] | None = None) -> None:
         self._cancelled = threading.Event()

@@ -68,11 +68,11 @@ class Film(anywidget.AnyWidget):
         self.on_msg(self._heard)
 
     @property
-    def has_room(self) -> bool:
-        """Whether a browser listens, and a picture more may be sent to it."""
+    def room(self) -> int:
+        """How many pictures may be sent now: none where no browser listens, or one waits already."""
         now = time.monotonic()
         self._unseen = {number: sent for number, sent in self._unseen.items() if now - sent < _LOST}
-        return self._is_there and not self._waits and len(self._unseen) < _MOST_UNSEEN
+        return _MOST_UNSEEN - len(self._unseen) if self._is_there and not self._waits else 0
 
     @property
     def shown(self) -> Still | None:
@@ -101,7 +101,7 @@ class Film(anywidget.AnyWidget):
         self._pass_on()
 
     def keep(self, place: int, still: Still) -> None:
-        """Give the browser a picture that may be wanted; only where `has_room`."""
+        """Give the browser a picture that may be wanted; only where there is `room`."""
         self._deliver(place, still, show=False)
 
     def _pass_on(self) -> bool:
@@ -109,7 +109,7 @@ class Film(anywidget.AnyWidget):
         wanted, waits = self._wanted, self._waits
         self._waits = False
         if waits and wanted is not None:
-            if self.has_room:
+            if self.room > 0:
                 self._deliver(*wanted, show=True)
             else:
                 self._waits = True

@@ -23,11 +23,12 @@ from datavore_widgets.widgets.closing import close_whole
 from datavore_widgets.widgets.coast import land_layer
 from datavore_widgets.widgets.desk import Picture, Scene, sentence
 from datavore_widgets.widgets.film import Film, Still
+from datavore_widgets.widgets.foresight import Foresight
 from datavore_widgets.widgets.ground import MARK_PANE, leaflet_map
 from datavore_widgets.widgets.panel import Panel
 from datavore_widgets.widgets.point_readout import PointReadout
 from datavore_widgets.widgets.points_layer import PointsLayer
-from datavore_widgets.widgets.pump import Pump
+from datavore_widgets.widgets.pump import Pump, somebody_waits
 from datavore_widgets.widgets.text import escape, heading
 from datavore_widgets.widgets.view import View
 from datavore_widgets.widgets.viewport import DEEPEST, Frame, fit
@@ -54,18 +55,33 @@ _PICTURED = [
 ]  # of a picture
 _EXACTLY = -0.02  # levels of zoom: a view that was rounded on its way is the same view
 _NEAR = 8  # times on both sides that are made in advance while nobody plays
+_FAR = 32  # times in the direction of the last step, where pictures are made quickly
+_QUICK = 0.1  # seconds for a picture
 _UNSEEN = 768  # pixels of the first picture, asked before the browser has told the map's size
 
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """A picture, the turn of the world that it is wanted on, its scene, its stop, and `Desk.ask`'s `or_plainly`."""
+    """A picture and where it belongs.
+
+    Parameters
+    ----------
+    turn : float
+        Degrees of the turn of the world that it is wanted on.
+    place : int
+        Its stop on the bar of dates.
+    or_plainly : bool
+        See `Desk.ask`.
+    ahead : bool
+        Whether nobody waits for it yet.
+    """
 
     query: MapQuery | LapseMapQuery
     turn: float
     scene: Scene
     place: int
     or_plainly: bool
+    ahead: bool = False
 
     @property
     def shot(self) -> tuple[Any, ...]:
@@ -75,12 +91,12 @@ class _Wish:
             query = replace(query.source, date=None), query.canvas, query.style, query.window
         return query, self.turn, self.scene
 
-    def at(self, place: int, position: int, style: Style) -> _Wish:
+    def at(self, place: int, position: int, style: Style, ahead: bool) -> _Wish:
         """The same at another time, in colours that are settled."""
         query = self.query
         if isinstance(query, MapQuery):
             query = replace(query, source=replace(query.source, date=self.scene.stamp(position).date), style=style)
-        return replace(self, query=query, place=place)
+        return replace(self, query=query, place=place, ahead=ahead)
 
 
 @dataclass(frozen=True)
@@ -140,7 +156,9 @@ class DatavoreMap(Panel):
         self._stops = np.zeros(0, np.int64)
         self._forward = True
         self.pump: Pump[_Wish, _Shown] = Pump(self._work, show=self._show, fail=self._fail, busy=self._busy)
-        self.foresight: Pump[_Wish, _Shown] = Pump(self._work, show=self._keep, fail=self._foresee_no_more)
+        self.foresight: Foresight[_Wish, _Shown] = Foresight(
+            self._work, keep=self._keep, fail=self._unforeseen, go_on=self._foresee
+        )
         self.watch(self.map, "bounds", self._moved)
         self.watch(self.view, _PICTURED, self._wish)
         self.watch(self.view, "aggregate", self._reaggregate)
@@ -179,6 +197,7 @@ class DatavoreMap(Panel):
             self._complain(sentence(error))
             return
         self._stops = scene.stops(view)
+        self.foresight.resume()
         wish = _Wish(query, turn, scene, scene.stop(view.date, self._stops), view.aggregate is None)
         is_here = isinstance(query, MapQuery) and self._is_of_this_shot(wish)
         kept = self.film.kept(wish.place) if is_here else None
@@ -201,6 +220,7 @@ class DatavoreMap(Panel):
 
     def _work(self, wish: _Wish, job: Job) -> _Shown:
         query: MapQuery | LapseMapQuery = wish.query
+        job.ahead = wish.ahead
         if isinstance(query, LapseMapQuery):
             query, image = self.desk.ask(query, job, or_plainly=wish.or_plainly)
         else:
@@ -273,22 +293,26 @@ class DatavoreMap(Panel):
     # What may be asked next
 
     def _foresee(self, _change: Any = None) -> None:
-        """Make the next picture that may be wanted, as long as there is nothing better to do and room for it."""
+        """Make the next pictures that may be wanted, as long as there is nothing better to do and room for them."""
         wish, film = self._last, self.film
-        if wish is None or not film.has_room or not self.pump.is_idle or not self.foresight.is_idle:
-            return
-        if wish.scene is not self.desk.scene or not wish.scene.times.exact or not isinstance(wish.query, MapQuery):
+        if wish is None or not self.pump.is_idle or wish.scene is not self.desk.scene or not wish.scene.times.exact:
             return
         shown = film.shown
-        if wish.query.source.date is None or shown is None:
+        if not isinstance(wish.query, MapQuery) or wish.query.source.date is None or shown is None:
             return
         # The limits of the picture that is shown are those of its neighbours: colours do not jump from date to date.
         image = shown.image
         style = replace(wish.query.style, cmap=image.cmap, vmin=image.vmin, vmax=image.vmax)
+        making = self.foresight.places
         for place in self._neighbours(wish.place, self._stops.size):
-            if film.kept(place) is None:
-                self.foresight.submit(wish.at(place, int(self._stops[place]), style))
+            if film.room <= 0 or film.room < len(making) or not self.foresight.has_room:
                 return
+            if film.kept(place) is None and place not in making:
+                is_next = self.desk.playing and place == wish.place + 1
+                if somebody_waits() and not is_next:
+                    return
+                self.foresight.make(wish.at(place, int(self._stops[place]), style, ahead=not is_next))
+                making.add(place)
 
     def _neighbours(self, place: int, count: int) -> Iterator[int]:
         """Places in the order in which they are likely to be wanted, as many as the browser may keep."""
@@ -296,8 +320,9 @@ class DatavoreMap(Panel):
         if self.desk.playing:
             yield from range(place + 1, min(place + most, count - 1) + 1)
             return
-        for distance in range(1, min(_NEAR, most) + 1):
-            for step in (distance, -distance) if self._forward else (-distance, distance):
+        for distance in range(1, min(_FAR if self.foresight.pace < _QUICK else _NEAR, most) + 1):
+            on = distance if self._forward else -distance
+            for step in (on, -on) if distance <= _NEAR else (on,):
                 if 0 <= place + step < count:
                     yield place + step
 
@@ -306,7 +331,7 @@ class DatavoreMap(Panel):
         if last is not None and replace(wish, query=replace(wish.query, style=last.query.style)).shot == last.shot:
             self.film.keep(wish.place, _placed(wish, shown.image))
 
-    def _foresee_no_more(self, wish: _Wish, error: Exception) -> None:
+    def _unforeseen(self, wish: _Wish, error: Exception) -> None:
         """What could not be foreseen is asked when it is wanted, and its error is told then."""
         log.debug("%r was not to be had in advance: %s", wish.query, error)
 

@@ -10,13 +10,14 @@ import asyncio
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from datavore_widgets.errors import Cancelled
 from datavore_widgets.protocol.job import Job
 
-__all__ = ["BUSY_AFTER", "Pump"]
+__all__ = ["BUSY_AFTER", "Pump", "somebody_waits"]
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,12 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
+
+
+def somebody_waits() -> bool:
+    """Whether a pump of the running loop works on what somebody waits for: then nothing is to be made in advance."""
+    loop = _running_loop()
+    return any(pump.is_of(loop) for pump in _at_work)
 
 
 class _Flight(Generic[Wish]):
@@ -65,6 +72,11 @@ class Pump(Generic[Wish, Result]):
         Seconds after which a request that a newer wish waits for is cancelled; None: it may finish.
     job : callable
         `job(on_progress) -> Job`, for a work that tells more than its progress.
+    idle : callable, optional
+        `idle()`; on the loop, when a request has ended and none waits; if `ahead`, also when nobody waits any more for
+        what other pumps do.
+    ahead : bool
+        Whether nobody waits for the results: `somebody_waits` leaves this pump out.
 
     Attributes
     ----------
@@ -84,6 +96,8 @@ class Pump(Generic[Wish, Result]):
         progress: Callable[[int, int], None] | None = None,
         patience: float | None = None,
         job: Callable[[Callable[[int, int], None]], Job] = Job,
+        idle: Callable[[], None] | None = None,
+        ahead: bool = False,
     ) -> None:
         self._work = work
         self._show = show
@@ -92,6 +106,10 @@ class Pump(Generic[Wish, Result]):
         self._progress = progress
         self._patience = patience
         self._job = job
+        self._idle = idle or (lambda: None)
+        self._ahead = ahead
+        if ahead:
+            _ahead.add(self)
         self._home = _running_loop()
         self._newest: Wish | None = None
         self._waiting: Wish | None = None
@@ -106,6 +124,15 @@ class Pump(Generic[Wish, Result]):
     def is_idle(self) -> bool:
         """Whether nothing is under way and nothing waits."""
         return self._flight is None and self._waiting is None
+
+    @property
+    def under_way(self) -> Wish | None:
+        """The wish that is worked on."""
+        return None if self._flight is None else self._flight.wish
+
+    def is_of(self, loop: asyncio.AbstractEventLoop | None) -> bool:
+        """Whether its results are shown on that loop."""
+        return self._home is loop
 
     def submit(self, wish: Wish) -> None:
         """Wish for a result; returns at once. A wish equal to the newest one ends here."""
@@ -161,6 +188,8 @@ class Pump(Generic[Wish, Result]):
         flight = self._flight = _Flight(wish)
         flight.job = self._job(lambda done, total: self._report(flight, loop, done, total))
         self.started += 1
+        if not self._ahead:
+            _at_work.add(self)
         if loop is None:
             self._land(flight, *self._outcome(flight), loop)
             return
@@ -216,6 +245,7 @@ class Pump(Generic[Wish, Result]):
             self._start(self._waiting, loop)
         else:
             self._rest()
+            self._idle()
 
     def _late(self, flight: _Flight[Wish]) -> None:
         if flight is self._flight or not self.is_idle:
@@ -229,3 +259,19 @@ class Pump(Generic[Wish, Result]):
         if self._is_busy:
             self._is_busy = False
             self._busy(False)
+        if self in _at_work:
+            _at_work.discard(self)
+            if self._home is not None and self._home.is_running() and not somebody_waits():
+                for pump in _ahead:
+                    if pump.is_of(self._home):
+                        self._home.call_soon(pump._when_nobody_waits)
+
+    def _when_nobody_waits(self) -> None:
+        if self.is_idle and not self._closed and not somebody_waits():
+            self._idle()
+
+
+_at_work: weakref.WeakSet[Pump[Any, Any]] = weakref.WeakSet()
+"""Those that work on what somebody waits for. One whose loop has ended may stay: it is of no loop that runs."""
+
+_ahead: weakref.WeakSet[Pump[Any, Any]] = weakref.WeakSet()
