@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,9 @@ from numpy.typing import NDArray
 from datavore_widgets.errors import InvalidValue
 from datavore_widgets.protocol.geometry import GLOBAL, BBox
 from datavore_widgets.protocol.queries import Canvas
+from datavore_widgets.service import corners, mosaic
 from datavore_widgets.service.cells import Cells
+from datavore_widgets.service.corners import EstimatedCorners
 from datavore_widgets.service.curvilinear import CurvilinearGrid
 from datavore_widgets.service.mosaic import Mosaic
 from datavore_widgets.service.resample import frame_of, plan
@@ -102,7 +105,7 @@ def around(sheet: Sheet, grid: CurvilinearGrid, projection: str, resolution: int
 def on_pixels(canvas: Canvas, grid: CurvilinearGrid) -> tuple[NDArray, NDArray, NDArray]:
     """The cell that each pixel shows, and longitude and latitude of the pixels."""
     frame = frame_of(grid, canvas)
-    shown = Mosaic.of(grid, frame, canvas).shown
+    shown = Mosaic.of(grid, frame, replace(canvas, reduce="stride")).shown
     lon, lat = np.meshgrid(frame.lons, frame.lats)
     return shown, lon, lat
 
@@ -383,6 +386,41 @@ def test_a_thinned_grid_covers_the_same_ground() -> None:
     assert (np.abs(thin_columns * 2 - columns) <= 1).all()
 
 
+def uneven(rng: np.random.Generator, wide: float, lats: list[float]) -> tuple[NDArray, NDArray]:
+    """Centres with steps of one to `wide`, some of them missing, about one of some latitudes."""
+    sheet = Sheet(9, 9, 0.2, 0.4, rng.uniform(0, 6), (rng.uniform(-180, 180), rng.choice(lats)), False)
+    rows, columns = (np.cumsum(rng.choice([1, 1, 1, 1, wide], size)) for size in (24, 15))
+    lon, lat = sheet.places(rows[:, None], columns[None, :])
+    lon[rng.uniform(size=lon.shape) < 0.05] = np.nan
+    lat[np.isnan(lon)] = np.nan
+    return lon, lat
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_corners_are_the_same_in_whatever_bands_they_are_worked_out(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(seed)
+    # Steps of which some are gaps, by those before and after.
+    lon, lat = uneven(rng, 4.5, [0.0, 50.0, 88.0])
+    wrap = (None, 0, 2)[seed % 3]
+    whole = EstimatedCorners(lon, lat, wrap)
+    cells = rng.permutation(np.flatnonzero(np.isfinite(lon)))
+    vectors, degrees = whole.vectors(cells), whole.degrees(cells)
+    monkeypatch.setattr(corners, "_BAND", 3 * lon.shape[1])
+    for few in (1000, 1):
+        monkeypatch.setattr(corners, "_FEW", few)
+        banded = EstimatedCorners(lon, lat, wrap)
+        # But for rounding: sines of many numbers at a time may be worked out another way.
+        for found, expected in (
+            (banded.vectors(cells), vectors),
+            (banded.vectors(cells[:1]), vectors[..., :1]),
+            (banded.degrees(cells), degrees),
+        ):
+            assert np.allclose(found, expected, rtol=0, atol=1e-11)
+    center = vectors_of(lon.ravel()[cells], lat.ravel()[cells])
+    away = np.sqrt(((vectors - center[:, None]) ** 2).sum(axis=0)).max()
+    assert away <= 2 * np.sin(whole.reach / 2) * (1 + 1e-9)
+
+
 # --- pictures --------------------------------------------------------------------------------------------------------
 
 
@@ -413,6 +451,29 @@ def test_many_cells_in_a_pixel_are_averaged_and_counted() -> None:
         assert modes[y, x] == (counts.argmax() if own.size else 0)
     assert plan(grid, Canvas(canvas.bbox, 12, reduce="stride")).method == "nearest"
     assert plan(grid, Canvas(canvas.bbox, 400)).method == "nearest"
+
+
+@pytest.mark.parametrize("projection", ["pc_world", "mercator"])
+@pytest.mark.parametrize("seed", range(8))
+def test_pixels_of_many_cells_are_the_same_as_if_every_cell_were_painted(seed: int, projection: str) -> None:
+    lon, lat = uneven(np.random.default_rng(seed), 2.9, [0.0, 30.0])
+    grid = CurvilinearGrid.from_centers(lon, lat, is_swath=seed % 2 == 0)
+    box = grid.bbox
+    # Some pixels of the larger cells hold no centre of any.
+    canvas = Canvas(
+        BBox(box.west, max(box.south, -84), box.east, min(box.north, 84)),
+        round(max(box.width, box.height) / 0.55),
+        projection,
+    )
+    how = Mosaic.of(grid, frame_of(grid, canvas), canvas)
+    painted = on_pixels(canvas, grid)[0].ravel()
+    assert how.method == "blocks"
+    frame = frame_of(grid, canvas)
+    inside, columns, rows = mosaic._seen(grid, frame)
+    places = rows * frame.width + columns
+    alone = np.setdiff1d(np.flatnonzero(painted >= 0), places)
+    expected = sorted(zip([*places, *alone], [*inside, *painted[alone]], strict=True))
+    assert sorted(zip(how.places.tolist(), how.members.tolist(), strict=True)) == expected
 
 
 @quick

@@ -21,6 +21,7 @@ from datavore_widgets.protocol.times import Date, Lapse
 from datavore_widgets.server.app import build_app
 from datavore_widgets.server.run import serve_background
 from datavore_widgets.service import files as files_module
+from datavore_widgets.service import footprint
 from datavore_widgets.service.curvilinear import CurvilinearGrid
 from datavore_widgets.service.footprint import Footprint
 from datavore_widgets.service.ledger import ledger_path
@@ -248,3 +249,14 @@ def test_boxes_of_a_footprint_hold_every_cell():
         cells = np.flatnonzero(grid.valid)
         lon, lat = grid.lon.ravel()[cells], grid.lat.ravel()[cells]
         assert np.any([box.contains(lon, lat) for box in told], axis=0).all()
+
+
+def test_a_footprint_holds_every_degree_that_a_cell_covers() -> None:
+    rng = np.random.default_rng(3)
+    first = rng.integers(0, 180, 40)
+    last = np.minimum(first + rng.integers(0, 5, 40), 179)
+    left, width = rng.integers(0, 360, 40), rng.choice([0, 1, 7, 359], 40)
+    expected = np.zeros((180, 360), dtype=bool)
+    for south, north, west, wide in zip(first, last, left, width, strict=True):
+        expected[south : north + 1, np.arange(west, west + wide + 1) % 360] = True
+    assert np.array_equal(footprint._covered(first, last, left, width), expected)

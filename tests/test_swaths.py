@@ -348,6 +348,21 @@ def test_a_window_takes_the_times_that_it_says(orbit: LocalService) -> None:
         MapQuery(Source(index, "sst", None), canvas, STYLE, Window())
 
 
+@pytest.mark.parametrize("overlap", ["latest", "mean"])
+def test_a_window_that_moves_on_reads_what_is_new_in_it(tmp_path: Path, overlap: str) -> None:
+    for number in range(3):
+        granule(number).to_netcdf(tmp_path / f"{number}.nc", engine="h5netcdf")
+    canvas = Canvas(BBox(165, -15, -165, 30), 90)
+    window = Window(6001, overlap)
+    with LocalService({"a": tmp_path}) as service, LocalService({"a": tmp_path}) as fresh:
+        for position, read in ((0, 1), (1, 2), (2, 3), (1, 3)):
+            query = MapQuery(Source("a", "sst", Date(str(TIMES[position]))), canvas, STYLE, window)
+            moved = service.answer(query)
+            assert (service.stats.fields, len(service._store.layers)) == (read, read)
+            fresh.close()
+            assert moved == fresh.answer(query)
+
+
 def test_a_window_of_a_grid_shows_the_newest_valid_value_of_each_cell() -> None:
     dataset = fields.field(times=3)
     dataset["sst"][2, :9] = np.nan

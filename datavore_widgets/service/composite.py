@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,20 +18,13 @@ from datavore_widgets.service.mosaic import Mosaic
 from datavore_widgets.service.render import levels_of_pixels, turned
 from datavore_widgets.service.select import Selection
 from datavore_widgets.service.series import Moments, missing_of
-from datavore_widgets.service.store import Store
+from datavore_widgets.service.store import Layer, Store
 
-__all__ = ["Part", "laid_over", "latest", "levels_of_values", "pooled"]
+__all__ = ["check_pooled", "laid_over", "latest", "layer_of", "levels_of_values", "pooled"]
 
 FloatArray = NDArray[np.float64]
 
 _POOLED = ("avg", "std", "min", "max", "count")
-
-
-class Part(NamedTuple):
-    """What is seen of one time: how pixels are made of it, and the values."""
-
-    plan: Mosaic
-    values: NDArray[Any]
 
 
 def latest(store: Store, selection: Selection, steps: slice, cells: Cells, job: Job) -> NDArray[Any]:
@@ -59,14 +52,45 @@ def _filled(values: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
     return np.where(gaps, others, values)
 
 
-def laid_over(parts: Iterator[Part], info: VariableInfo) -> FloatArray:
-    """Values of pixels, each of the first part that has one there; shape (height, width), NaN for none."""
-    laid: NDArray[Any] | None = None
-    for how, values in parts:
-        own = _seen(how, values, info)
-        laid = own if laid is None else np.where(np.isnan(laid), own, laid)
+def layer_of(how: Mosaic, values: NDArray[Any], aggregate: str, info: VariableInfo, valid: int, total: int) -> Layer:
+    """The layer of one time.
+
+    Parameters
+    ----------
+    how : Mosaic
+        How pixels are made of its cells.
+    values : ndarray, shape (ny, nx)
+        Of the cells.
+    aggregate : str
+        `latest`, or one that is pooled.
+    info : VariableInfo
+        Of the variable itself.
+    """
+    if aggregate == "latest":
+        seen = _seen(how, values, info).reshape(-1)
+        pixels = np.flatnonzero(~np.isnan(seen))
+        return Layer(pixels.astype(np.int32), seen[pixels], (), valid, total)
+    cells, places = how.pairs
+    taken = as_floating(values).reshape(-1)[cells].astype(np.float64)
+    there = ~np.isnan(taken)
+    pixels, groups = np.unique(places[there], return_inverse=True)
+    taken = taken[there]
+    turns = unit_vectors(taken) if go_round(info, aggregate) else taken[None]
+    moments = tuple(Moments.grouped(turn, groups, pixels.size) for turn in turns)
+    return Layer(pixels.astype(np.int32), taken[:0], moments, valid, total)
+
+
+def laid_over(layers: Iterable[Layer], shape: tuple[int, int]) -> NDArray[np.floating[Any]]:
+    """Values of pixels, each of the first layer that has one there; NaN for none."""
+    laid: NDArray[np.floating[Any]] | None = None
+    for layer in layers:
+        if laid is None:
+            laid = np.full(shape, np.nan, dtype=layer.values.dtype)
+        flat = laid.reshape(-1)
+        bare = np.isnan(flat[layer.pixels])
+        flat[layer.pixels[bare]] = layer.values[bare]
     if laid is None:
-        raise ValueError("there is no part to lay over another")
+        raise ValueError("there is no layer to lay over another")
     return laid
 
 
@@ -84,31 +108,32 @@ def _seen(how: Mosaic, values: NDArray[Any], info: VariableInfo) -> NDArray[np.f
     return mean_direction(*map(how.means, unit_vectors(numbers)))
 
 
-def pooled(parts: Iterator[Part], aggregate: str, info: VariableInfo) -> FloatArray:
-    """An aggregate of all the samples that each pixel shows or stands for; shape (height, width), NaN for none.
-
-    Directions have the mean and the spread of their unit vectors.
+def check_pooled(aggregate: str) -> None:
+    """Refuse aggregates that cells which lie elsewhere at each time do not have.
 
     Raises
     ------
     NotSupported
-        When it cannot be pooled.
+        It names those that they have.
     """
-    if aggregate not in _POOLED:
+    if aggregate not in ("latest", *_POOLED):
         raise NotSupported(
             f"cells that lie elsewhere at each time have no {aggregate}; choose one of {', '.join(_POOLED)}"
         )
-    around = go_round(info, aggregate)
+
+
+def pooled(layers: Iterable[Layer], aggregate: str, info: VariableInfo, shape: tuple[int, int]) -> FloatArray:
+    """An aggregate of all the samples that each pixel shows or stands for; NaN for none.
+
+    Directions have the mean and the spread of their unit vectors.
+    """
     sums: list[Moments] = []
-    shape = (0, 0)
-    for how, values in parts:
-        shape = how.height, how.width
-        cells, pixels = how.pairs
-        taken = as_floating(values).reshape(-1)[cells].astype(np.float64)
-        turns = unit_vectors(taken) if around else taken[None]
-        own = [Moments.grouped(turn, pixels, how.height * how.width) for turn in turns]
-        sums = [one + other for one, other in zip(sums, own, strict=True)] if sums else own
-    if around:
+    size = shape[0] * shape[1]
+    for layer in layers:
+        sums = sums or [Moments.none(size) for _ in layer.moments]
+        for whole, own in zip(sums, layer.moments, strict=True):
+            whole.put(layer.pixels.astype(np.int64), whole.take(layer.pixels.astype(np.int64)) + own)
+    if go_round(info, aggregate):
         return of_vectors(aggregate, sums[0].mean, sums[1].mean).reshape(shape)
     return sums[0].aggregate(aggregate).reshape(shape)
 

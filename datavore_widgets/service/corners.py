@@ -3,18 +3,21 @@
 Corners lie half-way between neighbouring centres, in three dimensions, so that the antimeridian and the poles need
 no care. Cells that are much farther apart than their neighbours are (the gap of a swath, the seam of a stacked grid),
 or lie back where others lie on (overlapping scans), or whose neighbour has no place are not joined: their sides are as
-far out as the opposite ones.
+far out as the opposite ones. They are worked out band by band of rows, where they are asked for: a view of a part of
+a long swath works out no others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from datavore_widgets.service.cache import Memo
 from datavore_widgets.service.sphere import cross, degrees_of, vectors_of
 
 __all__ = ["Corners", "EstimatedCorners", "ToldCorners"]
@@ -27,14 +30,22 @@ _GAP = 3.0
 """Times the step before or after that a step between neighbours is a gap."""
 _SIDES = ((-1, -1), (-1, 1), (1, 1), (1, -1))
 """Rows and columns towards the four corners, around the cell."""
+_BAND = 1 << 16
+"""Cells, about, whose corners are worked out together."""
+_BEYOND = 2
+"""Rows beyond a band that its corners depend on: those of the neighbours, and whether these are joined."""
+_FEW = 8
+"""One in so many rows of a band asked for, or fewer, are worked out by themselves, and not remembered."""
+_KEPT = 128 * 2**20
+"""Bytes of corners that are remembered."""
 
 
 class Corners(Protocol):
     """The four corners of every cell of a grid, around each cell."""
 
     @property
-    def nbytes(self) -> int:
-        """Bytes that are kept."""
+    def reach(self) -> float:
+        """Radians within which all corners of a cell lie from its centre."""
         ...
 
     def vectors(self, cells: IntArray) -> FloatArray:
@@ -54,15 +65,13 @@ class ToldCorners:
     ----------
     lon, lat : ndarray of float64, shape (4, n)
         Degrees; n cells, numbered along the rows.
+    reach : float
+        Radians within which all corners of a cell lie from its centre.
     """
 
     lon: FloatArray
     lat: FloatArray
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes that are kept."""
-        return self.lon.nbytes + self.lat.nbytes
+    reach: float
 
     def vectors(self, cells: IntArray) -> FloatArray:
         """Unit vectors of the corners of some cells."""
@@ -85,58 +94,163 @@ class EstimatedCorners:
     """
 
     def __init__(self, lon: FloatArray, lat: FloatArray, wrap: int | None = None) -> None:
-        ny, nx = lon.shape
-        self._shape = ny, nx
-        padded = np.full((3, ny + 2, nx + 2), np.nan)
+        self._lon, self._lat, self._wrap = lon, lat, wrap
+        self._height = max(_BAND // lon.shape[1], 1)
+        # What tells its bands from those of others: it is equal to itself alone.
+        self._owner: Hashable = object()
+
+    @cached_property
+    def reach(self) -> float:
+        """Radians within which all corners of a cell lie from its centre: the longest step between joined cells."""
+        ny = self._lon.shape[0]
+        chord = max(self._band(number).reach for number in range(-(-ny // self._height)))
+        return float(2.0 * np.arcsin(min(chord / 2.0, 1.0)))
+
+    def vectors(self, cells: IntArray) -> FloatArray:
+        """Vectors of the corners of some cells, as good as of unit length."""
+        found = np.empty((3, 4, cells.size))
+        for band, some in self._bands_of(cells):
+            found[:, :, some] = band.vectors(cells[some])
+        return found
+
+    def degrees(self, cells: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Longitudes and latitudes of the corners of some cells."""
+        lon, lat = np.empty((4, cells.size)), np.empty((4, cells.size))
+        for band, some in self._bands_of(cells):
+            lon[:, some], lat[:, some] = band.degrees(cells[some])
+        return lon, lat
+
+    @cached_property
+    def _typical(self) -> tuple[float, float]:
+        """Typical steps across and down, of a sample; the same whichever band is worked out."""
+        ny, nx = self._lon.shape
+        rows, columns = np.arange(0, ny, max(1, ny // 64)), np.arange(0, nx, max(1, nx // 64))
+
+        def typical(down: int, right: int) -> float:
+            at = rows[rows < ny - down], columns[columns < nx - right]
+            ends = [
+                vectors_of(axis_lon, axis_lat)
+                for axis_lon, axis_lat in (
+                    (array[np.ix_(at[0] + one * down, at[1] + one * right)] for array in (self._lon, self._lat))
+                    for one in (0, 1)
+                )
+            ]
+            lengths = np.sqrt(((ends[1] - ends[0]) ** 2).sum(axis=0))
+            lengths = lengths[np.isfinite(lengths)]
+            return float(np.median(lengths)) if lengths.size else 0.0
+
+        return typical(0, 1), typical(1, 0)
+
+    def _bands_of(self, cells: IntArray) -> Iterator[tuple[_Band, IntArray | slice]]:
+        """The bands that hold some cells, and which of the cells each of them holds."""
+        if cells.size == 0:
+            return
+        rows = cells // self._lon.shape[1]
+        numbers = rows // self._height
+        order: IntArray | None = None
+        if (np.diff(numbers) < 0).any():
+            order = np.argsort(numbers, kind="stable")
+            rows, numbers = rows[order], numbers[order]
+        cuts = np.flatnonzero(np.diff(numbers)) + 1
+        for first, stop in zip([0, *cuts.tolist()], [*cuts.tolist(), cells.size], strict=True):
+            low, high = int(rows[first:stop].min()), int(rows[first:stop].max()) + 1
+            few = (high - low) * _FEW <= self._height
+            band = self._made(low, high) if few else self._band(int(numbers[first]))
+            yield band, slice(first, stop) if order is None else order[first:stop]
+
+    def _band(self, number: int) -> _Band:
+        first = number * self._height
+        stop = min(first + self._height, self._lon.shape[0])
+        return _bands.get((self._owner, number), lambda _: self._made(first, stop))
+
+    def _made(self, first: int, stop: int) -> _Band:
+        low = max(first - _BEYOND, 0)
+        part = slice(low, stop + _BEYOND)
+        return _Band(self._lon[part], self._lat[part], self._wrap, self._typical, low, first, stop)
+
+
+class _Band:
+    """The corners of some rows.
+
+    Parameters
+    ----------
+    lon, lat : ndarray of float64, shape (rows, nx)
+        Centres of these rows, and of `_BEYOND` more on each side as far as there are any.
+    typical : (float, float)
+        Typical steps across and down.
+    low, first, stop : int
+        The first row that is given, the first that is meant, and the one after the last.
+    """
+
+    def __init__(
+        self,
+        lon: FloatArray,
+        lat: FloatArray,
+        wrap: int | None,
+        typical: tuple[float, float],
+        low: int,
+        first: int,
+        stop: int,
+    ) -> None:
+        given, nx = lon.shape
+        self._first, self._nx = first, nx
+        padded = np.full((3, given + 2, nx + 2), np.nan)
         padded[:, 1:-1, 1:-1] = vectors_of(lon, lat)
         if wrap is not None:
             padded[:, 1:-1, 0] = padded[:, 1:-1, nx - wrap]
             padded[:, 1:-1, -1] = padded[:, 1:-1, 1 + wrap]
-        links = _Links(padded)
+        links = _Links(padded, typical)
+        self.reach = links.longest
         # One lattice for the corners that four joined cells share, and a list of all the others.
-        across, down = links.across, links.down
+        ny, top = stop - first, first - low
+        rim = slice(top, top + ny + 2)
+        across, down = links.across[rim], links.down[top : top + ny + 1]
         shared = across[:-1] & across[1:] & down[:, :-1] & down[:, 1:]
-        pairs = padded[:, :, :-1] + padded[:, :, 1:]
-        lattice = pairs[:, :-1] + pairs[:, 1:]
-        lattice /= 4
-        self._lattice = lattice
-        self._lattice_lon, self._lattice_lat = degrees_of(lattice)
-        valid = np.isfinite(padded[0, 1:-1, 1:-1])
+        pairs = padded[:, rim, :-1] + padded[:, rim, 1:]
+        self._lattice = (pairs[:, :-1] + pairs[:, 1:]) / 4
+        valid = np.isfinite(padded[0, top + 1 : top + 1 + ny, 1:-1])
         others, places = [], []
         for number, (down_side, right_side) in enumerate(_SIDES):
             own = shared[max(down_side, 0) :, max(right_side, 0) :][:ny, :nx]
             rows, columns = np.nonzero(valid & ~own)
             others.append(number * ny * nx + rows * nx + columns)
-            places.append(links.corner(rows + 1, columns + 1, down_side, right_side))
+            places.append(links.corner(rows + top + 1, columns + 1, down_side, right_side))
         listed = np.concatenate(others)
         # For each corner of each cell its place in the list, -1 for those of the lattice.
         self._others = np.full(4 * ny * nx, -1, dtype=np.int32)
         self._others[listed] = np.arange(listed.size)
         self._vectors = np.concatenate(places, axis=1)
-        self._degrees = degrees_of(self._vectors)
 
     @property
     def nbytes(self) -> int:
-        """Bytes that are kept."""
-        kept = (self._lattice, self._lattice_lon, self._lattice_lat, self._others, self._vectors)
-        return sum(array.nbytes for array in kept)
+        """Bytes that are kept, or will be when they are asked for in degrees."""
+        return int(self._lattice.nbytes * 5 // 3 + self._others.nbytes + self._vectors.nbytes * 5 // 3)
 
     def vectors(self, cells: IntArray) -> FloatArray:
-        """Vectors of the corners of some cells, as good as of unit length."""
+        """Vectors of the corners of some cells of these rows, by flat number in the grid."""
         take = self._take(cells)
         return np.stack([take(*pair) for pair in zip(self._lattice, self._vectors, strict=True)])
 
     def degrees(self, cells: IntArray) -> tuple[FloatArray, FloatArray]:
-        """Longitudes and latitudes of the corners of some cells."""
-        take, (lon, lat) = self._take(cells), self._degrees
-        return take(self._lattice_lon, lon), take(self._lattice_lat, lat)
+        """Longitudes and latitudes of the corners of some cells of these rows."""
+        take, (lattice_lon, lattice_lat), (lon, lat) = self._take(cells), self._lattice_degrees, self._degrees
+        return take(lattice_lon, lon), take(lattice_lat, lat)
+
+    @cached_property
+    def _lattice_degrees(self) -> tuple[FloatArray, FloatArray]:
+        return degrees_of(self._lattice)
+
+    @cached_property
+    def _degrees(self) -> tuple[FloatArray, FloatArray]:
+        return degrees_of(self._vectors)
 
     def _take(self, cells: IntArray) -> Callable[[FloatArray, FloatArray], FloatArray]:
         """What picks the corners of some cells, shape (4, n), from numbers on the lattice and those listed."""
-        ny, nx = self._shape
-        first = cells + cells // nx
+        nx = self._nx
+        own = cells - self._first * nx
+        first = own + own // nx
         places = first + np.array([[max(down, 0) * (nx + 1) + max(right, 0)] for down, right in _SIDES])
-        listed = self._others[cells + np.arange(4)[:, None] * (ny * nx)]
+        listed = self._others[own + np.arange(4)[:, None] * (self._others.size // 4)]
         which = np.nonzero(listed >= 0)
         listed = listed[which]
 
@@ -148,6 +262,9 @@ class EstimatedCorners:
         return take
 
 
+_bands: Memo[_Band] = Memo(_KEPT, lambda band: band.nbytes)
+
+
 class _Links:
     """Which neighbours are joined, and how far it is to them.
 
@@ -155,14 +272,17 @@ class _Links:
     ----------
     padded : ndarray of float64, shape (3, ny + 2, nx + 2)
         Unit vectors of the centres with a rim of NaN or of what lies beyond a seam.
+    typical : (float, float)
+        Typical steps across and down.
     """
 
-    def __init__(self, padded: FloatArray) -> None:
+    def __init__(self, padded: FloatArray, typical: tuple[float, float]) -> None:
         self.places = padded
-        self.across, wide = _joined(padded, axis=2)
-        self.down, high = _joined(padded, axis=1)
-        self._typical = float(np.nanmedian(np.concatenate([wide, high]))) if wide.size + high.size else 0.0
-        self._typical = self._typical if np.isfinite(self._typical) and self._typical > 0 else np.radians(0.1)
+        self.across, widest = _joined(padded, 2, typical[0])
+        self.down, highest = _joined(padded, 1, typical[1])
+        told = [step for step in typical if step > 0]
+        self._typical = sum(told) / len(told) if told else float(np.radians(0.1))
+        self.longest = max(widest, highest, self._typical)
 
     def step(self, rows: IntArray, columns: IntArray, down: int, right: int) -> FloatArray:
         """From some cells to their neighbours, NaN where these are not joined; shape (3, n)."""
@@ -222,8 +342,8 @@ class _Links:
         return first, np.where(has_other, second, first)
 
 
-def _joined(places: FloatArray, axis: int) -> tuple[BoolArray, FloatArray]:
-    """Which neighbours along an axis are joined, and a sample of the lengths between those that are.
+def _joined(places: FloatArray, axis: int, typical: float) -> tuple[BoolArray, float]:
+    """Which neighbours along an axis are joined, and the longest step between those that are.
 
     They are where the step is not much longer than the one before or after, and does not lead back: where the scans of
     an instrument overlap, each has sides of its own.
@@ -237,10 +357,8 @@ def _joined(places: FloatArray, axis: int) -> tuple[BoolArray, FloatArray]:
     after = np.concatenate([length[last], edge], axis=along)
     turn = np.einsum("kji,kji->ji", steps[:, *first], steps[:, *last])
     near = np.fmin(before, after)
-    sample = length[:: max(1, length.shape[0] // 64), :: max(1, length.shape[1] // 64)]
-    sample = sample[np.isfinite(sample)]
-    typical = float(np.median(sample)) if sample.size else 0.0
     near = np.where(np.isfinite(near), np.maximum(near, typical / 4), length)
     with np.errstate(invalid="ignore"):
         back = (np.concatenate([edge, turn], axis=along) < 0) & (np.concatenate([turn, edge], axis=along) < 0)
-        return (length <= _GAP * near) & ~back, sample
+        joined = (length <= _GAP * near) & ~back
+    return joined, float(length.max(initial=0.0, where=joined))

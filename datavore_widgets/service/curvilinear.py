@@ -23,7 +23,7 @@ from datavore_widgets.service.cells import Cells
 from datavore_widgets.service.corners import Corners, EstimatedCorners, ToldCorners
 from datavore_widgets.service.grid import TOLERANCE
 from datavore_widgets.service.polygons import edges_of
-from datavore_widgets.service.sphere import box_around, half_turn, longitudes_around, vectors_of
+from datavore_widgets.service.sphere import box_around, half_turn, longitudes_around, reach_of, vectors_of
 
 __all__ = ["CurvilinearGrid"]
 
@@ -39,6 +39,12 @@ _LARGEST_LONGITUDE = 720.0
 _SAME = 1e-8
 """Radians (6 cm) within which two centres are the same: what float32 coordinates lose is 10 times as much, but equal
 places are written equally."""
+
+_SAMPLED = 16, 256
+"""Rows, and cells in each of them, that what is typical of a grid is found from."""
+
+_ROUND = 1e-6
+"""Degrees by which reach is larger, for rounding."""
 
 _REMEMBERED = 8
 """Boxes for which the cells touching them are remembered."""
@@ -68,6 +74,8 @@ class CurvilinearGrid:
         Whether the cells are samples along the track of an instrument, whose reach can be chosen.
     wrap : int, optional
         For a grid that goes round the earth: how many columns at the end repeat the first ones. None: it does not.
+    known_reach : float, optional
+        Its `reach`, where that was found out before.
     """
 
     lon: FloatArray
@@ -76,6 +84,7 @@ class CurvilinearGrid:
     key: Hashable
     is_swath: bool = False
     wrap: int | None = None
+    known_reach: float | None = None
     is_smooth = False
     _told: tuple[FloatArray, FloatArray] | None = None
     _within: tuple[CurvilinearGrid, IntArray] | None = None
@@ -92,6 +101,7 @@ class CurvilinearGrid:
         *,
         is_swath: bool = False,
         is_mesh: bool = False,
+        reach: float | None = None,
     ) -> CurvilinearGrid:
         """Grid of cells around centres.
 
@@ -106,6 +116,8 @@ class CurvilinearGrid:
             Whether these are samples along a track: then cells at the same place are different samples.
         is_mesh : bool
             Whether cells are listed in any order: their neighbours in the arrays are not those on the earth.
+        reach : float, optional
+            Its `reach`, where that was found out before.
 
         Raises
         ------
@@ -135,7 +147,7 @@ class CurvilinearGrid:
         if not (is_swath or is_mesh):
             valid &= ~_repeated(lons, lats)
             wrap = _wrapped_columns(lons, lats)
-        grid = cls(lons, lats, valid, key, is_swath, wrap, told)
+        grid = cls(lons, lats, valid, key, is_swath, wrap, reach, told)
         _known[key] = grid
         return grid
 
@@ -147,8 +159,9 @@ class CurvilinearGrid:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that it keeps, or will when it has been drawn."""
-        return 2 * self.lon.nbytes + self.lon.size * (1 + 16 + 32 + 5 * 8)
+        """Bytes that it keeps, or will when it has been drawn; corners are remembered elsewhere."""
+        told = 0 if self._told is None else 4 * self._told[0].nbytes
+        return 2 * self.lon.nbytes + (1 + _REMEMBERED // 2) * self.lon.size + told
 
     @cached_property
     def corners(self) -> Corners:
@@ -165,41 +178,44 @@ class CurvilinearGrid:
         return EstimatedCorners(self.lon, self.lat, self.wrap)
 
     @cached_property
-    def _extents(self) -> FloatArray:
+    def reach(self) -> float:
+        """Radians within which all of a cell lies from its centre; that of the whole for a part."""
         if self._within is not None:
-            parent, cells = self._within
-            return np.asarray(parent._extents[:, cells])
-        extents = np.full((4, self.lon.size), np.nan)
-        lon, lat = self.lon.ravel(), self.lat.ravel()
-        for first in range(0, lon.size, _BAND):
-            cells = first + np.flatnonzero(self.valid.ravel()[first : first + _BAND])
-            corner_lon, corner_lat = self.corners.degrees(cells)
-            away = half_turn(corner_lon - lon[cells])
-            west, east = away.min(axis=0), away.max(axis=0)
-            # A great circle between two places of one latitude bulges to tan φ' = tan φ / cos(Δλ / 2) half-way.
-            half = np.cos(np.radians(np.minimum(east - west, 179.0) / 2))
-            south, north = corner_lat.min(axis=0), corner_lat.max(axis=0)
-            south = np.where(south < 0, np.degrees(np.arctan(np.tan(np.radians(south)) / half)), south)
-            north = np.where(north > 0, np.degrees(np.arctan(np.tan(np.radians(north)) / half)), north)
-            around = np.flatnonzero(np.maximum(-west, east) > 90.0)
-            west[around], east[around] = -180.0, 180.0
-            polar = around[np.abs(lat[cells[around]]) > 45.0]
-            north[polar[lat[cells[polar]] > 0]] = 90.0
-            south[polar[lat[cells[polar]] < 0]] = -90.0
-            extents[:, cells] = west, east, south, north
-        return extents
+            return self._within[0].reach
+        return self.corners.reach if self.known_reach is None else self.known_reach
 
     def extents(self, cells: IntArray) -> FloatArray:
         """West and east edge of some cells as degrees from their centres, south and north edge; shape (4, n).
 
         A cell that holds a pole, or reaches more than a quarter of a turn to a side, reaches all around.
         """
-        return np.asarray(self._extents[:, cells])
+        extents = np.empty((4, cells.size))
+        for first in range(0, cells.size, _BAND):
+            some = slice(first, first + _BAND)
+            extents[:, some] = self._extents_of(cells[some])
+        return extents
+
+    def _extents_of(self, cells: IntArray) -> FloatArray:
+        lon, lat = self.lon.ravel()[cells], self.lat.ravel()[cells]
+        corner_lon, corner_lat = self.corners.degrees(cells)
+        away = half_turn(corner_lon - lon)
+        west, east = away.min(axis=0), away.max(axis=0)
+        # A great circle between two places of one latitude bulges to tan φ' = tan φ / cos(Δλ / 2) half-way.
+        half = np.cos(np.radians(np.minimum(east - west, 179.0) / 2))
+        south, north = corner_lat.min(axis=0), corner_lat.max(axis=0)
+        for edge, bent in ((south, south < 0), (north, north > 0)):
+            edge[bent] = np.degrees(np.arctan(np.tan(np.radians(edge[bent])) / half[bent]))
+        around = np.flatnonzero(np.maximum(-west, east) > 90.0)
+        west[around], east[around] = -180.0, 180.0
+        polar = around[np.abs(lat[around]) > 45.0]
+        north[polar[lat[polar] > 0]] = 90.0
+        south[polar[lat[polar] < 0]] = -90.0
+        return np.stack([west, east, south, north])
 
     @cached_property
     def cell_size(self) -> tuple[float, float]:
         """Typical width and height of a cell in degrees: the medians."""
-        west, east, south, north = self._extents[:, self._some]
+        west, east, south, north = np.concatenate([self.extents(run) for run in self._some], axis=1)
         return float(np.median(east - west)), float(np.median(north - south))
 
     @cached_property
@@ -207,15 +223,17 @@ class CurvilinearGrid:
         """Typical side of a cell in radians; that of the whole for a part, so that it is the same in every view."""
         if self._within is not None:
             return self._within[0].spacing
-        corners = self.corners.vectors(self._some)
+        corners = np.concatenate([self.corners.vectors(run) for run in self._some], axis=2)
         sides = corners - np.roll(corners, -1, axis=1)
         return float(np.median(np.sqrt((sides**2).sum(axis=0))))
 
     @cached_property
-    def _some(self) -> IntArray:
-        """A sample of the valid cells."""
-        cells = np.flatnonzero(self.valid)
-        return cells[:: max(1, cells.size // 4096)]
+    def _some(self) -> list[IntArray]:
+        """A sample of the valid cells, row by row."""
+        rows = np.flatnonzero(self.valid.any(axis=1))
+        rows = rows[np.unique(np.linspace(0, rows.size - 1, _SAMPLED[0]).round().astype(np.int64))]
+        runs = [np.flatnonzero(self.valid[row]) + row * self.shape[1] for row in rows]
+        return [run[:: max(1, run.size // (_SAMPLED[1] if rows.size > 1 else 4096))] for run in runs]
 
     @cached_property
     def bbox(self) -> BBox:
@@ -224,7 +242,7 @@ class CurvilinearGrid:
         With a pole inside it is a whole turn.
         """
         cells = np.flatnonzero(self.valid)
-        west, east, south, north = self._extents[:, cells]
+        west, east, south, north = self.extents(cells)
         lon = self.lon.ravel()[cells]
         low, high = max(float(south.min()), -90.0), min(float(north.max()), 90.0)
         start, width = longitudes_around(lon + west, lon + east)
@@ -236,11 +254,7 @@ class CurvilinearGrid:
 
     def at(self, lon: float, lat: float) -> tuple[int, int] | None:
         """Row and column of the cell that holds a place; of several the one whose centre is nearest."""
-        west, east, south, north = self._extents
-        with np.errstate(invalid="ignore"):
-            around = np.flatnonzero((south <= lat) & (lat <= north))
-            away = half_turn(lon - self.lon.ravel()[around])
-            around = around[(west[around] <= away) & (away <= east[around])]
+        around = self.near(BBox(lon, lat, lon, lat))
         edges = edges_of(self.corners.vectors(around), around)
         place = vectors_of(lon, lat)
         found = np.unique(edges.owner[edges.hold(place)])
@@ -248,6 +262,17 @@ class CurvilinearGrid:
             return None
         row, column = divmod(int(found[np.argmax(place @ self.centers(found))]), self.shape[1])
         return row, column
+
+    def near(self, bbox: BBox) -> IntArray:
+        """The valid cells, by flat number, that may share more than an edge with a box: those within reach of it."""
+        up = np.degrees(self.reach) + _ROUND
+        with np.errstate(invalid="ignore"):
+            near = np.flatnonzero(self.valid & (self.lat >= bbox.south - up) & (self.lat <= bbox.north + up))
+        if bbox.is_whole_turn:
+            return near
+        _, aside = reach_of(self.lat.ravel()[near], self.reach)
+        offset = (self.lon.ravel()[near] - bbox.west) % 360.0
+        return near[(offset <= bbox.width + aside + _ROUND) | (offset >= 360.0 - aside - _ROUND)]
 
     def inside(self, bbox: BBox) -> Cells:
         """The cells whose centres lie inside a box, edges included."""
@@ -274,14 +299,14 @@ class CurvilinearGrid:
             return known
 
     def _found_touching(self, bbox: BBox) -> Cells:
-        west, east, south, north = self._extents
-        with np.errstate(invalid="ignore"):
-            near = np.flatnonzero((south < bbox.north + TOLERANCE) & (north > bbox.south - TOLERANCE))
-            start = (self.lon.ravel()[near] + west[near] - bbox.west) % 360.0
-            width = east[near] - west[near]
-            near = near[(start < bbox.width + TOLERANCE) | (start + width > 360.0 - TOLERANCE) | bbox.is_whole_turn]
         touching = self._holds_center(bbox).ravel()
+        near = self.near(bbox)
         near = near[~touching[near]]
+        west, east, south, north = self.extents(near)
+        met = (south < bbox.north + TOLERANCE) & (north > bbox.south - TOLERANCE)
+        start = (self.lon.ravel()[near] + west - bbox.west) % 360.0
+        met &= (start < bbox.width + TOLERANCE) | (start + east - west > 360.0 - TOLERANCE) | bbox.is_whole_turn
+        near = near[met]
         touching[near[self._share(near, bbox)]] = True
         return self._cells(touching.reshape(self.shape))
 
@@ -377,8 +402,8 @@ class _Part:
     cells: IntArray
 
     @property
-    def nbytes(self) -> int:
-        return self.cells.nbytes
+    def reach(self) -> float:
+        return self.whole.reach
 
     def vectors(self, cells: IntArray) -> FloatArray:
         return self.whole.vectors(self.cells[cells])
@@ -402,9 +427,13 @@ def _mended(
         # A cell is about its centre: no more than its own size away.
         good = np.isfinite(reach) & (away <= 90.0) & (reach <= _FAR * typical) & (off <= reach * 0.75)
     bad = np.flatnonzero(~good & np.isfinite(lon))
+    chord = float(reach.max(initial=0.0, where=good))
+    angle = float(2.0 * np.arcsin(min(chord / 2.0, 1.0)))
     if bad.size:
-        corner_lon[:, bad], corner_lat[:, bad] = estimate().degrees(bad)
-    return ToldCorners(corner_lon, corner_lat)
+        estimated = estimate()
+        corner_lon[:, bad], corner_lat[:, bad] = estimated.degrees(bad)
+        angle = max(angle, estimated.reach)
+    return ToldCorners(corner_lon, corner_lat, angle)
 
 
 def _repeated(lon: FloatArray, lat: FloatArray) -> BoolArray:

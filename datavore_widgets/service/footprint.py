@@ -52,17 +52,10 @@ class Footprint:
         cells = np.flatnonzero(grid.valid)
         lon, lat = grid.lon.ravel()[cells], grid.lat.ravel()[cells]
         west, east, south, north = grid.extents(cells)
-        touched = np.zeros(_SHAPE, dtype=bool)
-        # In steps of at most a degree from one edge of a cell to the other.
         first, last = _row(south - _CLOSE), _row(north + _CLOSE)
         left = np.floor(lon + west - _CLOSE).astype(np.int64)
-        right = np.floor(lon + east + _CLOSE).astype(np.int64)
-        around = right - left >= _SHAPE[1]
-        for row in range(int((last - first).max(initial=0)) + 1):
-            rows = np.minimum(first + row, last)
-            touched[rows[around]] = True
-            for column in range(int((right - left)[~around].max(initial=0)) + 1):
-                touched[rows, np.minimum(left + column, right) % _SHAPE[1]] = True
+        width = np.minimum(np.floor(lon + east + _CLOSE).astype(np.int64) - left, _SHAPE[1] - 1)
+        touched = _covered(first, last, left % _SHAPE[1], width)
         held = np.zeros(_SHAPE, dtype=bool)
         held[_row(lat), np.floor(lon).astype(np.int64) % _SHAPE[1]] = True
         return cls(_packed(touched), _packed(held), _outline(grid))
@@ -109,6 +102,27 @@ def ring_of_box(box: BBox) -> Ring:
 
 def _row(lat: NDArray[np.float64] | float) -> NDArray[np.int64]:
     return np.clip(np.floor(np.asarray(lat) + 90.0), 0, _SHAPE[0] - 1).astype(np.int64)
+
+
+def _covered(
+    first: NDArray[np.int64], last: NDArray[np.int64], left: NDArray[np.int64], width: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """The degrees that any of some rectangles of the lattice covers, ends included.
+
+    Each is noted at its four corners, and the sums of these are how many cover a degree: one pass over the cells,
+    however far those near a pole reach around.
+    """
+    rows, columns = _SHAPE[0] + 1, 2 * _SHAPE[1] + 1
+    changes = np.zeros(rows * columns, dtype=np.int64)
+    for sign, row, column in (
+        (1, first, left),
+        (-1, first, left + width + 1),
+        (-1, last + 1, left),
+        (1, last + 1, left + width + 1),
+    ):
+        changes += sign * np.bincount(row * columns + column, minlength=changes.size)
+    covered = changes.reshape(rows, columns).cumsum(axis=0).cumsum(axis=1)[:-1, :-1] > 0
+    return np.asarray(covered[:, : _SHAPE[1]] | covered[:, _SHAPE[1] :])
 
 
 def _packed(lattice: NDArray[np.bool_]) -> bytes:

@@ -30,7 +30,7 @@ class Geolocation:
         The file.
     where : Horizontal
         Its coordinates.
-    key, shape, bbox
+    key, shape, bbox, reach
         Those of the grid.
     """
 
@@ -40,11 +40,14 @@ class Geolocation:
     key: Hashable
     shape: tuple[int, int]
     bbox: BBox
+    reach: float
 
     @classmethod
     def of(cls, grid: CurvilinearGrid, source: Source, fingerprint: Hashable, where: Horizontal) -> Geolocation:
         """That of a grid that was read from a file."""
-        return cls(source, fingerprint, where, grid.key, grid.shape, grid.bbox)
+        # It is wanted again soon, to tell what has to be remembered of it.
+        _grids.get(grid.key, lambda _: grid)
+        return cls(source, fingerprint, where, grid.key, grid.shape, grid.bbox, grid.reach)
 
     def grid(self) -> CurvilinearGrid:
         """The grid; the last ones are remembered.
@@ -61,7 +64,7 @@ class Geolocation:
         places = [np.ma.filled(raw.packing.decode(raw.values), np.nan) for raw in (lon, lat)]
         if lat.dims != lon.dims:
             places[1] = places[1].T
-        grid = CurvilinearGrid.from_centers(*places, is_swath=True)
+        grid = CurvilinearGrid.from_centers(*places, is_swath=True, reach=self.reach)
         if grid.key != self.key:
             raise Unreadable(f"{self.source.name!r} was changed: its places are others than before; open it again")
         return grid

@@ -14,6 +14,7 @@ from datavore_widgets.service.curvilinear import CurvilinearGrid
 from datavore_widgets.service.pixels import Frame, LevelArray, ToLevels, ValueArray
 from datavore_widgets.service.points import Points
 from datavore_widgets.service.polygons import Boxes, Edges, Pixels, edges_of, paint
+from datavore_widgets.service.sphere import reach_of
 
 __all__ = ["DOT", "Mosaic"]
 
@@ -30,8 +31,9 @@ _CROWDED = 2.0
 """Cells to a pixel, on average, above which pixels stand for several cells."""
 _BAND = 1 << 17
 """Cells whose corners are worked on at a time."""
-_ALL_AROUND = 90.0
-"""Degrees of longitude above which a disc is tried on every pixel of its rows."""
+_NEAR = 4
+"""Pixels that cells reach, above which all of them are tried."""
+_ROUND = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +43,8 @@ class Mosaic:
     Parameters
     ----------
     shown : ndarray of int32, shape (height, width)
-        The cell that each pixel shows, numbered along the rows; -1 for none.
+        The cell that each pixel shows, numbered along the rows; -1 for none. Of
+        blocks it is any of those whose centres lie in the pixel, if there are any.
     members, places : ndarray of int32, shape (n,)
         For blocks: cells, and the pixels that stand for them. A pixel stands for the cells that have their centres
         in it, or if there are none for the one it shows.
@@ -65,19 +68,49 @@ class Mosaic:
         shown = np.full(pixels.shape, -1, dtype=np.int32)
         angle = canvas.radius / EARTH_RADIUS if canvas.radius is not None and grid.is_swath else None
         discs = canvas.plot_method == "scatter" and grid.is_swath
-        cells, columns, rows = _seen(grid, frame)
         if isinstance(grid, Points):
             if angle is None:
                 return Dots.at(grid, frame)
             _paint_discs(grid, pixels, angle, shown)
         elif discs:
             _paint_discs(grid, pixels, angle or grid.spacing / np.sqrt(2.0), shown)
+        elif angle is None and canvas.reduce == "mean" and (crowd := cls._of_crowd(grid, frame, pixels)) is not None:
+            return crowd
         else:
-            _paint_cells(grid, pixels, angle, shown)
+            _paint_cells(grid, pixels, angle, shown, grid.near(frame.bbox))
+        cells, columns, rows = _seen(grid, frame)
         none = np.zeros(0, dtype=np.int32)
         if canvas.reduce != "mean" or cells.size <= _CROWDED * np.count_nonzero(shown >= 0):
             return cls(frame.bbox, "nearest", shown, none, none)
+        return cls._of_blocks(frame, shown, cells, rows * frame.width + columns)
+
+    @classmethod
+    def _of_crowd(cls, grid: CurvilinearGrid, frame: Frame, pixels: Pixels) -> Mosaic | None:
+        """The mosaic where pixels stand for several cells; None where they do not.
+
+        It is the same as any other. Only the cells that may hold a pixel in which no centre lies are looked at: at
+        the sides of a swath, and where pixels become small towards a pole.
+        """
+        cells, columns, rows = _seen(grid, frame)
         places = rows * frame.width + columns
+        stands = np.zeros(frame.height * frame.width, dtype=bool)
+        stands[places] = True
+        held = np.count_nonzero(stands)
+        if cells.size <= _CROWDED * held:
+            return None
+        shown = np.full(pixels.shape, -1, dtype=np.int32)
+        # A cell beyond the picture is tried on its edge.
+        tried = np.zeros(grid.lon.size, dtype=bool)
+        tried[grid.near(frame.bbox)] = True
+        tried[cells] = _next_to_bare(grid, frame, stands.reshape(shown.shape))[rows, columns]
+        _paint_cells(grid, pixels, None, shown, np.flatnonzero(tried))
+        shown.reshape(-1)[places] = cells
+        if cells.size <= _CROWDED * np.count_nonzero(shown >= 0):
+            return None
+        return cls._of_blocks(frame, shown, cells, places)
+
+    @classmethod
+    def _of_blocks(cls, frame: Frame, shown: NDArray[np.int32], cells: IntArray, places: IntArray) -> Mosaic:
         stands = np.zeros(shown.size, dtype=bool)
         stands[places] = True
         alone = np.flatnonzero(~stands & (shown.ravel() >= 0))
@@ -222,14 +255,40 @@ def _seen(grid: CurvilinearGrid, frame: Frame) -> tuple[IntArray, IntArray, IntA
     return cells[inside], columns[inside], rows[inside]
 
 
-def _paint_cells(grid: CurvilinearGrid, pixels: Pixels, angle: float | None, shown: NDArray[np.int32]) -> None:
-    cells = np.flatnonzero(grid.valid)
+def _next_to_bare(grid: CurvilinearGrid, frame: Frame, stands: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The pixels whose cells may hold the centre of a pixel that no centre of a cell lies in; shape (height, width).
+
+    A cell holds none but that of its own pixel if it reaches less than half a pixel, and of those next to it if it
+    reaches less than one and a half.
+
+    Parameters
+    ----------
+    stands : ndarray of bool, shape (height, width)
+        The pixels that have the centre of a cell.
+    """
+    edges = np.abs(frame.lat_edges)
+    up, aside = reach_of(np.maximum(edges[:-1], edges[1:]), grid.reach)
+    high = -np.diff(frame.lat_edges)
+    high = np.minimum(high, np.minimum(np.append(high[1:], high[-1]), np.append(high[0], high[:-1])))
+    reach = np.floor(np.maximum(up / high, aside * frame.width / frame.bbox.width) + 0.5 + _ROUND)
+    bare, near = ~stands, np.zeros_like(stands)
+    for far in range(1, _NEAR + 1):
+        for axis in (0, 1):
+            # The sides of a picture of the world are next to each other; elsewhere a few cells are tried in vain.
+            bare = bare | np.roll(bare, 1, axis) | np.roll(bare, -1, axis)
+        near |= bare & (reach == far)[:, None]
+    return np.asarray(near | (reach > _NEAR)[:, None])
+
+
+def _paint_cells(
+    grid: CurvilinearGrid, pixels: Pixels, angle: float | None, shown: NDArray[np.int32], cells: IntArray
+) -> None:
     for first in range(0, cells.size, _BAND):
         some = cells[first : first + _BAND]
         west, east, south, north = grid.extents(some)
         lon, lat = grid.lon.ravel()[some], grid.lat.ravel()[some]
         if angle is not None:
-            reach, aside = _reach(lat, angle)
+            reach, aside = reach_of(lat, angle)
             west, east = np.maximum(west, -aside), np.minimum(east, aside)
             south, north = np.maximum(south, lat - reach), np.minimum(north, lat + reach)
         for boxes, places in _boxes(pixels, lon + west, lon + east, south, north):
@@ -245,18 +304,10 @@ def _paint_cells(grid: CurvilinearGrid, pixels: Pixels, angle: float | None, sho
 def _paint_discs(grid: CurvilinearGrid, pixels: Pixels, angle: float, shown: NDArray[np.int32]) -> None:
     cells = np.flatnonzero(grid.valid)
     lon, lat = grid.lon.ravel()[cells], grid.lat.ravel()[cells]
-    reach, aside = _reach(lat, angle)
+    reach, aside = reach_of(lat, angle)
     for boxes, places in _boxes(pixels, lon - aside, lon + aside, lat - reach, lat + reach):
         some = cells[places]
         paint(pixels, Edges.discs(grid.centers(some), angle, some), boxes, grid.centers, shown)
-
-
-def _reach(lat: FloatArray, angle: float) -> tuple[float, FloatArray]:
-    """Degrees of latitude and of longitude that a disc of some radians reaches."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = np.sin(angle) / np.cos(np.radians(lat))
-        aside = np.where(np.abs(lat) + np.degrees(angle) < 90.0, np.degrees(np.arcsin(np.minimum(ratio, 1.0))), 180.0)
-    return float(np.degrees(angle)), np.where(aside > _ALL_AROUND, 180.0, aside)
 
 
 def _boxes(

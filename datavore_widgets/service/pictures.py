@@ -20,7 +20,14 @@ from datavore_widgets.protocol.places import area
 from datavore_widgets.protocol.queries import Canvas, LapseMapQuery, MapQuery, Style
 from datavore_widgets.protocol.times import Stamp
 from datavore_widgets.service.cells import Cells
-from datavore_widgets.service.composite import Part, laid_over, latest, levels_of_values, pooled
+from datavore_widgets.service.composite import (
+    check_pooled,
+    laid_over,
+    latest,
+    layer_of,
+    levels_of_values,
+    pooled,
+)
 from datavore_widgets.service.directions import go_round
 from datavore_widgets.service.grid import Grid
 from datavore_widgets.service.index import Variable
@@ -39,7 +46,7 @@ from datavore_widgets.service.select import (
     steps_until,
 )
 from datavore_widgets.service.series import missing_of
-from datavore_widgets.service.store import Composite, Store
+from datavore_widgets.service.store import Composite, Layer, Store
 from datavore_widgets.service.summary import by_area, check_words, lapse_values
 from datavore_widgets.service.track import Track
 
@@ -165,32 +172,42 @@ def _composed(
     variable = selection.variable
     runs = list(variable.stretches(steps, bbox)) or list(itertools.islice(variable.stretches(steps), 1))
     grid = variable.grid_at(runs[-1].start)
-    canvas = replace(query.canvas, resolution=max(canvas_size(grid, query.canvas)))
+    width, height = canvas_size(grid, query.canvas)
+    canvas = replace(query.canvas, resolution=max(width, height))
+    check_pooled(aggregate)
+    kind = "latest" if aggregate == "latest" else "round" if go_round(variable.info, aggregate) else "pooled"
+    # The samples of a track are those of all its steps at once.
+    times = [step for run in runs for step in ([run] if isinstance(variable, Track) else range(run.start, run.stop))]
+
+    def layer(steps: slice | int, job: Job) -> Layer:
+        grid = variable.grid_at(steps.start if isinstance(steps, slice) else steps)
+        cells, _ = _view(store, selection, grid, canvas, query.style, steps)
+        how = plan(grid.part(cells), canvas, info.kind)
+        if not isinstance(how, Mosaic):
+            raise NotSupported("only samples that lie anywhere are put together pixel by pixel")
+        values = shifted(store.field(selection, steps.start if isinstance(steps, slice) else steps, cells, job), offset)
+        present = ~missing_of(values)[cells.among(grid.touching(bbox))]
+        counts = (int(np.count_nonzero(present)), present.size) if cells.count else (0, 0)
+        return layer_of(how, values, aggregate, variable.info, *counts)
 
     def compose(job: Job) -> Composite:
         counts = np.zeros(2, dtype=np.int64)
 
-        def parts() -> Iterator[Part]:
-            """One time after another, the newest first; what was read for one is let go before the next."""
-            for done, run in enumerate(reversed(runs)):
+        def layers() -> Iterator[Layer]:
+            """One time after another, the newest first; what was found of each is remembered, not what was read."""
+            for done, steps in enumerate(reversed(times)):
                 job.check()
-                job.progress(done, len(runs))
-                grid = variable.grid_at(run.start)
-                cells, _ = _view(store, selection, grid, canvas, query.style, run)
-                how = plan(grid.part(cells), canvas, info.kind)
-                if not isinstance(how, Mosaic):
-                    raise NotSupported("only samples that lie anywhere are put together pixel by pixel")
-                among = cells.among(grid.touching(bbox))
-                # The samples of a track are those of all its steps at once.
-                is_track = isinstance(variable, Track)
-                for step in [run.start] if is_track else reversed(range(run.start, run.stop)):
-                    values = shifted(store.field(selection, step, cells, job), offset)
-                    present = ~missing_of(values)[among]
-                    if cells.count:
-                        np.add(counts, (int(np.count_nonzero(present)), present.size), out=counts)
-                    yield Part(how, values)
+                job.progress(done, len(times))
+                span = (steps.start, steps.stop) if isinstance(steps, slice) else steps
+                key = selection.key, selection.fingerprint(steps), span, canvas, kind, offset
+                found = store.layers.get(key, lambda job, steps=steps: layer(steps, job), job)  # type: ignore[misc]
+                np.add(counts, (found.valid, found.total), out=counts)
+                yield found
 
-        values = laid_over(parts(), info) if aggregate == "latest" else pooled(parts(), aggregate, variable.info)
+        if aggregate == "latest":
+            values = laid_over(layers(), (height, width))
+        else:
+            values = pooled(layers(), aggregate, variable.info, (height, width))
         return Composite(values, int(counts[0]), int(counts[1]))
 
     key = (selection.key, selection.fingerprint(steps), steps.start, steps.stop, canvas, aggregate, offset)

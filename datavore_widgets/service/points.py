@@ -55,9 +55,11 @@ class Points(CurvilinearGrid):
         grid = CurvilinearGrid.from_centers(lon, lat, is_swath=True)
         return cls(grid.lon, grid.lat, grid.valid, (grid.key, "points"), is_swath=True)
 
-    @cached_property
-    def _extents(self) -> FloatArray:
-        lat = self.lat.ravel()
+    reach = 0.0
+
+    def extents(self, cells: IntArray) -> FloatArray:
+        """Of points: no degrees to a side, and their latitudes."""
+        lat = self.lat.ravel()[cells]
         return np.stack([np.zeros_like(lat), np.zeros_like(lat), lat, lat])
 
     @cached_property

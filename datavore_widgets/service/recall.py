@@ -34,7 +34,7 @@ from datavore_widgets.service.scan import Found, Granule, look
 
 __all__ = ["KIND", "LEDGER", "KnownGranule", "NamedGranule", "Recall", "footprint_of"]
 
-LEDGER = "granules-2"
+LEDGER = "granules-3"
 """Name of the ledger; another number where the coding of the payloads is another."""
 
 KIND = "granule"
@@ -95,7 +95,7 @@ class Template:
     def own(self) -> bytes:
         """What is the file's own, coded: the key of its product, its times, and its places where they are its own."""
         places = [
-            [place.key, place.shape, place.bbox.to_tuple()] if isinstance(place, Geolocation) else None
+            [place.key, place.shape, place.bbox.to_tuple(), place.reach] if isinstance(place, Geolocation) else None
             for place in self.places
         ]
         bounds = [b"" if pairs is None else pairs.tobytes() for _, pairs in sorted(self.bounds.items())]
@@ -228,8 +228,8 @@ class KnownGranule:
         found = self.template.granule.variables[name]
         place = found.place
         if isinstance(place, Geolocation):
-            key, shape, bbox = self._told()[2][self.template.slots[name][1]]
-            place = Geolocation(self.source, self.fingerprint, place.where, key, shape, BBox(*bbox))
+            key, shape, bbox, reach = self._told()[2][self.template.slots[name][1]]
+            place = Geolocation(self.source, self.fingerprint, place.where, key, shape, BBox(*bbox), reach)
         return dataclasses.replace(found, labels=self.labels(name), bounds=self.bounds(name), place=place)
 
     def _told(self) -> Any:

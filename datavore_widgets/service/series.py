@@ -102,8 +102,8 @@ class Moments:
     @classmethod
     def none(cls, samples: int) -> Moments:
         """Samples without any value."""
-        nothing = np.full(samples, np.nan)
-        return cls(np.zeros(samples, dtype=np.int64), nothing, np.zeros(samples), nothing, nothing)
+        mean, low, high = (np.full(samples, np.nan) for _ in range(3))
+        return cls(np.zeros(samples, dtype=np.int64), mean, np.zeros(samples), low, high)
 
     @classmethod
     def join(cls, parts: list[Moments]) -> Moments:
@@ -126,6 +126,11 @@ class Moments:
     def take(self, samples: NDArray[np.int64]) -> Moments:
         """Some of the samples."""
         return Moments(*(getattr(self, f.name)[samples] for f in fields(self)))
+
+    def put(self, samples: NDArray[np.int64], others: Moments) -> None:
+        """Replace some of the samples, in place."""
+        for f in fields(self):
+            getattr(self, f.name)[samples] = getattr(others, f.name)
 
     def pooled(self, starts: NDArray[np.int64]) -> Moments:
         """Moments of runs of samples, each pooled into one.

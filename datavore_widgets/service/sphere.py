@@ -18,12 +18,16 @@ __all__ = [
     "half_turn",
     "longitudes_around",
     "meet",
+    "reach_of",
     "vectors_of",
 ]
 
 FloatArray = NDArray[np.float64]
 
 _BINS = 3600
+
+_ALL_AROUND = 90.0
+"""Degrees of longitude above which what reaches as far to a side is taken to reach all around."""
 
 
 def vectors_of(lon: ArrayLike, lat: ArrayLike) -> FloatArray:
@@ -48,6 +52,14 @@ def degrees_of(vectors: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Longitude and latitude in degrees of vectors of any length, shape (3, …)."""
     x, y, z = vectors
     return np.degrees(np.arctan2(y, x)), np.degrees(np.arctan2(z, np.hypot(x, y)))
+
+
+def reach_of(lat: FloatArray, angle: float) -> tuple[float, FloatArray]:
+    """Degrees of latitude, and of longitude at some latitudes, that a disc of some radians reaches."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.sin(angle) / np.cos(np.radians(lat))
+        aside = np.where(np.abs(lat) + np.degrees(angle) < 90.0, np.degrees(np.arcsin(np.minimum(ratio, 1.0))), 180.0)
+    return float(np.degrees(angle)), np.where(aside > _ALL_AROUND, 180.0, aside)
 
 
 def distance(lon: ArrayLike, lat: ArrayLike, other_lon: ArrayLike, other_lat: ArrayLike) -> FloatArray:

@@ -27,7 +27,7 @@ from datavore_widgets.service.series import Moments, Tile, per_cell, per_step, t
 from datavore_widgets.service.track import Track
 from datavore_widgets.service.weighted import Weighted
 
-__all__ = ["Caps", "Composite", "Stats", "Store"]
+__all__ = ["Caps", "Composite", "Layer", "Stats", "Store"]
 
 MIB = 2**20
 
@@ -40,6 +40,9 @@ _BAND = 64 * MIB
 _PERIODS = 16 * MIB
 _PER_STEP = 400
 """Bytes of what is worked out of the times of a lapse: dates, lengths, and the groups of each kind."""
+
+_LAYERS = 128 * MIB
+"""Memory for what pictures of many times show of each: a window that moves on reads what is new in it alone."""
 
 _COMPOSITES = 64 * MIB
 """Memory for pictures of many times before they have colours: other colours put nothing together anew."""
@@ -112,6 +115,33 @@ class Caps:
             raise TooLarge(
                 f"{rows:,} {what} are more than the {self.rows:,} allowed; ask for a smaller box or a shorter lapse"
             )
+
+
+class Layer(NamedTuple):
+    """What a picture shows of one time; small, since few of its pixels have samples of it.
+
+    Parameters
+    ----------
+    pixels : ndarray of int32, shape (n,)
+        By flat number, ascending, each once.
+    values : ndarray, shape (n,)
+        Of each of them; empty for what is pooled.
+    moments : tuple of Moments, each of n samples
+        For what is pooled: of the values, or of the sine and the cosine of directions.
+    valid, total : int
+        Cells with a value, and all cells, that touch the picture.
+    """
+
+    pixels: NDArray[np.int32]
+    values: NDArray[np.floating[Any]]
+    moments: tuple[Moments, ...]
+    valid: int
+    total: int
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays."""
+        return int(self.pixels.nbytes + self.values.nbytes + sum(moments.nbytes for moments in self.moments))
 
 
 class Composite(NamedTuple):
@@ -190,6 +220,7 @@ class Store:
         self.caps = caps
         self.stats = Stats()
         self.composites: Memo[Composite] = Memo(_COMPOSITES, lambda composite: composite.values.nbytes)
+        self.layers: Memo[Layer] = Memo(_LAYERS, lambda layer: layer.nbytes)
         self.pictures: Memo[MapImage] = Memo(picture_bytes, lambda picture: len(picture.png))
         self._fields: Memo[NDArray[Any]] = Memo(field_bytes, _array_bytes)
         self._moments: Memo[Moments] = Memo(series_bytes, lambda moments: moments.nbytes)
@@ -203,6 +234,7 @@ class Store:
         """Forget everything that was read, and close the files."""
         memos = (
             self.composites,
+            self.layers,
             self.pictures,
             self._fields,
             self._moments,

@@ -62,7 +62,7 @@ def _stages(
 
     def corners(_: int) -> float:
         grids[:] = [CurvilinearGrid(lon, lat, np.isfinite(lon), object(), is_swath)]
-        return _worked(lambda: grids[0].corners)
+        return _worked(lambda: grids[0].corners.degrees(np.arange(lon.size)))
 
     def picture(_: int) -> float:
         render(grids[0], lat, canvas, STYLE)
@@ -70,7 +70,7 @@ def _stages(
 
     return {
         f"{name}: corners": corners,
-        f"{name}: extents": lambda _: _worked(lambda: grids[0].cell_size),
+        f"{name}: extents": lambda _: _worked(lambda: grids[0].extents(np.arange(lon.size))),
         f"{name}: mosaic": lambda _: _worked(lambda: Mosaic.of(grids[0], frame_of(grids[0], canvas), canvas)),
         f"{name}: picture, known cells": picture,
     }
