@@ -26,7 +26,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -45,11 +45,10 @@ from datavore_widgets.service.sphere import around_all
 from datavore_widgets.service.swan import VARIABLE
 from datavore_widgets.service.track import Track
 from datavore_widgets.service.vectors import with_derived
-from datavore_widgets.service.waves.models import Models, is_model, read_model
-from datavore_widgets.service.waves.ocn import is_measurement, named_as_measurement
-from datavore_widgets.service.waves.roughness import is_roughness
-from datavore_widgets.service.waves.shelf import Waves
-from datavore_widgets.service.waves.table import table_of_files
+from datavore_widgets.service.waves.filenames import is_roughness, named_as_measurement
+
+if TYPE_CHECKING:
+    from datavore_widgets.service.waves.shelf import Waves
 
 __all__ = ["Dim", "Index", "Library", "Variable", "files_of", "open_catalog"]
 
@@ -183,6 +182,11 @@ class _Opening:
         """The acquisitions of a wave mode among the files, and the models' spectra beside them."""
         if not self.measurements:
             return None
+        # Here, not at the top: who has none waits for nothing.
+        from datavore_widgets.service.waves.models import Models, read_model
+        from datavore_widgets.service.waves.shelf import Waves
+        from datavore_widgets.service.waves.table import table_of_files
+
         table, problems = table_of_files(self.measurements, self.files)
         for where, reason in problems.items():
             self._problem(where, reason)
@@ -202,6 +206,9 @@ class _Opening:
         """Whether a file is of a wave mode and nothing else: a measurement of any name, or a model's spectra."""
         if not {"oswPolSpec", *_SPECTRA} & {*granule.names, *granule.refused}:
             return False
+        from datavore_widgets.service.waves.models import is_model
+        from datavore_widgets.service.waves.ocn import is_measurement
+
         with FileSource(path, self.files).contents() as contents:
             if is_measurement(contents.variables):
                 self.measurements[path] = note

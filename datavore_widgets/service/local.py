@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from datavore_widgets.errors import NotSupported, UnknownName
 from datavore_widgets.protocol.answers import Answer, Catalog, FileList, LapsCatalog, Times
@@ -25,9 +25,7 @@ from datavore_widgets.protocol.queries import (
     SpectrumQuery,
     TimesQuery,
 )
-from datavore_widgets.protocol.waves import Acquisitions, Quicklook, WaveSpectrum
 from datavore_widgets.service.catalog import open_catalog
-from datavore_widgets.service.doctor import checkup
 from datavore_widgets.service.filelist import file_list
 from datavore_widgets.service.laps.folder import cache_folder
 from datavore_widgets.service.laps.shelf import Shelf
@@ -35,7 +33,11 @@ from datavore_widgets.service.pictures import lapse_map_image, map_image
 from datavore_widgets.service.select import select
 from datavore_widgets.service.store import MIB, Caps, Stats, Store
 from datavore_widgets.service.values import data, extract, series
-from datavore_widgets.service.waves.shelf import Waves
+
+if TYPE_CHECKING:
+    from datavore_widgets.protocol.diagnosis import Checkup
+    from datavore_widgets.protocol.waves import Acquisitions, Quicklook, WaveSpectrum
+    from datavore_widgets.service.waves.shelf import Waves
 
 __all__ = ["LocalService"]
 
@@ -139,6 +141,13 @@ def _times(store: Store, query: TimesQuery, _job: Job) -> Times:
     return Times(select(store.library, query.index, query.varname, ()).variable.axis)
 
 
+def _doctor(store: Store, query: DoctorQuery, job: Job) -> Checkup:
+    # Here, not at the top: it is asked seldom, and the first picture waits for every import.
+    from datavore_widgets.service.doctor import checkup
+
+    return checkup(store, query, job)
+
+
 def _catalog(store: Store, _query: CatalogQuery, _job: Job) -> Catalog:
     return store.library.info()
 
@@ -190,7 +199,7 @@ _HANDLERS: dict[type, Callable[[Store, Any, Job], Answer]] = {
     ExtractQuery: extract,
     FilesQuery: _files,
     TimesQuery: _times,
-    DoctorQuery: checkup,
+    DoctorQuery: _doctor,
     CatalogQuery: _catalog,
     LapsCatalogQuery: _laps_catalog,
     QuicklookQuery: _quicklook,

@@ -36,12 +36,12 @@ from datavore_widgets.service.files import FileSource, OpenFiles, Source, glance
 from datavore_widgets.service.formats import format_of
 from datavore_widgets.service.waves import spectra
 from datavore_widgets.service.waves.directions import angle_between, range_azimuth, turned, wave_towards, wind_from
+from datavore_widgets.service.waves.filenames import MEASUREMENT
 
-__all__ = ["Row", "is_measurement", "named_as_measurement", "read_row", "read_spectrum"]
+__all__ = ["Row", "is_measurement", "read_row", "read_spectrum"]
 
 Floats = NDArray[np.float64]
 
-_NAME = re.compile(r"(s1[a-z])-(wv[12])-ocn-\w\w-(\d{8}t\d{6})-\d{8}t\d{6}-\d+-[0-9a-f]+-\d+\.nc", re.IGNORECASE)
 _MARK = "oswPolSpec"
 _MOST = 1e30  # netCDF's default fill values are larger
 _MOST_BINS = 1_000_000
@@ -69,17 +69,6 @@ class Row:
     partition_wavelength: tuple[float, ...]
     partition_direction: tuple[float, ...]
     partition_quality: tuple[int, ...]
-
-
-def named_as_measurement(name: str) -> bool:
-    """Whether a file is named as a measurement of the wave mode is.
-
-    Examples
-    --------
-    >>> named_as_measurement("s1a-wv1-ocn-vv-20151130t175854-20151130t175857-008837-00c9eb-087.nc")
-    True
-    """
-    return _NAME.fullmatch(name) is not None
 
 
 def is_measurement(variables: Mapping[str, Any]) -> bool:
@@ -293,7 +282,7 @@ class _File:
                 break
             except (KeyError, InvalidValue):
                 continue
-        named = _NAME.fullmatch(self._name)
+        named = MEASUREMENT.fullmatch(self._name)
         if named is None:
             if told is None:
                 raise Unreadable(f"neither the name of {self._name!r} nor its attributes tell when it was taken")
@@ -312,13 +301,13 @@ class _File:
             told = str(self._attrs.get(name, "")).strip().upper()
             if re.fullmatch(r"S1[A-Z]", told):
                 return told
-        named = _NAME.fullmatch(self._name)
+        named = MEASUREMENT.fullmatch(self._name)
         if named is None:
             raise Unreadable(f"neither the name of {self._name!r} nor its attributes tell the satellite")
         return named[1].upper()
 
     def _mode(self, incidence: float) -> str:
-        named = _NAME.fullmatch(self._name)
+        named = MEASUREMENT.fullmatch(self._name)
         if named is not None:
             return named[2].upper()
         return "WV1" if incidence < 30 else "WV2"  # 23° and 36.5° (ESA, SAR user guide)

@@ -18,18 +18,12 @@ from datavore_widgets.errors import Unreadable
 from datavore_widgets.protocol.geometry import EARTH_RADIUS
 from datavore_widgets.protocol.waves import WaveSpectrum
 from datavore_widgets.service.files import FileSource, OpenFiles, read_variable
-from datavore_widgets.service.waves.ocn import named_as_measurement
+from datavore_widgets.service.waves.filenames import ROUGHNESS
 
-__all__ = ["is_roughness", "roughness_beside"]
+__all__ = ["roughness_beside"]
 
-_END = "-roughness"
 _MOST_PIXELS = 16_000_000
 _MOST_SHOWN = 1024
-
-
-def is_roughness(path: Path) -> bool:
-    """Whether a file is named as the surface of a measurement is."""
-    return path.stem.endswith(_END) and named_as_measurement(path.stem.removesuffix(_END) + path.suffix)
 
 
 def roughness_beside(path: str, found: WaveSpectrum, files: OpenFiles) -> tuple[NDArray[np.float32] | None, float, str]:
@@ -40,7 +34,7 @@ def roughness_beside(path: str, found: WaveSpectrum, files: OpenFiles) -> tuple[
     path : str
         Of the measurement; empty where it is no file.
     """
-    beside = Path(path).with_name(Path(path).stem + _END + Path(path).suffix) if path else None
+    beside = Path(path).with_name(Path(path).stem + ROUGHNESS + Path(path).suffix) if path else None
     if beside is None or not beside.is_file():
         return None, math.nan, "there is no roughness file beside it"
     try:
