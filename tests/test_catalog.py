@@ -525,18 +525,6 @@ def test_reading_many_files_keeps_few_open_and_can_be_cancelled(tmp_path):
     assert me.num_fds() - before <= 5
 
 
-def test_steps_per_read_are_whole_chunks_within_the_memory_for_one_read(tmp_path):
-    dataset = fields.field(times=24)
-    encoding = {"sst": {"chunksizes": (5, 18, 36)}}
-    dataset.to_netcdf(tmp_path / "a.nc", engine="h5netcdf", encoding=encoding)
-    with open_catalog(tmp_path / "a.nc") as library:
-        variable = only(library)
-        assert variable.pieces[0].found.layout.chunk == (5, 18, 36)
-        assert variable.steps_per_read(slice(None), np.arange(36)) == 24
-        huge = variable.steps_per_read(slice(None), np.zeros(32 * 2**20 // (18 * 8 * 12), dtype=np.int64))
-        assert huge == 10
-
-
 def test_many_threads_read_many_formats_with_few_files_open(tmp_path):
     whole = fields.field(times=4)
     files = OpenFiles(limit=2)

@@ -5,6 +5,7 @@ Answers are equal to the last bit, and errors are of the same class and say the 
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from datavore_widgets import errors
 from datavore_widgets.client.http import HttpService
 from datavore_widgets.protocol.answers import Catalog, FileList
 from datavore_widgets.protocol.geometry import GLOBAL, BBox, Point
-from datavore_widgets.protocol.job import Job
+from datavore_widgets.protocol.job import Estimate, Job
 from datavore_widgets.protocol.payloads import catalog_config
 from datavore_widgets.protocol.queries import (
     AGGREGATES,
@@ -44,6 +45,8 @@ from datavore_widgets.protocol.queries import (
 from datavore_widgets.protocol.times import GROUP_NAMES, Date, Lapse
 from datavore_widgets.server.app import build_app
 from datavore_widgets.server.run import serve_background
+from datavore_widgets.service import tiles
+from datavore_widgets.service.index import Variable
 from datavore_widgets.service.local import LocalService
 
 REAL = {"ostia": OSTIA, "tas": TAS}
@@ -316,6 +319,48 @@ def test_progress_comes_over_http(slow):
     assert answer.files == ("a",)
     assert seen
     assert seen[0][1] == 10_000
+
+
+@pytest.mark.parametrize("carrier", ["here", "a server"])
+@pytest.mark.parametrize("aggregate", ["avg", "area_avg"])
+def test_an_estimate_and_what_is_there_so_far_come_before_the_answer(carrier, aggregate, tmp_path, monkeypatch):
+    dataset = fields.field(times=24)
+    dataset.to_netcdf(tmp_path / "sea.nc", engine="h5netcdf", encoding={"sst": {"chunksizes": (2, 18, 36)}})
+    monkeypatch.setattr(tiles, "READ_BYTES", 1)
+    read, go, begun = Variable.read, threading.Event(), []
+
+    def held(variable, steps, *where):
+        begun.append(steps)
+        # Half of it is read at once, the rest when somebody has seen that.
+        assert len(begun) <= 6 or go.wait(20)
+        return read(variable, steps, *where)
+
+    monkeypatch.setattr(Variable, "read", held)
+    told, parts, job = [], [], Job()
+    job.on_estimate, job.every = told.append, 0.0
+
+    def seen(part):
+        parts.append(part)
+        if len(part.values) == 12:
+            go.set()
+
+    job.on_partial = seen
+    query = SeriesQuery("sea", "sst", BOX, aggregate=aggregate)
+    with contextlib.ExitStack() as stack:
+        service = stack.enter_context(LocalService(tmp_path / "sea.nc", laps=tmp_path / "nowhere"))
+        if carrier == "a server":
+            # So that its last part is that of half the series.
+            monkeypatch.setattr(Job, "every", 0.0)
+            server = stack.enter_context(serve_background(build_app(service)))
+            service = stack.enter_context(HttpService(server.url))
+            service.answer(CatalogQuery())
+        answer = service.answer(query, job)
+    assert told[0] == Estimate(24 * 18 * 36 * 4, 12)
+    assert not answer.is_partial
+    [half] = [part for part in parts if len(part.values) == 12]
+    assert half.is_partial
+    np.testing.assert_array_equal(half.values, answer.values[:12])
+    np.testing.assert_array_equal(half.labels, answer.labels[:12])
 
 
 def test_what_does_not_fit_is_told_to_come_back(slow):

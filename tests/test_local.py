@@ -37,6 +37,7 @@ from datavore_widgets.protocol.queries import (
     parse_filters,
 )
 from datavore_widgets.protocol.times import GROUP_DIGITS, GROUP_NAMES, LABEL_DIGITS, Date, Lapse, Stamp
+from datavore_widgets.service import tiles
 from datavore_widgets.service.index import Variable
 from datavore_widgets.service.local import LocalService
 from datavore_widgets.service.sphere import distance
@@ -721,7 +722,7 @@ def test_what_would_be_too_large_is_refused_before_reading() -> None:
 
 
 def test_a_series_tells_its_progress_and_can_be_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Variable, "steps_per_read", lambda *_: 3)
+    monkeypatch.setattr(tiles, "READ_BYTES", 3 * 18 * 36 * 8)
     told: list[tuple[int, int]] = []
     job = Job(lambda done, total: told.append((done, total)))
     with service(fields.field(times=12)) as opened:
@@ -730,10 +731,10 @@ def test_a_series_tells_its_progress_and_can_be_cancelled(monkeypatch: pytest.Mo
         stopped = Job(lambda done, _: stopped.cancel() if done >= 6 else None)
         before = opened.stats.blocks
         with pytest.raises(Cancelled):
-            opened.answer(series(BBox(0, 0, 90, 90)), stopped)
+            opened.answer(series(BBox(-180, -80, 180, 90)), stopped)
         assert opened.stats.blocks - before == 2
         # What was given up is not remembered as an answer.
-        found = opened.answer(series(BBox(0, 0, 90, 90)))
+        found = opened.answer(series(BBox(-180, -80, 180, 90)))
         assert found.values.size == 12
 
 

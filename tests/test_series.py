@@ -11,7 +11,8 @@ import pytest
 from datavore_widgets.errors import Cancelled, Unreadable
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.service.cache import Memo
-from datavore_widgets.service.series import Moments, Tile, per_cell, per_step, tiles_of
+from datavore_widgets.service.series import PER_CELL, PER_STEP, Fold, Moments
+from datavore_widgets.service.tiles import Tile, cuts
 
 STATISTICS = {"avg": np.mean, "std": np.std, "min": np.min, "max": np.max, "count": np.size}
 
@@ -21,6 +22,15 @@ def gappy(seed: int, shape: tuple[int, ...], mean: float = 0.0, deviation: float
     values = (mean + deviation * rng.standard_normal(shape)).astype(np.float32)
     values[rng.random(shape) < 0.3] = np.nan
     return values
+
+
+def folded(fold: Fold[Moments], values: np.ndarray, length: int, height: int, width: int = 10) -> Moments:
+    """What is made of values (times, rows, columns), cut every so many steps, rows and columns."""
+    steps, rows, columns = (
+        list(cuts(np.arange(size + 1), most)) for size, most in zip(values.shape, (length, height, width), strict=True)
+    )
+    runs = [[Tile(run, band, part) for band in rows for part in columns] for run in steps]
+    return fold.join([fold.of_run((tile, values[tile]) for tile in run) for run in runs])
 
 
 def reference(values: np.ndarray, aggregate: str) -> float:
@@ -41,26 +51,24 @@ def assert_close(found: np.ndarray, expected: np.ndarray, deviation: float) -> N
 
 @pytest.mark.parametrize("aggregate", STATISTICS)
 @pytest.mark.parametrize(("mean", "deviation"), [(0.0, 1.0), (300.0, 0.01), (1e5, 0.1)])
-@pytest.mark.parametrize(("length", "height", "chunk"), [(100, 100, 1), (1, 100, 1), (4, 100, 3), (1, 2, 1)])
+@pytest.mark.parametrize(("length", "height", "width"), [(100, 100, 100), (1, 100, 100), (4, 100, 3), (1, 2, 1)])
 def test_every_cut_gives_the_numbers_of_numpy(
-    aggregate: str, mean: float, deviation: float, length: int, height: int, chunk: int
+    aggregate: str, mean: float, deviation: float, length: int, height: int, width: int
 ) -> None:
     values = gappy(1, (13, 5, 7), mean, deviation)
     values[4] = np.nan
-    tiles = tiles_of(slice(2, 13), slice(0, 5), length, height, chunk)
-    found = per_step(lambda tile: values[tile.steps, tile.rows], tiles, Job()).aggregate(aggregate)
-    expected = np.array([reference(step, aggregate) for step in values[2:13]])
+    found = folded(PER_STEP, values, length, height, width).aggregate(aggregate)
+    expected = np.array([reference(step, aggregate) for step in values])
     # float32 values: their own deviation is what they are measured by.
     assert_close(found, expected, deviation)
 
 
 @pytest.mark.parametrize("aggregate", STATISTICS)
-@pytest.mark.parametrize("length", [1, 3, 20])
-def test_cells_over_time_in_any_cut(aggregate: str, length: int) -> None:
+@pytest.mark.parametrize(("length", "height", "width"), [(1, 9, 9), (3, 9, 9), (20, 9, 9), (3, 3, 9), (7, 2, 4)])
+def test_cells_over_time_in_any_cut(aggregate: str, length: int, height: int, width: int) -> None:
     values = gappy(2, (20, 4, 6), 290.0, 0.5)
     values[:, 1, 1] = np.nan
-    tiles = tiles_of(slice(0, 20), slice(0, 4), length, 100)
-    found = per_cell(lambda tile: values[tile.steps, tile.rows], tiles, Job()).aggregate(aggregate)
+    found = folded(PER_CELL, values, length, height, width).aggregate(aggregate)
     expected = np.array([[reference(values[:, j, i], aggregate) for i in range(6)] for j in range(4)])
     assert_close(found, expected, 0.5)
 
@@ -71,7 +79,7 @@ def test_groups_pool_all_values_not_the_means_of_steps(aggregate: str) -> None:
     values[0, 1:] = np.nan
     values[7:9] = np.nan
     starts = np.array([0, 3, 7, 9])
-    steps = per_step(lambda tile: values[tile.steps], tiles_of(slice(0, 10), slice(0, 3), 2, 10), Job())
+    steps = folded(PER_STEP, values, 2, 10)
     expected = np.array([reference(part, aggregate) for part in np.split(values, starts[1:])])
     assert_close(steps.pooled(starts).aggregate(aggregate), expected, 0.01)
     assert np.isnan(expected[2]) or aggregate == "count"
@@ -87,34 +95,6 @@ def test_masked_integers_and_infinite_values() -> None:
     infinite = Moments.of(np.array([[1.0, np.inf]]), axis=1)
     assert infinite.aggregate("avg").tolist() == [np.inf]
     assert infinite.aggregate("max").tolist() == [np.inf]
-
-
-def test_runs_end_where_chunks_end_and_cover_every_step_once() -> None:
-    for first, stop, length, chunk in [(0, 100, 30, 12), (5, 61, 24, 12), (5, 61, 7, 12), (3, 4, 10, 7), (7, 50, 1, 5)]:
-        runs = [run[0].steps for run in tiles_of(slice(first, stop), slice(0, 1), length, 10, chunk)]
-        assert [step for run in runs for step in range(run.start, run.stop)] == list(range(first, stop))
-        assert all(run.stop - run.start <= length for run in runs)
-        if length >= chunk:
-            # No chunk is met by two runs.
-            met = [step // chunk for run in runs for step in (run.start, run.stop - 1)]
-            assert all(before < after for before, after in zip(met[1::2], met[2::2], strict=False))
-
-
-def test_progress_is_told_and_a_cancelled_job_stops_at_the_next_block() -> None:
-    told: list[tuple[int, int]] = []
-    job = Job(lambda done, total: told.append((done, total)))
-    read: list[Tile] = []
-
-    def take(tile: Tile) -> np.ndarray:
-        read.append(tile)
-        if len(read) == 3:
-            job.cancel()
-        return np.ones((tile.steps.stop - tile.steps.start, 2, 2))
-
-    with pytest.raises(Cancelled):
-        per_step(take, tiles_of(slice(0, 10), slice(0, 2), 2, 2), job)
-    assert len(read) == 3
-    assert told == [(0, 10), (2, 10), (4, 10)]
 
 
 # What is remembered, and made once for all who ask at the same time.

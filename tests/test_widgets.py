@@ -38,9 +38,12 @@ from datavore_widgets.protocol.geometry import (
     latitude_from_mercator,
     mercator_from_latitude,
 )
+from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.places import longitude
 from datavore_widgets.protocol.queries import Condition, DataQuery, MapQuery, SeriesQuery
 from datavore_widgets.protocol.times import Date
+from datavore_widgets.service import tiles
+from datavore_widgets.service.index import Variable
 from datavore_widgets.service.local import LocalService
 from datavore_widgets.widgets.area_fields import AreaFields
 from datavore_widgets.widgets.color_bar import ColorBar
@@ -717,6 +720,48 @@ def test_cancel_lets_go_of_a_long_series(sea: Watched) -> None:
         assert chart.lines == []
         chart.view.bbox = [30, 10, 80, 60]
         await until(lambda: len(chart.lines) == 1)
+
+    asyncio.run(long())
+
+
+def test_a_long_series_is_drawn_as_it_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fields.field(times=60).to_netcdf(tmp_path / "sea.nc", engine="h5netcdf")
+    monkeypatch.setattr(tiles, "READ_BYTES", 1)
+    monkeypatch.setattr(Job, "every", 0.0)
+    read, go = Variable.read, threading.Event()
+
+    def held(variable: Any, steps: Any, *where: Any) -> Any:
+        assert not isinstance(steps, slice) or steps.start < 24 or go.wait(20)
+        return read(variable, steps, *where)
+
+    monkeypatch.setattr(Variable, "read", held)
+
+    async def long() -> None:
+        with LocalService(tmp_path / "sea.nc", laps=tmp_path / "nowhere") as service:
+            chart = TimeseriesChart(service)
+            chart.view.bbox = [20, 10, 80, 60]
+            await until(lambda: bool(chart.lines) and len(chart.lines[0].values) == 24)
+            # The axis is that of all the times that are asked for.
+            span = chart.plot.sheet.first, chart.plot.sheet.last
+            assert "incomplete: more is being read" in plain(chart._head.value)
+            await until(lambda: "dv-is-waiting" in chart._dom_classes)
+            assert chart._reads.value.startswith("Reads 8.4 kB in 60 chunks")
+            # What is not whole is neither kept nor saved.
+            chart.keep()
+            assert chart.told() == []
+            go.set()
+            await until(lambda: len(chart.lines[0].values) == 60 and chart.is_idle)
+            assert len(chart.lines) == 1
+            assert "incomplete" not in plain(chart._head.value)
+            assert (chart.plot.sheet.first, chart.plot.sheet.last) == span
+            assert chart._reads.value == "Reading the series …"
+            # Given up in the middle, it is not taken for the whole.
+            go.clear()
+            chart.view.bbox = [20, 0, 80, 60]
+            await until(lambda: len(chart.lines[0].values) == 24)
+            chart._cancel(None)
+            assert "incomplete: reading it was given up" in plain(chart._head.value)
+            go.set()
 
     asyncio.run(long())
 

@@ -267,7 +267,7 @@ class HttpService:
             return
         name, over = secrets.token_hex(16), threading.Event()
         watcher = threading.Thread(
-            target=self._poll_progress, args=(name, job, over), name="datavore-progress", daemon=True
+            target=self._poll_progress, args=(query, name, job, over), name="datavore-progress", daemon=True
         )
         watcher.start()
         try:
@@ -275,20 +275,36 @@ class HttpService:
         finally:
             over.set()
 
-    def _poll_progress(self, name: str, job: Job, over: threading.Event) -> None:
-        wait = _PROGRESS_AFTER
+    def _poll_progress(self, query: Query, name: str, job: Job, over: threading.Event) -> None:
+        wait, heard = _PROGRESS_AFTER, payloads.Progress(0, 0)
         while not over.wait(wait):
             wait = _PROGRESS_EVERY
             try:
-                url = f"{self.root}/jobs/{name}/"
-                reply = self._transport.get(url, deadline=time.monotonic() + 2.0, max_bytes=10_000)
-                done, total = payloads.decode_progress(reply.body) if reply.status == 200 else (0, 0)
-                if total and not over.is_set():
-                    job.progress(done, total)
+                reply = self._look(f"jobs/{name}/", 10_000)
+                if reply.status != 200 or over.is_set():
+                    continue
+                told = payloads.decode_progress(reply.body)
+                if told.estimate is not None and told.estimate != heard.estimate:
+                    job.expect(told.estimate)
+                if told.total:
+                    job.progress(told.done, told.total)
+                if told.parts > heard.parts and job.wants_parts:
+                    self._show_part(query, name, job, over)
+                heard = told
             except Cancelled:
                 return
             except (TryAgain, DatavoreError) as error:
                 logger.debug("no progress of %s: %s", name, error)
+
+    def _show_part(self, query: Query, name: str, job: Job, over: threading.Event) -> None:
+        reply = self._look(f"jobs/{name}/part/", self._max_bytes)
+        if reply.status == 200:
+            part = payloads.decode(query, reply.headers.get("Content-Type", ""), reply.headers, reply.body)
+            if not over.is_set():
+                job.partial(lambda: part)
+
+    def _look(self, path: str, max_bytes: int) -> Reply:
+        return self._transport.get(f"{self.root}/{path}", deadline=time.monotonic() + 2.0, max_bytes=max_bytes)
 
 
 class _Call:

@@ -248,6 +248,8 @@ class Series:
         Where it was asked for, and there are values enough.
     note : str
         What else has to be known, such as that prepared data are no longer true and the files were read instead.
+    is_partial : bool
+        Whether more is still being read: it is of the first times alone.
     """
 
     labels: NDArray[np.int64]
@@ -273,6 +275,7 @@ class Series:
     base: tuple[int, int] | None = None
     trend: Trend | None = None
     note: str = ""
+    is_partial: bool = False
 
     @property
     def millis(self) -> NDArray[np.int64]:

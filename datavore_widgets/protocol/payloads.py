@@ -13,7 +13,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,7 @@ from datavore_widgets.protocol.answers import (
 )
 from datavore_widgets.protocol.diagnosis import Checkup, Diagnosis, VariableDiagnosis
 from datavore_widgets.protocol.geometry import BBox
+from datavore_widgets.protocol.job import Estimate
 from datavore_widgets.protocol.png import check_png
 from datavore_widgets.protocol.queries import (
     AcquisitionsQuery,
@@ -67,6 +68,7 @@ __all__ = [
     "EXTRACT_HEADER",
     "PICTURE_HEADER",
     "Payload",
+    "Progress",
     "catalog_config",
     "decode",
     "decode_progress",
@@ -131,13 +133,36 @@ def encode(answer: Answer) -> Payload:
             return _json_payload([dict(entry) for entry in entries])
 
 
-def encode_progress(done: int, total: int) -> Payload:
-    """How far a job is."""
-    return _json_payload({"done": done, "total": total})
+class Progress(NamedTuple):
+    """How far a question is.
+
+    Parameters
+    ----------
+    done, total : int
+        Steps; a total of 0 is told before anything is known.
+    estimate : Estimate, optional
+        What it reads.
+    parts : int
+        Partial answers that there were so far.
+    """
+
+    done: int
+    total: int
+    estimate: Estimate | None = None
+    parts: int = 0
 
 
-def decode_progress(body: bytes) -> tuple[int, int]:
-    """(done, total) of a job.
+def encode_progress(progress: Progress) -> Payload:
+    """How far a question is."""
+    estimate = progress.estimate
+    told: dict[str, Any] = {"done": progress.done, "total": progress.total, "parts": progress.parts}
+    if estimate is not None:
+        told["estimate"] = {"bytes": estimate.nbytes, "chunks": estimate.chunks, "seconds": estimate.seconds}
+    return _json_payload(told)
+
+
+def decode_progress(body: bytes) -> Progress:
+    """How far a question is.
 
     Raises
     ------
@@ -145,7 +170,15 @@ def decode_progress(body: bytes) -> tuple[int, int]:
         When it is something else.
     """
     told = checks.typed(_load(body), dict, "progress")
-    return checks.whole(told.get("done"), "progress"), checks.whole(told.get("total"), "progress")
+    done, total, parts = (checks.whole(told.get(name, 0), "progress") for name in ("done", "total", "parts"))
+    estimate = checks.maybe(_estimate, told, "estimate")
+    return Progress(done, total, estimate, parts)
+
+
+def _estimate(value: Any, what: str) -> Estimate:
+    told = checks.typed(value, dict, what)
+    seconds = checks.maybe(checks.number, told, "seconds")
+    return Estimate(checks.whole(told.get("bytes"), what), checks.whole(told.get("chunks"), what), seconds)
 
 
 def _json(value: Any) -> str:
@@ -272,6 +305,7 @@ def _series_object(series: Series) -> dict[str, Any]:
         "base": series.base,
         "trend": None if series.trend is None else asdict(series.trend),
         "note": series.note,
+        **({"is_partial": True} if series.is_partial else {}),
     }
 
 
@@ -543,6 +577,7 @@ def _decode_series(_query: Any, _headers: Mapping[str, str], body: bytes) -> Ser
         base=checks.maybe(_years, told, "base"),
         trend=checks.maybe(_trend, told, "trend"),
         note=checks.text(told, "note"),
+        is_partial=checks.typed(told.get("is_partial", False), bool, "is_partial"),
     )
 
 

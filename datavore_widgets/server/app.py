@@ -16,7 +16,7 @@ from datavore_widgets import __version__
 from datavore_widgets.errors import DatavoreError, InvalidValue, ServerError
 from datavore_widgets.protocol.answers import Service
 from datavore_widgets.server.desk import MOST_WAITING, WORKERS, Desk
-from datavore_widgets.server.paths import OPERATIONS, PROGRESS, docs_page
+from datavore_widgets.server.paths import OPERATIONS, PART, PROGRESS, docs_page
 from datavore_widgets.server.replies import problem_reply
 
 __all__ = ["build_app"]
@@ -72,12 +72,16 @@ def build_app(service: Service, *, workers: int = WORKERS, most_waiting: int = M
     async def progress(request: Request) -> Response:
         return desk.progress(request.path_params["job"])
 
+    async def part(request: Request) -> Response:
+        return desk.part(request.path_params["job"])
+
     for path in ("/", "/docs"):
         app.add_api_route(path, docs, include_in_schema=False)
-    for operation in (PROGRESS, *OPERATIONS):
+    doors = [(PROGRESS, progress), (PART, part), *((operation, desk.answer) for operation in OPERATIONS)]
+    for operation, door in doors:
         app.add_api_route(
             operation.route,
-            progress if operation is PROGRESS else desk.answer,
+            door,
             summary=operation.summary,
             description=operation.about,
             response_class=Response,

@@ -11,9 +11,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from datavore_widgets.errors import InvalidValue, ServerError, UnknownName
+from datavore_widgets.errors import InvalidValue, NoData, ServerError, UnknownName
 from datavore_widgets.protocol import payloads, wire
-from datavore_widgets.protocol.answers import Service
+from datavore_widgets.protocol.answers import Answer, Service
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.server.replies import BUSY, answer_reply
 
@@ -24,6 +24,20 @@ MOST_WAITING = 32 * WORKERS
 
 _JOB_NAME = re.compile(r"[0-9a-f]{16,64}")
 _PATIENCE = 2.0  # seconds that answers in the making may take to give up when the server ends
+
+
+class _Named(Job):
+    """A job that somebody looks at by its name, from time to time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.on_partial = self._keep
+        self.parts = 0
+        self.part: Answer | None = None
+
+    def _keep(self, part: Answer) -> None:
+        self.part = part
+        self.parts += 1
 
 
 class Desk:
@@ -44,7 +58,7 @@ class Desk:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="datavore-answer")
         self._most = workers + most_waiting
         self._jobs: dict[asyncio.Future[payloads.Payload], Job] = {}
-        self._named: dict[str, Job] = {}
+        self._named: dict[str, _Named] = {}
 
     async def close(self) -> None:
         """Give up what is being answered."""
@@ -56,10 +70,21 @@ class Desk:
 
     def progress(self, name: str) -> Response:
         """How far the question is that was asked with `job=name`."""
+        job = self._find(name)
+        return answer_reply(payloads.encode_progress(payloads.Progress(job.done, job.total, job.estimate, job.parts)))
+
+    def part(self, name: str) -> Response:
+        """What is there so far of the answer to the question that was asked with `job=name`."""
+        part = self._find(name).part
+        if part is None:
+            raise NoData(f"of the question with the job {name!r} nothing is there yet")
+        return answer_reply(payloads.encode(part))
+
+    def _find(self, name: str) -> _Named:
         job = self._named.get(name)
         if job is None:
             raise UnknownName(f"no question with the job {name!r} is being answered")
-        return answer_reply(payloads.encode_progress(job.done, job.total))
+        return job
 
     async def answer(self, request: Request) -> Response:
         """The reply to a request of the protocol."""
@@ -68,10 +93,10 @@ class Desk:
         query = wire.read(path, options)
         if len(self._jobs) >= self._most:
             raise ServerError("the server is busy; ask again in a moment", code=BUSY)
-        job = Job()
+        job = Job() if name is None else _Named()
         work = asyncio.wrap_future(self._pool.submit(self._work, query, job))
         self._jobs[work] = job
-        if name is not None:
+        if name is not None and isinstance(job, _Named):
             self._named[name] = job
         # A question holds its place until its thread is done, whether somebody still waits for it or not.
         work.add_done_callback(lambda _: self._forget(work, name))

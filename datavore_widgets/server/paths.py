@@ -11,7 +11,7 @@ from datavore_widgets.protocol import problems, wire
 from datavore_widgets.protocol.aggregates import AGGREGATES, FURTHER_AGGREGATES
 from datavore_widgets.protocol.times import CLIMATOLOGIES, GROUPINGS
 
-__all__ = ["OPERATIONS", "PROGRESS", "Operation", "docs_page"]
+__all__ = ["OPERATIONS", "PART", "PROGRESS", "Operation", "docs_page"]
 
 _PLACES: dict[str, tuple[str, str]] = {
     "index": ("Id of an index. `/` and `>` are equal in ids.", "ISAS13>v3"),
@@ -203,7 +203,16 @@ OPERATIONS = (
 PROGRESS = Operation(
     "/jobs/{job}/",
     "How far a question is",
-    "JSON: `done` of `total` steps of a question that is being answered and was asked with the option `job`.",
+    "JSON: `done` of `total` steps of a question that is being answered and was asked with the option `job`; `parts`, "
+    "how often a part of the answer was there; and `estimate`: the `bytes` and `chunks` that are read, and in how many "
+    "`seconds` (null before that is known).",
+    "application/json",
+)
+
+PART = Operation(
+    "/jobs/{job}/part/",
+    "What is there of an answer",
+    "JSON: the series, as the question will be answered, of the times that were read so far; `is_partial` is true.",
     "application/json",
 )
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Generic, TypeVar
 
 from datavore_widgets.errors import Cancelled
-from datavore_widgets.protocol.job import Job
+from datavore_widgets.protocol.job import Estimate, Job
 
 __all__ = ["Memo"]
 
@@ -27,21 +27,40 @@ class _Together(Job):
         super().__init__()
         self.waiting: list[Job | None] = []
 
+    def take(self, job: Job | None) -> None:
+        """One more waits."""
+        self.waiting.append(job)
+        if job is not None and self.estimate is not None:
+            job.expect(self.estimate)
+
+    @property
+    def _jobs(self) -> list[Job]:
+        return [job for job in tuple(self.waiting) if job is not None]
+
     @property
     def cancelled(self) -> bool:
         return all(job is not None and job.cancelled for job in tuple(self.waiting))
 
-    def check(self) -> None:
-        if self.cancelled:
-            raise Cancelled("the request was cancelled")
-
     def progress(self, done: int, total: int) -> None:
         self.check()
-        for job in tuple(self.waiting):
-            if job is not None:
-                # One who gave up does not stop the others.
-                with suppress(Cancelled):
-                    job.progress(done, total)
+        for job in self._jobs:
+            # One who gave up does not stop the others.
+            with suppress(Cancelled):
+                job.progress(done, total)
+
+    def expect(self, estimate: Estimate) -> None:
+        self.estimate = estimate
+        for job in self._jobs:
+            job.expect(estimate)
+
+    @property
+    def wants_parts(self) -> bool:
+        return any(job.wants_parts for job in self._jobs)
+
+    def partial(self, make: Callable[[], object]) -> None:
+        for job in self._jobs:
+            if not job.cancelled:
+                job.partial(make)
 
 
 class _Flight(Generic[T]):
@@ -106,7 +125,7 @@ class Memo(Generic[T]):
                 leads = flight is None
                 if flight is None:
                     flight = self._flights[key] = _Flight()
-                flight.job.waiting.append(job)
+                flight.job.take(job)
             if leads:
                 value = self._make(key, make, flight)
                 if job is not None:

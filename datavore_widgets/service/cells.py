@@ -87,11 +87,28 @@ class Cells:
         """Every n-th row and column of these."""
         return replace(self, row_step=row_step, column_step=column_step)
 
-    def band(self, rows: slice) -> Cells:
-        """Those of some rows, which lie within these and start at one that is read."""
-        if self.mask is None:
-            return replace(self, rows=rows)
-        return replace(self, rows=rows, mask=self.mask[rows.start - self.rows.start : rows.stop - self.rows.start])
+    def band(self, rows: slice, columns: slice = slice(None)) -> Cells:
+        """Those of some rows and columns, which lie within these and start at one that is read.
+
+        Parameters
+        ----------
+        rows : slice
+            In the order of the data.
+        columns : slice
+            Places in `columns`.
+        """
+        mask = self.mask
+        if mask is not None:
+            mask = mask[rows.start - self.rows.start : rows.stop - self.rows.start, columns]
+        return replace(self, rows=rows, columns=self.columns[columns], mask=mask)
+
+    def inside(self, rows: slice, columns: slice) -> tuple[slice, slice]:
+        """Where the cells that `band` takes are in an array of shape `shape`."""
+        first = self.rows.start
+        return (
+            slice((rows.start - first) // self.row_step, -(-(rows.stop - first) // self.row_step)),
+            slice(columns.start // self.column_step, -(-columns.stop // self.column_step)),
+        )
 
     def among(self, others: Cells) -> tuple[Any, ...] | NDArray[np.bool_]:
         """Which of the cells read are among others of the same grid, as what an array of shape `shape` is taken by."""

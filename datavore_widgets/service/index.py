@@ -26,9 +26,6 @@ __all__ = ["Index", "Variable", "concatenated"]
 
 IntArray = NDArray[np.int64]
 
-_READ_BYTES = 32 * 2**20
-"""Memory that one read of several steps may take: big enough to hide the cost of a call, small enough to cancel."""
-
 
 @dataclass(frozen=True, eq=False)
 class Variable:
@@ -146,13 +143,10 @@ class Variable:
     def _piece(self, step: int | None) -> Piece:
         return self.pieces[int(self.piece_of[step])] if step is not None and self.has_time else self.pieces[0]
 
-    def steps_per_read(self, rows: slice, columns: IntArray) -> int:
-        """How many steps of a window to read at a time: whole chunks, within some 32 MB."""
-        ny = len(range(*rows.indices(self.pieces[0].found.place.shape[0])))
-        cells = max(1, ny * int(np.size(columns)))
-        steps = max(1, _READ_BYTES // (cells * max(8, self.dtype.itemsize)))
-        chunk = self.pieces[0].found.layout.chunk[0]
-        return max(1, min(len(self.axis), steps // chunk * chunk if steps >= chunk else steps))
+    @property
+    def parts(self) -> tuple[Variable, ...]:
+        """The variables that are read for its values: itself, if it is stored."""
+        return (self,)
 
     def read(
         self,
@@ -269,7 +263,11 @@ class Variable:
         self, piece: Piece, places: IntArray, at: tuple[int, ...], rows: slice, columns: IntArray
     ) -> NDArray[Any]:
         start, stop, step = rows.indices(piece.found.place.shape[0])
-        runs = _monotonic_runs(columns)
+        layout, runs = piece.found.layout, _monotonic_runs(columns)
+        if len(runs) > 1 and layout.is_chunked:
+            # The two ends of a box that goes around, in one chunk: it holds all between them, and is decoded once.
+            chunks = np.concatenate([np.unique(run // layout.chunk[2]) for run in runs])
+            runs = runs if np.unique(chunks).size == chunks.size else [columns]
         if not runs:
             return self._nothing(places.size if piece.found.layout.time else 1, rows)
         wanted = [slice(int(run.min()), int(run.max()) + 1) for run in runs]

@@ -93,6 +93,8 @@ class Layout:
         Further dimensions, in the order of `Variable.dims`.
     chunk : tuple of int
         Steps, rows and columns that are stored together.
+    is_chunked : bool
+        Whether they have to be decoded together too; else any part can be read by itself.
     """
 
     lon: str | None
@@ -100,6 +102,7 @@ class Layout:
     time: str | None
     others: tuple[str, ...] = ()
     chunk: tuple[int, int, int] = (1, 1, 1)
+    is_chunked: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -329,9 +332,9 @@ class _Scan:
             labels, calendar, time_dim = self._times_of(name, variable, taken)
         rest = [str(dim) for dim in variable.dims if dim not in taken and dim != time_dim]
         dims = tuple(self._dim(dim, variable) for dim in rest)
-        chunks = self._chunks(variable)
+        chunks, is_chunked = self._chunks(variable)
         chunk = (chunks.get(time_dim or "", 1), chunks.get(where.rows, 1), chunks.get(where.columns, 1))
-        layout = Layout(where.columns or None, where.rows or None, time_dim, tuple(rest), chunk)
+        layout = Layout(where.columns or None, where.rows or None, time_dim, tuple(rest), chunk, is_chunked)
         packing = Packing.of(variable.dtype, variable.attrs, variable.encoding)
         is_swath, is_track = isinstance(place, Geolocation), samples is not None and samples.labels is not None
         info = replace(
@@ -557,12 +560,15 @@ class _Scan:
         return Dim(dim, tuple(short_text(value) for value in coordinate.values.tolist()), units)
 
     @staticmethod
-    def _chunks(variable: xr.Variable) -> dict[str, int]:
-        """Lengths that are stored together; the whole of a row and a column, and one of the rest, if unknown."""
+    def _chunks(variable: xr.Variable) -> tuple[dict[str, int], bool]:
+        """Lengths that are stored together, and whether as a chunk.
+
+        If that is not told, they are those of the last two dimensions, and one of the rest.
+        """
         told = variable.encoding.get("chunksizes") or variable.encoding.get("chunks")
-        if not isinstance(told, tuple | list) or len(told) != variable.ndim:
-            told = [1] * max(0, variable.ndim - 2) + list(variable.shape[-2:])
-        return {str(dim): max(1, int(length)) for dim, length in zip(variable.dims, told, strict=True)}
+        is_chunked = isinstance(told, tuple | list) and len(told) == variable.ndim
+        sizes = list(told or ()) if is_chunked else [1] * max(0, variable.ndim - 2) + list(variable.shape[-2:])
+        return {str(dim): max(1, int(size)) for dim, size in zip(variable.dims, sizes, strict=True)}, is_chunked
 
 
 def _geometry(where: Horizontal, *, is_swath: bool, is_track: bool) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -16,7 +16,7 @@ from datavore_widgets.protocol.aggregates import flag_of
 from datavore_widgets.protocol.answers import VariableInfo
 from datavore_widgets.protocol.colormap import DEFAULT
 from datavore_widgets.protocol.geometry import GLOBAL, BBox, Point
-from datavore_widgets.protocol.job import Job
+from datavore_widgets.protocol.job import Estimate, Job
 from datavore_widgets.protocol.places import area, place
 from datavore_widgets.protocol.queries import Condition, Filters, parse_filters
 from datavore_widgets.protocol.times import Date, Lapse, Stamp, display
@@ -26,6 +26,7 @@ from datavore_widgets.service.grid import Grid
 from datavore_widgets.service.points import Nowhere, Points
 from datavore_widgets.service.series import missing_of
 from datavore_widgets.service.sphere import distance
+from datavore_widgets.service.tiles import estimate_of
 
 __all__ = [
     "Selection",
@@ -134,6 +135,15 @@ class Selection:
                 values = np.ma.array(values, mask=np.ma.getmaskarray(values) | excluded)
         return values
 
+    def estimate(self, runs: Sequence[slice], cells: Cells, pace: float | None) -> Estimate:
+        """What reading some runs of steps takes, by the seconds for a byte; conditions are read too."""
+        variables = [self.variable, *(other.variable for other in self._companions)]
+        return estimate_of([variable for variable in variables if variable.has_time], runs, cells, pace)
+
+    @property
+    def _companions(self) -> list[_Companion]:
+        return [*self.masks, *([] if self.subtracted is None else [self.subtracted])]
+
     @cached_property
     def _states(self) -> dict[int | None, Hashable]:
         return {}
@@ -152,8 +162,8 @@ class Selection:
         Unreadable
             When a file is gone.
         """
-        others = [*self.masks, *([] if self.subtracted is None else [self.subtracted])]
-        return tuple(variable.fingerprints(steps) for variable in (self.variable, *(o.variable for o in others)))
+        variables = (self.variable, *(other.variable for other in self._companions))
+        return tuple(variable.fingerprints(steps) for variable in variables)
 
 
 def find_index(library: Library, index: str) -> Index:

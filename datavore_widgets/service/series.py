@@ -1,28 +1,25 @@
-"""Statistics of values with gaps, found block by block: for series over boxes and for maps over lapses."""
+"""Statistics of values with gaps, found run by run: for series over boxes and for maps over lapses."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from functools import reduce
+from operator import add
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datavore_widgets.protocol.job import Job
+from datavore_widgets.service.tiles import Tile
 
-__all__ = ["Moments", "Tile", "missing_of", "per_cell", "per_step", "tiles_of"]
-
-
-class Tile(NamedTuple):
-    """What is read at a time: a run of steps, and a band of the rows asked for."""
-
-    steps: slice
-    rows: slice
+__all__ = ["PER_CELL", "PER_STEP", "Block", "Fold", "Moments", "missing_of"]
 
 
-Read = Callable[[Tile], NDArray[Any]]
-"""Reads a tile: (nt, ny, nx), missing as NaN or masked."""
+Block = tuple[Tile, NDArray[Any]]
+"""A tile and what is in there: (nt, ny, nx), missing as NaN or masked."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,11 +103,11 @@ class Moments:
         return cls(np.zeros(samples, dtype=np.int64), mean, np.zeros(samples), low, high)
 
     @classmethod
-    def join(cls, parts: list[Moments]) -> Moments:
-        """Samples one behind the other, along the first axis."""
+    def join(cls, parts: Sequence[Moments], axis: int = 0) -> Moments:
+        """Samples one behind the other."""
         if len(parts) == 1:
             return parts[0]
-        return cls(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)))
+        return cls(*(np.concatenate([getattr(part, f.name) for part in parts], axis=axis) for f in fields(cls)))
 
     def __add__(self, other: Moments) -> Moments:
         """Moments of the samples pooled one by one (Chan, Golub, LeVeque 1983, eq. 2.1)."""
@@ -183,71 +180,46 @@ def missing_of(values: NDArray[Any]) -> NDArray[np.bool_]:
     return np.asarray(missing | np.ma.getmaskarray(values) if np.ma.isMaskedArray(values) else missing)
 
 
-def tiles_of(steps: slice, rows: slice, length: int, height: int, chunk: int = 1) -> list[list[Tile]]:
-    """Cut steps into runs, and runs into bands of rows where one step is too large to be held.
+@dataclass(frozen=True, eq=False)
+class Fold(Generic[T]):
+    """What is made of many values, run by run of their steps.
 
     Parameters
     ----------
-    length, height : int
-        The most steps of a run and rows of a band.
-    chunk : int
-        Steps that are stored together: runs end where chunks do if they are long enough, so that no chunk is decoded
-        twice.
+    name : str
+        Which.
+    of_run : callable
+        Makes a result of the blocks of a run, which all have the same steps; wherever that run is.
+    join : callable
+        Puts the results of the runs together, in their order.
+    pools : bool
+        Whether all runs are of the same samples: what is put together is as large as each.
     """
-    bands = [slice(low, min(low + height, rows.stop)) for low in range(rows.start, rows.stop, height)]
-    runs = []
-    first = steps.start
-    while first < steps.stop:
-        stop = min(first + length, steps.stop)
-        if first // chunk < stop // chunk and stop < steps.stop:
-            stop -= stop % chunk
-        runs.append([Tile(slice(first, stop), band) for band in bands])
-        first = stop
-    return runs
+
+    name: str
+    of_run: Callable[[Iterable[Block]], T]
+    join: Callable[[Sequence[T]], T]
+    pools: bool = False
 
 
-def per_step(read: Read, tiles: list[list[Tile]], job: Job) -> Moments:
-    """Moments of each step over its cells, shape (steps,).
-
-    Parameters
-    ----------
-    tiles : list of lists
-        Runs of steps, each cut into bands of rows where one step is too large to be held.
-    """
-    done = _Progress(tiles, job)
-    return Moments.join([_pooled(done.reads(read, run), _over_cells) for run in tiles])
+def _steps_of_run(blocks: Iterable[Block]) -> Moments:
+    parts = (Moments.of(values.reshape(len(values), -1), axis=1) for _, values in blocks)
+    return reduce(add, parts)
 
 
-def per_cell(read: Read, tiles: list[list[Tile]], job: Job) -> Moments:
-    """Moments of each cell over the steps, shape (ny, nx)."""
-    done = _Progress(tiles, job)
-    return _pooled((values for run in tiles for values in done.reads(read, run)), lambda part: Moments.of(part, axis=0))
+def _cells_of_run(blocks: Iterable[Block]) -> Moments:
+    bands: dict[int, list[Moments]] = {}
+    for tile, values in blocks:
+        bands.setdefault(tile.rows.start, []).append(Moments.of(values, axis=0))
+    return Moments.join([Moments.join(parts, axis=1) for parts in bands.values()])
 
 
-def _over_cells(values: NDArray[Any]) -> Moments:
-    return Moments.of(values.reshape(len(values), -1), axis=1)
+def _added(parts: Sequence[Moments]) -> Moments:
+    return reduce(add, parts)
 
 
-def _pooled(parts: Iterator[NDArray[Any]], moments: Callable[[NDArray[Any]], Moments]) -> Moments:
-    whole = moments(next(parts))
-    for part in parts:
-        whole = whole + moments(part)
-    return whole
+PER_STEP = Fold("per step", _steps_of_run, Moments.join)
+"""Moments of each step over its cells, shape (steps,)."""
 
-
-class _Progress:
-    """Tells a job how many of the steps are read; a band of a step counts for its part."""
-
-    def __init__(self, tiles: list[list[Tile]], job: Job) -> None:
-        self._total = sum(run[0].steps.stop - run[0].steps.start for run in tiles)
-        self._before = 0
-        self._job = job
-        job.progress(0, self._total)
-
-    def reads(self, read: Read, run: list[Tile]) -> Iterator[NDArray[Any]]:
-        """The values of a run, tile by tile; progress is told when a tile's values have been used."""
-        steps = run[0].steps.stop - run[0].steps.start
-        for number, tile in enumerate(run, 1):
-            yield read(tile)
-            self._job.progress(self._before + steps * number // len(run), self._total)
-        self._before += steps
+PER_CELL = Fold("per cell", _cells_of_run, _added, pools=True)
+"""Moments of each cell over the steps, shape (ny, nx)."""

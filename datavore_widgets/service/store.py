@@ -6,7 +6,8 @@ import threading
 import weakref
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +22,11 @@ from datavore_widgets.service.index import Variable
 from datavore_widgets.service.laps.serve import prepared
 from datavore_widgets.service.laps.shelf import Ready, Run, Shelf
 from datavore_widgets.service.limits import default_limits
+from datavore_widgets.service.meter import Meter, Paces
 from datavore_widgets.service.periods import Periods
-from datavore_widgets.service.select import Selection, chunk_steps
-from datavore_widgets.service.series import Moments, Tile, per_cell, per_step, tiles_of
+from datavore_widgets.service.select import Selection
+from datavore_widgets.service.series import PER_CELL, PER_STEP, Block, Fold, Moments
+from datavore_widgets.service.tiles import Tile, bands_of, tiles_of
 from datavore_widgets.service.track import Track
 from datavore_widgets.service.weighted import Weighted
 
@@ -31,11 +34,10 @@ __all__ = ["Caps", "Composite", "Layer", "Stats", "Store"]
 
 MIB = 2**20
 
+T = TypeVar("T")
+
 _WHOLE_FIELD = 16 * MIB
 """Fields up to this size are read whole for any view of them: a global one of a quarter degree is."""
-
-_BAND = 64 * MIB
-"""Bytes, in float64, of the largest band of rows that statistics are taken of at a time."""
 
 _PERIODS = 16 * MIB
 _PER_STEP = 400
@@ -191,6 +193,13 @@ class Stats:
             self.pictures += pictures
 
 
+class _Stretch(NamedTuple):
+    """A run of steps that are read at a time, tile by tile."""
+
+    run: Run
+    tiles: list[Tile]
+
+
 class Store:
     """The data of a library, as the answers need them.
 
@@ -229,6 +238,7 @@ class Store:
         self._ready_for: weakref.WeakKeyDictionary[Selection, Ready | None] = weakref.WeakKeyDictionary()
         self._periods: Memo[Periods] = Memo(_PERIODS, lambda periods: _PER_STEP * periods.labels.size)
         self._limits: Memo[tuple[float, float]] = Memo(MIB, lambda _: 64)
+        self._paces = Paces()
 
     def close(self) -> None:
         """Forget everything that was read, and close the files."""
@@ -316,44 +326,37 @@ class Store:
             cells = selection.variable.during(cells, steps)
             values = self.samples(selection, cells, job)
             return Moments.grouped(values, selection.variable.steps_of(cells) - steps.start, steps.stop - steps.start)
-        return self._moments_by(per_step, selection, steps, cells, job)
+        return self._moments_by(PER_STEP, selection, steps, cells, job)
 
     def per_cell(self, selection: Selection, steps: slice, cells: Cells, job: Job) -> Moments:
         """Statistics of each cell over the steps."""
-        return self._moments_by(per_cell, selection, steps, cells, job)
+        return self._moments_by(PER_CELL, selection, steps, cells, job)
 
-    def _moments_by(
-        self, reduce: Callable[..., Moments], selection: Selection, steps: slice, cells: Cells, job: Job
-    ) -> Moments:
+    def _moments_by(self, fold: Fold[Moments], selection: Selection, steps: slice, cells: Cells, job: Job) -> Moments:
         """Statistics, of prepared data where there are any."""
         ready = self._ready(selection) if cells.mask is None else None
         if ready is None:
-            return self._moments_read(reduce, selection, steps, cells, job)
+            return self._moments_read(fold, selection, steps, cells, job)
 
         def make(job: Job) -> Moments:
-            def read(some: slice) -> Moments:
-                return self._moments_read(reduce, selection, some, cells, job)
+            def read(some: slice, job: Job) -> Moments:
+                return self._moments_read(fold, selection, some, cells, job)
 
-            return prepared(reduce, ready, steps, cells, read, job)
+            return prepared(fold, ready, steps, cells, read, job)
 
-        key: Hashable = (reduce.__name__, selection.key, steps.start, steps.stop, cells.key, ready.key)
+        key: Hashable = (fold.name, selection.key, steps.start, steps.stop, cells.key, ready.key)
         return self._moments.get(key, make, job)
 
-    def _moments_read(
-        self, reduce: Callable[..., Moments], selection: Selection, steps: slice, cells: Cells, job: Job
-    ) -> Moments:
+    def _moments_read(self, fold: Fold[Moments], selection: Selection, steps: slice, cells: Cells, job: Job) -> Moments:
         """Statistics, of the files."""
         before = selection.fingerprint(steps)
 
         def read(job: Job) -> Moments:
-            self.caps.check_streamed(selection, steps, cells)
-            moments = reduce(
-                lambda tile: self._block(selection, tile, cells, job), _tiles(selection, steps, cells), job
-            )
+            moments = self._swept(self._stretches(None, selection, steps, cells), selection, cells, fold, job)
             _check_unchanged(selection, steps, before)
             return moments
 
-        key: Hashable = (reduce.__name__, selection.key, steps.start, steps.stop, cells.key, before)
+        key: Hashable = (fold.name, selection.key, steps.start, steps.stop, cells.key, before)
         return self._moments.get(key, read, job)
 
     def samples(self, selection: Selection, cells: Cells, job: Job) -> NDArray[Any]:
@@ -369,38 +372,76 @@ class Store:
 
     def blocks(self, selection: Selection, steps: slice, cells: Cells, job: Job) -> Iterator[NDArray[Any]]:
         """Every value of the cells that are meant, in blocks one behind the other, each of shape (nt, n)."""
-        for run in _tiles(selection, steps, cells):
+        # In one piece: a table is in the order of time and then of rows, and as large as memory allows.
+        for run in tiles_of(selection.variable, steps, cells, 8 * self.caps.rows):
             for tile in run:
-                yield cells.band(tile.rows).flat(self._block(selection, tile, cells, job))
+                part = cells.band(tile.rows, tile.columns)
+                yield part.flat(self._block(selection, tile, part, job))
 
-    def tiles(self, selection: Selection, steps: slice, cells: Cells, job: Job) -> Iterator[tuple[Tile, NDArray[Any]]]:
-        """Every value of some cells, in tiles of shape (nt, ny, nx) in the order of steps, then of bands of rows.
+    def tiles(self, selection: Selection, steps: slice, cells: Cells, job: Job) -> Iterator[Block]:
+        """Every value of some cells, in tiles of shape (nt, ny, nx) in the order of steps.
 
         Prepared data are taken where there are any; the job is told of the progress.
         """
+        stretches = self._stretches(self._ready(selection), selection, steps, cells)
+        meter = self._meter(stretches, selection, cells, job)
+        for stretch in stretches:
+            yield from self._blocks_of(stretch, selection, cells, meter, job)
+
+    def swept(self, selection: Selection, steps: slice, cells: Cells, fold: Fold[T], job: Job) -> T:
+        """What is made of every value of some cells; prepared data are taken where there are any."""
+        stretches = self._stretches(self._ready(selection), selection, steps, cells)
+        return self._swept(stretches, selection, cells, fold, job)
+
+    def _swept(self, stretches: list[_Stretch], selection: Selection, cells: Cells, fold: Fold[T], job: Job) -> T:
+        meter = self._meter(stretches, selection, cells, job)
+        parts: list[T] = []
+        for stretch in stretches:
+            parts.append(fold.of_run(self._blocks_of(stretch, selection, cells, meter, job)))
+            if fold.pools:
+                parts[:] = [fold.join(parts)]
+            elif len(parts) < len(stretches):
+                job.partial(partial(fold.join, tuple(parts)))
+        return fold.join(parts)
+
+    def _stretches(self, ready: Ready | None, selection: Selection, steps: slice, cells: Cells) -> list[_Stretch]:
+        """How some steps are gone over: runs of them, each of the files or of one segment of prepared data."""
         self.caps.check_streamed(selection, steps, cells)
-        ready = self._ready(selection)
-        total, done = steps.stop - steps.start, 0
-        job.progress(0, total)
+        found: list[_Stretch] = []
         for run in ready.runs(steps) if ready is not None else [Run(steps, None, steps)]:
-            if run.segment is None:
-                tiled = _tiles(selection, run.steps, cells)
+            if run.segment is not None:
+                found.append(_Stretch(run, bands_of(run.steps, cells)))
             else:
-                wide = 8 * max(cells.columns.size, 1) * (run.steps.stop - run.steps.start)
-                height = max(_BAND // wide // cells.row_step, 1) * cells.row_step
-                tiled = tiles_of(run.steps, cells.rows, total, height)
-            for bands in tiled:
-                for tile in bands:
-                    job.check()
-                    if run.segment is None:
-                        values = self._block(selection, tile, cells, job)
-                    else:
-                        part = cells.band(tile.rows)
-                        window = run.segment.window(run.inside, part.rows, part.columns)
-                        values = part.hide(window[:, :: part.row_step, :: part.column_step])
-                    yield tile, values
-                done += bands[0].steps.stop - bands[0].steps.start
-                job.progress(done, total)
+                runs = tiles_of(selection.variable, run.steps, cells)
+                found += [_Stretch(Run(tiles[0].steps, None, tiles[0].steps), tiles) for tiles in runs]
+        return found
+
+    def _meter(self, stretches: list[_Stretch], selection: Selection, cells: Cells, job: Job) -> Meter:
+        """What tells of the reading of some stretches."""
+        first, last = stretches[0].run.steps.start, stretches[-1].run.steps.stop
+        files: list[slice] = []
+        for steps in (stretch.run.steps for stretch in stretches if stretch.run.segment is None):
+            goes_on = bool(files) and files[-1].stop == steps.start
+            files.append(slice(files.pop().start if goes_on else steps.start, steps.stop))
+        key = selection.index.id, selection.variable.name
+        told = selection.estimate(files, cells, self._paces.of(key))
+        return Meter(told, last - first, sum(run.stop - run.start for run in files), self._paces, key, job)
+
+    def _blocks_of(
+        self, stretch: _Stretch, selection: Selection, cells: Cells, meter: Meter, job: Job
+    ) -> Iterator[Block]:
+        """The values of a stretch, tile by tile; one is counted when it has been used."""
+        steps, segment, inside = stretch.run
+        for tile in stretch.tiles:
+            job.check()
+            part = cells.band(tile.rows, tile.columns)
+            if segment is None:
+                values = self._block(selection, tile, part, job)
+            else:
+                window = segment.window(inside, part.rows, part.columns)
+                values = part.hide(window[:, :: part.row_step, :: part.column_step])
+            yield tile, values
+            meter.did((steps.stop - steps.start) / len(stretch.tiles), segment is None)
 
     def weighted(
         self,
@@ -422,7 +463,8 @@ class Store:
         return self._weighted.get((what, selection.key, steps.start, steps.stop, cells.key, before), made, job)
 
     def _block(self, selection: Selection, tile: Tile, cells: Cells, job: Job) -> NDArray[Any]:
-        values = selection.read(tile.steps, cells.band(tile.rows), job)
+        """The values of the cells of a tile."""
+        values = selection.read(tile.steps, cells, job)
         self.stats.add(blocks=1, nbytes=values.nbytes)
         return values
 
@@ -433,14 +475,6 @@ class Store:
             key = selection.index.id, selection.variable.name, selection.at
             limits = self._limits.get(key, lambda job: default_limits(selection, job, self._values), job)
         return limits[0] + offset, limits[1] + offset
-
-
-def _tiles(selection: Selection, steps: slice, cells: Cells) -> list[list[Tile]]:
-    """How to read some steps of some cells in pieces that memory holds."""
-    variable = selection.variable
-    length = variable.steps_per_read(cells.rows, cells.columns)
-    height = max(_BAND // (8 * max(cells.columns.size, 1)) // cells.row_step, 1) * cells.row_step
-    return tiles_of(steps, cells.rows, length, height, chunk_steps(variable))
 
 
 def _check_unchanged(selection: Selection, steps: slice | int | None, before: Hashable) -> None:

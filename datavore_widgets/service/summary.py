@@ -19,10 +19,10 @@ from datavore_widgets.service.directions import check_direction, go_round, of_ve
 from datavore_widgets.service.grid import Grid
 from datavore_widgets.service.periods import Groups
 from datavore_widgets.service.select import Selection
-from datavore_widgets.service.series import Moments, Tile, missing_of
+from datavore_widgets.service.series import Block, Moments, missing_of
 from datavore_widgets.service.sphere import distance
 from datavore_widgets.service.store import Store
-from datavore_widgets.service.weighted import Parts, Weighted, weighted
+from datavore_widgets.service.weighted import Parts, Weighted, weighing, weighted
 
 __all__ = [
     "Climatology",
@@ -39,12 +39,10 @@ __all__ = [
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-Tiles = Iterator[tuple[Tile, NDArray[Any]]]
+Tiles = Iterator[Block]
 
 _HELD = 512 * 2**20
 """Bytes of values, or of climatologies, that are held at a time."""
-
-_TILE = 32 * 2**20
 
 _METRES = 111_000.0
 """Of a degree of latitude, at least."""
@@ -185,14 +183,10 @@ class Climatology:
         used = np.flatnonzero(np.isin(year, years))
         for tile, values in store.tiles(selection, slice(int(used[0]), int(used[-1]) + 1), cells, job):
             there, data = ~missing_of(values), np.ma.getdata(values)
-            rows = slice(
-                (tile.rows.start - cells.rows.start) // cells.row_step,
-                -(-(tile.rows.stop - cells.rows.start) // cells.row_step),
-            )
             for number, step in enumerate(range(tile.steps.start, tile.steps.stop)):
                 if not np.isin(year[step], years):
                     continue
-                at, seen = (groups.of[step], rows), there[number]
+                at, seen = (groups.of[step], *cells.inside(tile.rows, tile.columns)), there[number]
                 total[at] += np.where(seen, data[number] * lengths[step], 0.0)
                 weight[at] += np.where(seen, lengths[step], 0.0)
                 counted[at] += seen & (last[at] != year[step])
@@ -206,10 +200,9 @@ class Climatology:
     def off(self, tiles: Tiles, cells: Cells) -> Tiles:
         """Anomalies of values."""
         for tile, values in tiles:
-            rows = slice(tile.rows.start - cells.rows.start, tile.rows.stop - cells.rows.start)
             filled = np.array(np.ma.getdata(values), dtype=np.float64)
             np.copyto(filled, np.nan, where=missing_of(values))
-            yield tile, filled - self.mean[self.part[tile.steps], rows]
+            yield tile, filled - self.mean[(self.part[tile.steps], *cells.inside(tile.rows, tile.columns))]
 
 
 def pooled(tiles: Tiles) -> Moments:
@@ -287,8 +280,8 @@ def lapse_values(
     if by_area(aggregate):
         lengths = store.periods(selection.variable, steps).lengths
     parts = parts_of(info, aggregate)
-    whole: list[Weighted | None] = []
-    starts: list[int] = []
+    whole: dict[tuple[int, int], Weighted] = {}
+    places: dict[tuple[int, int], tuple[slice, slice]] = {}
     for tile, values in store.tiles(selection, steps, cells, job):
         filled = np.array(np.ma.getdata(values), dtype=np.float64)
         np.copyto(filled, np.nan, where=missing_of(values))
@@ -297,25 +290,22 @@ def lapse_values(
         turned = made.reshape(len(made), made.shape[1], -1).transpose(0, 2, 1)[..., None]
         length = lengths[tile.steps.start - steps.start : tile.steps.stop - steps.start]
         part = Weighted.of(turned, length[:, None])
-        if tile.rows.start not in starts:
-            starts.append(tile.rows.start)
-            whole.append(part)
-        else:
-            band = starts.index(tile.rows.start)
-            before = whole[band]
-            whole[band] = part if before is None else before + part
-    joined = Weighted.join(part for part in whole if part is not None)
+        place = tile.rows.start, tile.columns.start
+        places[place] = cells.inside(tile.rows, tile.columns)
+        whole[place] = whole[place] + part if place in whole else part
     wanted = "area_std" if aggregate == "time_std" else aggregate
-    return values_of(wanted, info, joined, joined.m2).reshape(cells.shape)
+    found = np.full(cells.shape, np.nan)
+    for place, weighed in whole.items():
+        part_of = found[places[place]]
+        part_of[...] = values_of(wanted, info, weighed, weighed.m2).reshape(part_of.shape)
+    return found
 
 
 def _percentile_map(
     store: Store, selection: Selection, steps: slice, cells: Cells, percent: int, job: Job
 ) -> FloatArray:
     across = 8 * (steps.stop - steps.start) * cells.shape[1]
-    # Not higher than tiles are, so that a band is read in one.
-    height = max(min(_HELD // 4 // across, _TILE // (8 * max(cells.columns.size, 1)) // cells.row_step), 1)
-    height *= cells.row_step
+    height = max(_HELD // 4 // across, 1) * cells.row_step
     if across > _HELD:
         raise TooLarge(
             f"percentiles hold all values of a row of cells, {across // 2**20} MiB; ask for a shorter lapse or a "
@@ -324,12 +314,12 @@ def _percentile_map(
     rows = []
     for first in range(cells.rows.start, cells.rows.stop, height):
         band = cells.band(slice(first, min(first + height, cells.rows.stop)))
-        values = []
-        for _, block in store.tiles(selection, steps, band, job):
-            filled = np.array(np.ma.getdata(block), dtype=np.float64)
-            np.copyto(filled, np.nan, where=missing_of(block))
-            values.append(filled)
-        stacked = np.concatenate(values)
+        stacked = np.empty((steps.stop - steps.start, *band.shape))
+        for tile, block in store.tiles(selection, steps, band, job):
+            inside = slice(tile.steps.start - steps.start, tile.steps.stop - steps.start)
+            part = stacked[(inside, *band.inside(tile.rows, tile.columns))]
+            np.copyto(part, np.ma.getdata(block))
+            np.copyto(part, np.nan, where=missing_of(block))
         empty = np.isnan(stacked).all(axis=0)
         stacked[0, empty] = 0.0
         found = np.nanpercentile(stacked, percent, axis=0)
@@ -388,9 +378,9 @@ def weighted_steps(
     kind = aggregate if aggregate not in ("area_avg", "area_std", "time_std", "avg", "std") else "plain"
 
     def make(job: Job) -> Weighted:
-        tiles = store.tiles(selection, steps, cells, job)
-        if climatology is not None:
-            tiles = climatology.off(tiles, cells)
+        if climatology is None:
+            return store.swept(selection, steps, cells, weighing(cells.rows.start, weights, parts), job)
+        tiles = climatology.off(store.tiles(selection, steps, cells, job), cells)
         return weighted(tiles, cells.rows.start, weights, parts)
 
     return store.weighted(selection, steps, cells, make, (kind, key), job)

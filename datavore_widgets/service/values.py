@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +47,8 @@ from datavore_widgets.service.trend import trend_of
 from datavore_widgets.service.weighted import Weighted, grouped
 
 __all__ = ["data", "extract", "series"]
+
+T = TypeVar("T")
 
 
 def data(store: Store, query: DataQuery, job: Job) -> Field | CellList:
@@ -89,7 +93,10 @@ def _cell_list(grid: Grid, cells: Cells, values: NDArray[Any], caps: Caps) -> Ce
 
 
 def series(store: Store, query: SeriesQuery, job: Job) -> Series:
-    """An aggregate over a box, or the value of a cell, for each time or group of times."""
+    """An aggregate over a box, or the value of a cell, for each time or group of times.
+
+    While it is read, the job is shown the series of the times that are there.
+    """
     selection = select(store.library, query.index, query.varname, query.filters, query.subtract)
     variable, info = selection.variable, selection.variable.info
     summary.check_words(info, query.aggregate, query.anomaly, trend=query.trend)
@@ -97,7 +104,6 @@ def series(store: Store, query: SeriesQuery, job: Job) -> Series:
     store.caps.check_points(steps)
     periods = store.periods(variable, steps)
     years = periods.base_years(query.base) if query.groupby in CLIMATOLOGIES else None
-    groups = periods.group(query.groupby, years)
     is_weighted = summary.by_area(query.aggregate) or go_round(info, query.aggregate)
     percent = percent_of(query.aggregate)
     if isinstance(variable, Track) and (is_weighted or percent is not None or query.anomaly is not None):
@@ -114,77 +120,131 @@ def series(store: Store, query: SeriesQuery, job: Job) -> Series:
         if place is None:
             raise NotSupported(f"{variable.name!r} lies elsewhere at each of its times, so its cells have no anomalies")
         climatology = Climatology.of(store, selection, place.cells, query.anomaly, query.base, job)
-    if is_weighted:
-        values, counts, of_step = _by_weight(store, selection, query, places, periods, groups, climatology, job)
-    elif percent is not None:
+    asked = _Asked(query, selection, periods, place, climatology, years, is_moved)
+    if percent is not None:
         tiles: summary.Tiles = (
             tile for run, at in places if at is not None for tile in store.tiles(selection, run, at.cells, job)
         )
         if climatology is not None and place is not None:
             tiles = climatology.off(tiles, place.cells)
-        values, counts, of_step = summary.percentiles(tiles, groups, steps.start, percent)
+        groups = periods.group(query.groupby, years)
+        answer = asked.answer(steps, periods, groups, *summary.percentiles(tiles, groups, steps.start, percent))
+    elif is_weighted:
+        answer = asked.of_weighted(steps, _by_weight(store, asked, places, job))
     else:
-        moments = _moments(store, selection, places, climatology, job)
-        of_step = moments.count
+        answer = asked.of_moments(steps, _moments(store, asked, places, job))
+    return replace(answer, note=store.told(selection, steps))
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """What a series is of, whichever of its times are there.
+
+    Parameters
+    ----------
+    periods : Periods
+        Of all its times.
+    place : _Place, optional
+        The cells, where they are the same at all times.
+    years : ndarray of int64, optional
+        Of the base period of a climatology that is asked for.
+    """
+
+    query: SeriesQuery
+    selection: Selection
+    periods: Periods
+    place: _Place | None
+    climatology: Climatology | None
+    years: NDArray[np.int64] | None
+    is_moved: bool
+
+    @property
+    def without_trend(self) -> _Asked:
+        """The same for a part of the times, of which a trend would mislead."""
+        return replace(self, query=replace(self.query, trend=False))
+
+    def of_moments(self, steps: slice, moments: Moments) -> Series:
+        """The series of the first of some steps, of their statistics."""
+        steps = slice(steps.start, steps.start + moments.count.size)
+        periods, groups = self._grouped(steps)
         order, starts = groups.runs
         whole = moments if groups.is_each else moments.take(order).pooled(starts)
-        values, counts = whole.aggregate(query.aggregate).copy(), whole.count.copy()
-    used = of_step > 0
-    kept: Any = slice(None)
-    if isinstance(variable, Track) and place is not None:
-        # Times at which no sample was taken there are none of this series.
-        taken = variable.steps_of(variable.during(place.cells, steps)) - steps.start
-        kept = np.unique(groups.of[taken][groups.of[taken] >= 0])
-    seen = _years_of(periods, groups, used) if years is not None else None
-    complete = periods.complete(groups, used) if query.groupby is not None else None
-    inside = used & (groups.of >= 0)
-    base = years if years is not None else None if climatology is None else climatology.base
-    if climatology is not None and seen is None:
-        seen = np.full(groups.size, np.iinfo(np.int64).max)
-        np.minimum.at(seen, groups.of[inside], climatology.years[climatology.part[steps]][inside])
-        seen[np.bincount(groups.of[inside], minlength=groups.size) == 0] = 0
-    line = _trend(periods, groups, query, values) if query.trend else None
-    return Series(
-        labels=groups.labels[kept],
-        values=values[kept],
-        counts=counts[kept],
-        calendar=variable.axis.calendar,
-        units=aggregate_info(info, query.aggregate).units,
-        long_name=info.label,
-        total=None if place is None else place.cells.count,
-        cell=None if place is None else place.center,
-        distance=None if place is None else place.distance,
-        dims=selection.dims,
-        steps=np.bincount(groups.of[inside], minlength=groups.size).astype(np.int64)[kept],
-        complete=None if complete is None else complete[kept],
-        years=None if seen is None else seen[kept],
-        bounds=None if groups.bounds is None else groups.bounds[kept],
-        is_moved=is_moved,
-        aggregate=query.aggregate,
-        groupby=query.groupby,
-        weighting=_weighting(query, info, periods),
-        time_method=info.time_method,
-        anomaly=query.anomaly,
-        base=None if base is None else (int(base.min()), int(base.max())),
-        trend=line,
-        note=store.told(selection, steps),
-    )
+        values, counts = whole.aggregate(self.query.aggregate).copy(), whole.count.copy()
+        return self.answer(steps, periods, groups, values, counts, moments.count)
+
+    def of_weighted(self, steps: slice, weighted: Weighted) -> Series:
+        """The series of the first of some steps, of their weighted statistics."""
+        steps = slice(steps.start, steps.start + weighted.count.size)
+        query, (periods, groups) = self.query, self._grouped(steps)
+        lengths = periods.usual_lengths if query.groupby in CLIMATOLOGIES else periods.lengths
+        if not summary.by_area(query.aggregate):
+            lengths = weighted.weight
+        whole, in_time = grouped(weighted, groups.of, groups.size, lengths)
+        values = summary.values_of(query.aggregate, self.selection.variable.info, whole, in_time)
+        return self.answer(steps, periods, groups, values, whole.count, weighted.count)
+
+    def _grouped(self, steps: slice) -> tuple[Periods, Groups]:
+        whole = steps.stop - steps.start == self.periods.labels.size
+        periods = self.periods if whole else Periods.of(self.selection.variable, steps)
+        return periods, periods.group(self.query.groupby, self.years)
+
+    def answer(
+        self,
+        steps: slice,
+        periods: Periods,
+        groups: Groups,
+        values: NDArray[np.float64],
+        counts: NDArray[np.int64],
+        of_step: NDArray[np.int64],
+    ) -> Series:
+        """The series of some groups, of their values, their counts and the counts of their steps."""
+        query, place, climatology, years = self.query, self.place, self.climatology, self.years
+        variable, info = self.selection.variable, self.selection.variable.info
+        used = of_step > 0
+        kept: Any = slice(None)
+        if isinstance(variable, Track) and place is not None:
+            # Times at which no sample was taken there are none of this series.
+            taken = variable.steps_of(variable.during(place.cells, steps)) - steps.start
+            kept = np.unique(groups.of[taken][groups.of[taken] >= 0])
+        seen = _years_of(periods, groups, used) if years is not None else None
+        complete = periods.complete(groups, used) if query.groupby is not None else None
+        inside = used & (groups.of >= 0)
+        base = years if years is not None else None if climatology is None else climatology.base
+        if climatology is not None and seen is None:
+            seen = np.full(groups.size, np.iinfo(np.int64).max)
+            np.minimum.at(seen, groups.of[inside], climatology.years[climatology.part[steps]][inside])
+            seen[np.bincount(groups.of[inside], minlength=groups.size) == 0] = 0
+        return Series(
+            labels=groups.labels[kept],
+            values=values[kept],
+            counts=counts[kept],
+            calendar=variable.axis.calendar,
+            units=aggregate_info(info, query.aggregate).units,
+            long_name=info.label,
+            total=None if place is None else place.cells.count,
+            cell=None if place is None else place.center,
+            distance=None if place is None else place.distance,
+            dims=self.selection.dims,
+            steps=np.bincount(groups.of[inside], minlength=groups.size).astype(np.int64)[kept],
+            complete=None if complete is None else complete[kept],
+            years=None if seen is None else seen[kept],
+            bounds=None if groups.bounds is None else groups.bounds[kept],
+            is_moved=self.is_moved,
+            aggregate=query.aggregate,
+            groupby=query.groupby,
+            weighting=_weighting(query, info, periods),
+            time_method=info.time_method,
+            anomaly=query.anomaly,
+            base=None if base is None else (int(base.min()), int(base.max())),
+            trend=_trend(periods, groups, query, values) if query.trend else None,
+        )
 
 
-def _by_weight(
-    store: Store,
-    selection: Selection,
-    query: SeriesQuery,
-    places: list[tuple[slice, _Place | None]],
-    periods: Periods,
-    groups: Groups,
-    climatology: Climatology | None,
-    job: Job,
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """Values and counts of the groups, and counts of the steps."""
-    info = selection.variable.info
-    parts = 2 if go_round(info, query.aggregate) else 1
-    several = []
+def _by_weight(store: Store, asked: _Asked, places: _Places, job: Job) -> Weighted:
+    """Weighted statistics of each step."""
+    query, climatology = asked.query, asked.climatology
+    parts = 2 if go_round(asked.selection.variable.info, query.aggregate) else 1
+    several: list[Weighted] = []
     for run, place in places:
         if place is None:
             several.append(Weighted.none(run.stop - run.start, parts))
@@ -194,42 +254,39 @@ def _by_weight(
         several.append(
             summary.weighted_steps(
                 store,
-                selection,
+                asked.selection,
                 run,
                 place.cells,
                 weights,
                 query.aggregate,
                 climatology,
                 (key, place.weights is None),
-                job,
+                _turned(job, several, Weighted.join, partial(asked.without_trend.of_weighted, places[0][0])),
             )
         )
-    steps = Weighted.join(several)
-    lengths = periods.usual_lengths if query.groupby in CLIMATOLOGIES else periods.lengths
-    if not summary.by_area(query.aggregate):
-        lengths = steps.weight
-    whole, in_time = grouped(steps, groups.of, groups.size, lengths)
-    return summary.values_of(query.aggregate, info, whole, in_time), whole.count, steps.count
+    return Weighted.join(several)
 
 
-def _moments(
-    store: Store,
-    selection: Selection,
-    places: list[tuple[slice, _Place | None]],
-    climatology: Climatology | None,
-    job: Job,
-) -> Moments:
+def _moments(store: Store, asked: _Asked, places: _Places, job: Job) -> Moments:
     """Statistics of each step, each value alike."""
-    several = []
+    selection, climatology = asked.selection, asked.climatology
+    several: list[Moments] = []
     for run, place in places:
         if place is None:
             several.append(Moments.none(run.stop - run.start))
         elif climatology is None:
-            several.append(store.per_step(selection, run, place.cells, job))
+            turned = _turned(job, several, Moments.join, partial(asked.without_trend.of_moments, places[0][0]))
+            several.append(store.per_step(selection, run, place.cells, turned))
         else:
             tiles = climatology.off(store.tiles(selection, run, place.cells, job), place.cells)
             several.append(summary.pooled(tiles))
     return Moments.join(several)
+
+
+def _turned(job: Job, before: list[T], join: Callable[[list[T]], T], answer: Callable[[T], Series]) -> Job:
+    """The job for one of the runs of a series: what is there of it makes a partial series with those before it."""
+    done = list(before)
+    return job.turning(lambda part: replace(answer(join([*done, part])), is_partial=True))
 
 
 def _with_values(
@@ -237,10 +294,10 @@ def _with_values(
     selection: Selection,
     point: Point,
     steps: slice,
-    places: list[tuple[slice, _Place | None]],
+    places: _Places,
     reach: float,
     job: Job,
-) -> tuple[list[tuple[slice, _Place | None]], bool]:
+) -> tuple[_Places, bool]:
     """The cell of a position, or where it has no values the nearest that has; and whether it is that."""
     run, place = places[0]
     if place is not None and store.per_cell(selection, steps, place.cells, job).count.any():
@@ -356,9 +413,11 @@ class _Place(NamedTuple):
     weights: NDArray[np.float64] | None = None
 
 
-def _places(
-    variable: Variable, coord: BBox | Point, steps: slice, *, by_area: bool = False
-) -> list[tuple[slice, _Place | None]]:
+_Places = list[tuple[slice, _Place | None]]
+"""Runs of steps whose cells are the same, and which they are; None for none."""
+
+
+def _places(variable: Variable, coord: BBox | Point, steps: slice, *, by_area: bool = False) -> _Places:
     """The cells of a box or a position, for each run of steps whose cells lie at the same places; None for no cell.
 
     Raises

@@ -210,6 +210,11 @@ class Vector(Variable):
         """The box around its cells at all times."""
         return self.u.bbox if self.place is None else self.place.bbox
 
+    @property
+    def parts(self) -> tuple[Variable, ...]:
+        """The components."""
+        return self.u, self.v
+
     def fingerprints(self, steps: slice | int | None) -> tuple[Hashable, ...]:
         """What changes when a file that some steps are read from does."""
         return self.u.fingerprints(steps) + self.v.fingerprints(steps)

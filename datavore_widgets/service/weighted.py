@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datavore_widgets.service.series import Tile, missing_of
+from datavore_widgets.service.series import Block, Fold, missing_of
 
-__all__ = ["Parts", "Weighted", "grouped", "weighted"]
+__all__ = ["Parts", "Weighted", "grouped", "weighing", "weighted"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -94,17 +95,30 @@ class Weighted:
         return sum(int(getattr(self, f.name).nbytes) for f in fields(self))
 
 
-def weighted(
-    blocks: Iterable[tuple[Tile, NDArray[np.generic]]], first_row: int, weights: FloatArray, parts: Parts
-) -> Weighted:
-    """Statistics of each step over the cells, of tiles in the order of steps, bands of rows one behind the other."""
+def weighing(first_row: int, weights: FloatArray, parts: Parts) -> Fold[Weighted]:
+    """Statistics of each step over the cells.
+
+    Parameters
+    ----------
+    first_row : int
+        Of the data, where `weights` begin.
+    """
+    return Fold("weighing", partial(_of_run, first_row, weights, parts), Weighted.join)
+
+
+def _of_run(first_row: int, weights: FloatArray, parts: Parts, blocks: Iterable[Block]) -> Weighted:
+    return weighted(blocks, first_row, weights, parts)
+
+
+def weighted(blocks: Iterable[Block], first_row: int, weights: FloatArray, parts: Parts) -> Weighted:
+    """Statistics of each step over the cells, of blocks in the order of steps."""
     done: list[Weighted] = []
     steps: slice | None = None
     for tile, values in blocks:
         rows = slice(tile.rows.start - first_row, tile.rows.stop - first_row)
         filled = np.array(np.ma.getdata(values), dtype=np.float64)
         np.copyto(filled, np.nan, where=missing_of(values))
-        made = Weighted.of(parts(filled), weights[rows])
+        made = Weighted.of(parts(filled), weights[rows, tile.columns])
         if tile.steps == steps:
             done[-1] = done[-1] + made
         else:

@@ -123,6 +123,7 @@ class TimePlot:
         colors: Sequence[str] = COLORS,
         trends: Sequence[float | None] = (),
         is_cycle: bool = False,
+        span: tuple[int, int] | None = None,
     ) -> None:
         """Show these curves and no other.
 
@@ -140,9 +141,11 @@ class TimePlot:
             Slopes in units a year, one for each curve or None: a straight line through its middle.
         is_cycle : bool
             Whether the times are months or days of no year.
+        span : (int, int), optional
+            Milliseconds that the axis of times reaches over at least.
         """
         if curves:
-            self._set_domain([curve for curve, _, _ in curves], is_cycle)
+            self._set_domain([curve for curve, _, _ in curves], is_cycle, span)
         for number in range(MOST_LINES):
             slope = trends[number] if number < min(len(trends), len(curves)) else None
             self._set_trend(number, curves[number][0] if slope is not None else None, slope or 0.0)
@@ -180,9 +183,9 @@ class TimePlot:
                 mark.x = (ends * _YEAR).astype(np.int64).astype("M8[ms]")
                 mark.y = curve.values[valid].mean() + slope * (ends - years.mean())
 
-    def _set_domain(self, curves: list[Curve], is_cycle: bool) -> None:
-        first = min(int(curve.millis[0]) for curve in curves)
-        last = max(int(curve.millis[-1]) for curve in curves)
+    def _set_domain(self, curves: list[Curve], is_cycle: bool, span: tuple[int, int] | None) -> None:
+        first = min([int(curve.millis[0]) for curve in curves] + list(span or ())[:1])
+        last = max([int(curve.millis[-1]) for curve in curves] + list(span or ())[1:])
         if first == last:
             first, last = first - _HALF_A_DAY, last + _HALF_A_DAY
         low = min(float(np.nanmin(curve.values)) for curve in curves)

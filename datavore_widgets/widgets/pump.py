@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from datavore_widgets.errors import Cancelled
-from datavore_widgets.protocol.job import Job
+from datavore_widgets.protocol.job import Estimate, Job
 
 __all__ = ["BUSY_AFTER", "Pump", "somebody_waits"]
 
@@ -68,6 +68,10 @@ class Pump(Generic[Wish, Result]):
         `busy(True)` when a request takes longer than `BUSY_AFTER`, `busy(False)` when nothing is under way.
     progress : callable, optional
         `progress(done, total)`; on the loop.
+    expect : callable, optional
+        `expect(estimate)`: what is going to be read; on the loop.
+    part : callable, optional
+        `part(wish, result)`: what is there of a result; on the loop.
     patience : float, optional
         Seconds after which a request that a newer wish waits for is cancelled; None: it may finish.
     job : callable
@@ -94,6 +98,8 @@ class Pump(Generic[Wish, Result]):
         fail: Callable[[Wish, Exception], None],
         busy: Callable[[bool], None] | None = None,
         progress: Callable[[int, int], None] | None = None,
+        expect: Callable[[Estimate], None] | None = None,
+        part: Callable[[Wish, Result], None] | None = None,
         patience: float | None = None,
         job: Callable[[Callable[[int, int], None]], Job] = Job,
         idle: Callable[[], None] | None = None,
@@ -104,6 +110,8 @@ class Pump(Generic[Wish, Result]):
         self._fail = fail
         self._busy = busy or (lambda _on: None)
         self._progress = progress
+        self._expect = expect
+        self._part = part
         self._patience = patience
         self._job = job
         self._idle = idle or (lambda: None)
@@ -186,7 +194,11 @@ class Pump(Generic[Wish, Result]):
     def _start(self, wish: Wish, loop: asyncio.AbstractEventLoop | None) -> None:
         self._waiting = None
         flight = self._flight = _Flight(wish)
-        flight.job = self._job(lambda done, total: self._report(flight, loop, done, total))
+        flight.job = self._job(lambda *told: self._report(flight, loop, self._progress, *told))
+        if self._expect is not None:
+            flight.job.on_estimate = lambda estimate: self._report(flight, loop, self._expect, estimate)
+        if self._part is not None:
+            flight.job.on_partial = lambda part: self._report(flight, loop, self._part, wish, part)
         self.started += 1
         if not self._ahead:
             _at_work.add(self)
@@ -198,16 +210,18 @@ class Pump(Generic[Wish, Result]):
         # A thread a request: nothing is kept between requests, and a process that ends does not wait for it.
         threading.Thread(target=self._fly, args=(flight, loop), name="datavore-pump", daemon=True).start()
 
-    def _report(self, flight: _Flight[Wish], loop: asyncio.AbstractEventLoop | None, done: int, total: int) -> None:
+    def _report(
+        self, flight: _Flight[Wish], loop: asyncio.AbstractEventLoop | None, do: Callable[..., None] | None, *told: Any
+    ) -> None:
         """From the working thread, or from the caller's where no loop runs."""
         if loop is None:
-            self._reported(flight, done, total)
+            self._reported(flight, do, *told)
         else:
-            loop.call_soon_threadsafe(self._reported, flight, done, total)
+            loop.call_soon_threadsafe(self._reported, flight, do, *told)
 
-    def _reported(self, flight: _Flight[Wish], done: int, total: int) -> None:
-        if flight is self._flight and self._progress is not None:
-            self._progress(done, total)
+    def _reported(self, flight: _Flight[Wish], do: Callable[..., None] | None, *told: Any) -> None:
+        if flight is self._flight and do is not None:
+            do(*told)
 
     def _outcome(self, flight: _Flight[Wish]) -> tuple[Result | None, Exception | None]:
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import math
 
-__all__ = ["duration", "escape", "heading", "number", "thousands", "tick_decimals"]
+__all__ = ["about", "amount", "duration", "escape", "heading", "number", "thousands", "tick_decimals"]
 
 
 def escape(text: object) -> str:
@@ -62,6 +62,35 @@ def number(value: float, digits: int = 4) -> str:
 def thousands(count: int) -> str:
     """A count with thin spaces between its thousands."""
     return f"{count:,}".replace(",", "\u202f")
+
+
+def amount(nbytes: float) -> str:
+    """Bytes in the largest unit of which there is one.
+
+    Examples
+    --------
+    >>> amount(900), amount(1_240_000), amount(3e9)
+    ('900 B', '1.24 MB', '3 GB')
+    """
+    power = 0
+    while nbytes >= 999.5 and power < 4:
+        nbytes, power = nbytes / 1000, power + 1
+    return f"{number(nbytes, 3)} {['B', 'kB', 'MB', 'GB', 'TB'][power]}"
+
+
+def about(seconds: float) -> str:
+    """A length of time that is only estimated.
+
+    Examples
+    --------
+    >>> about(0.3), about(42), about(200), about(7300)
+    ('a second', '40 s', '3 min', '2 h')
+    """
+    if seconds < 1.5:
+        return "a second"
+    if seconds < 90:
+        return f"{number(seconds, 1)} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{round(seconds / 3600)} h"
 
 
 def duration(seconds: float) -> str:

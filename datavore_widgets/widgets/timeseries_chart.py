@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeGuard
 
 import ipywidgets
@@ -14,7 +14,7 @@ import numpy as np
 from datavore_widgets.errors import DatavoreError, NoData
 from datavore_widgets.protocol.answers import Series
 from datavore_widgets.protocol.geometry import GLOBAL, BBox, Point
-from datavore_widgets.protocol.job import Job
+from datavore_widgets.protocol.job import Estimate, Job
 from datavore_widgets.protocol.places import area, place
 from datavore_widgets.protocol.queries import SeriesQuery
 from datavore_widgets.protocol.times import CLIMATOLOGIES, GROUP_DIGITS, Date, Lapse
@@ -24,7 +24,7 @@ from datavore_widgets.widgets.panel import Panel
 from datavore_widgets.widgets.plot import COLORS, MOST_LINES, TimePlot
 from datavore_widgets.widgets.pump import Pump
 from datavore_widgets.widgets.saving import Told
-from datavore_widgets.widgets.text import escape, number, thousands
+from datavore_widgets.widgets.text import about, amount, escape, number, thousands
 from datavore_widgets.widgets.units import Scale, is_level, pretty
 from datavore_widgets.widgets.view import View
 from datavore_widgets.widgets.words import GROUP_WORDS, aggregate_word
@@ -37,6 +37,7 @@ _HINT = (
     "Chart of the series. Arrow keys read the values; Enter puts the date on the map; with Shift, they span a lapse, "
     "of which Enter puts the aggregate on the map; Escape leads back to one date"
 )
+_READING = "Reading the series …"
 _PATIENCE = 0.5  # seconds a series that is no longer wished for may go on
 
 
@@ -94,7 +95,8 @@ class TimeseriesChart(Panel):
         self._bar = ipywidgets.IntProgress(max=100, description="")
         self._stop = ipywidgets.Button(description="Cancel", tooltip="Give up this series")
         self._stop.on_click(self._cancel)
-        waiting = ipywidgets.HBox([ipywidgets.Label("Reading the series …"), self._bar, self._stop])
+        self._reads = ipywidgets.Label(_READING)
+        waiting = ipywidgets.HBox([self._reads, self._bar, self._stop])
         waiting.add_class("dv-chart-waiting")
         stage = ipywidgets.Box([self.plot.figure, self.plot.sheet, self._empty, waiting])
         stage.add_class("dv-chart-stage")
@@ -103,7 +105,14 @@ class TimeseriesChart(Panel):
         self._live: list[_Line] = []
         self._kept: list[_Line] = []
         self.pump: Pump[_Wish, list[tuple[SeriesQuery, Series]]] = Pump(
-            self._work, show=self._show, fail=self._fail, busy=self._busy, progress=self._report, patience=_PATIENCE
+            self._work,
+            show=self._show,
+            fail=self._fail,
+            busy=self._busy,
+            progress=self._report,
+            expect=self._expect,
+            part=self._put,
+            patience=_PATIENCE,
         )
         names = ["bbox", "point", "datelaps", "groupby", "aggregate", "filters", "subtract"]
         names += ["anomaly", "base", "trend", "reach"]
@@ -153,11 +162,20 @@ class TimeseriesChart(Panel):
         )
 
     def _work(self, wish: _Wish, job: Job) -> list[tuple[SeriesQuery, Series]]:
-        return [self.desk.ask(query, job, or_plainly=wish.or_plainly) for query in wish.queries]
+        found: list[tuple[SeriesQuery, Series]] = []
+        for query in wish.queries:
+            turned = job.turning(partial(_with_part, tuple(found), query))
+            found.append(self.desk.ask(query, turned, or_plainly=wish.or_plainly))
+        return found
 
     def _show(self, wish: _Wish, found: list[tuple[SeriesQuery, Series]]) -> None:
+        self.desk.is_plain |= found[0][0] != wish.queries[0]
+        self._put(wish, found)
+        self.desk.status = f"ready · {1000 * self.pump.elapsed:.0f} ms"
+
+    def _put(self, wish: _Wish, found: list[tuple[SeriesQuery, Series]]) -> None:
+        """Draw what was found, which may be only a part of what was wished for."""
         scene, asked = self.desk.scene, wish.queries[0]
-        self.desk.is_plain |= found[0][0] != asked
         if scene is None or asked.index != scene.info.index or asked.varname != scene.variable.name:
             return
         self._live = [
@@ -165,14 +183,13 @@ class TimeseriesChart(Panel):
             for query, series in found
         ]
         self._draw()
-        self.desk.status = f"ready · {1000 * self.pump.elapsed:.0f} ms"
 
     def _fail(self, wish: _Wish, error: Exception) -> None:
         if not isinstance(error, DatavoreError):
             log.error("%r could not be answered", wish, exc_info=error)
-        if isinstance(error, NoData):
-            self._live = []
-            self._draw()
+        # What is there of a series that failed is none.
+        self._live = [] if isinstance(error, NoData) else [line for line in self._live if not line.series.is_partial]
+        self._draw()
         self._say(sentence(error), alert=True)
 
     def _busy(self, on: bool) -> None:
@@ -180,13 +197,18 @@ class TimeseriesChart(Panel):
         if on:
             self.desk.status = "reading the series …"
         else:
-            self._bar.value = 0
+            self._bar.value, self._reads.value = 0, _READING
+
+    def _expect(self, estimate: Estimate) -> None:
+        words = f"Reads {amount(estimate.nbytes)} in {_counted(estimate.chunks, 'chunk')}"
+        self._reads.value = words if estimate.seconds is None else f"{words}, about {about(estimate.seconds)}"
 
     def _report(self, done: int, total: int) -> None:
         self._bar.value = 100 * done // total if total else 0
 
     def _cancel(self, _button: Any) -> None:
         self.pump.cancel()
+        self._draw()
         self.desk.status = "the series was cancelled"
 
     # What is drawn
@@ -209,7 +231,8 @@ class TimeseriesChart(Panel):
     def keep(self) -> None:
         """Keep what is shown, to be compared with what comes next."""
         known = {line.query for line in self._kept}
-        self._kept = [*self._kept, *(line for line in self._live if line.query not in known)][-(MOST_LINES - 2) :]
+        new = [line for line in self._live if line.query not in known and not line.series.is_partial]
+        self._kept = [*self._kept, *new][-(MOST_LINES - 2) :]
         self._draw()
 
     def forget(self) -> None:
@@ -226,10 +249,12 @@ class TimeseriesChart(Panel):
             label=_axis_label(line for line, _ in drawn),
             trends=[None if line.series.trend is None else line.series.trend.slope for line, _ in drawn],
             is_cycle=any(line.query.groupby in CLIMATOLOGIES for line, _ in drawn),
+            span=self._wished if any(line.series.is_partial for line, _ in drawn) else None,
         )
         self.plot.sheet.can_span = bool(drawn) and drawn[0][0].query.groupby in (None, *GROUP_DIGITS)
         self.mark("dv-is-empty", not drawn)
-        self._head.value = _legend([line for line, _ in drawn], len(self._kept) - len(self._kept_alike))
+        hidden = len(self._kept) - len(self._kept_alike)
+        self._head.value = _legend([line for line, _ in drawn], hidden, is_reading=not self.pump.is_idle)
         self._hairline()
         if drawn:
             self._say("")
@@ -238,6 +263,15 @@ class TimeseriesChart(Panel):
             self._say(f"No valid data in this {what} at these times")
         else:
             self._say("Draw a box on the map, or click a point, and its series appears here")
+
+    @property
+    def _wished(self) -> tuple[int, int] | None:
+        """First and last time of what is asked, so that the axis stays where it is while a series comes."""
+        scene = self.desk.scene
+        if scene is None or self.view.groupby in CLIMATOLOGIES:
+            return None
+        inside = scene.times.axis.millis[scene.times.axis.within(scene.lapse(self.view))]
+        return (int(inside[0]), int(inside[-1])) if inside.size else None
 
     def _hairline(self, _change: Any = None) -> None:
         scene = self.desk.scene
@@ -287,11 +321,12 @@ class TimeseriesChart(Panel):
     # What is taken away
 
     def told(self) -> list[Told]:
-        """The series on the chart, each with its question and its variable."""
+        """The whole series on the chart, each with its question and its variable."""
         indexes = self.desk.catalog
         return [
             (line.query, line.series, indexes.index(line.query.index).variable(line.query.varname))
             for line in self._lines
+            if not line.series.is_partial
         ]
 
     @property
@@ -328,6 +363,17 @@ def _title(scene: Scene, query: SeriesQuery, series: Series) -> str:
     )
 
 
+def _with_part(
+    before: tuple[tuple[SeriesQuery, Series], ...], query: SeriesQuery, part: Series
+) -> list[tuple[SeriesQuery, Series]]:
+    """What is there of several series: those that are whole, and a part of one."""
+    return [*before, (query, part)]
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{thousands(count)} {what}{'' if count == 1 else 's'}"
+
+
 def _lower(words: str) -> str:
     return words[:1].lower() + words[1:]
 
@@ -339,6 +385,11 @@ def _scale_of(scene: Scene, query: SeriesQuery, series: Series) -> Scale:
     return scene.scale(query.aggregate, series.units)
 
 
+def _so_far(line: _Line, *, is_reading: bool) -> Iterator[str]:
+    if line.series.is_partial:
+        yield "incomplete: more is being read" if is_reading else "incomplete: reading it was given up"
+
+
 def _particulars(line: _Line) -> Iterator[str]:
     """What is to be known of a series beside its numbers."""
     series = line.series
@@ -348,7 +399,7 @@ def _particulars(line: _Line) -> Iterator[str]:
         yield f"base {series.base[0]}–{series.base[1]}"
     if series.complete is not None and (partly := int((~series.complete).sum())):
         yield f"{partly} incomplete (○)"
-    if line.query.trend:
+    if line.query.trend and not series.is_partial:
         yield _trend_words(line)
     if series.is_moved and series.distance is not None:
         yield f"nearest cell with values, {series.distance / 1000:.3g} km away"
@@ -378,7 +429,7 @@ def _axis_label(lines: Any) -> str:
     return " | ".join(unit for unit in units if unit)
 
 
-def _legend(lines: list[_Line], hidden: int) -> str:
+def _legend(lines: list[_Line], hidden: int, *, is_reading: bool) -> str:
     items = []
     for position, line in enumerate(lines):
         valid = int(np.isfinite(line.series.values).sum())
@@ -387,6 +438,7 @@ def _legend(lines: list[_Line], hidden: int) -> str:
         detail = " · ".join(
             [
                 f"{GROUP_WORDS[line.query.groupby]}, {thousands(valid)} value{'' if valid == 1 else 's'}{behind}",
+                *_so_far(line, is_reading=is_reading),
                 *_particulars(line),
             ]
         )

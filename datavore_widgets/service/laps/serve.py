@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import reduce
+from functools import partial, reduce
 from itertools import groupby, pairwise
 from operator import add
 
@@ -18,12 +18,12 @@ from datavore_widgets.service.laps.codes import Codes
 from datavore_widgets.service.laps.segment import Segment
 from datavore_widgets.service.laps.shelf import Ready, Run
 from datavore_widgets.service.laps.sums import Sums, sums_of
-from datavore_widgets.service.series import Moments, per_step
+from datavore_widgets.service.series import PER_STEP, Fold, Moments
 
 __all__ = ["prepared"]
 
 IntArray = NDArray[np.int64]
-Read = Callable[[slice], Moments]
+Read = Callable[[slice, Job], Moments]
 """Reads some steps from the files."""
 
 _FEW = 32
@@ -38,16 +38,16 @@ _MANY = 100_000
 _POOL = ThreadPoolExecutor(2, thread_name_prefix="laps")
 
 
-def prepared(kind: Callable[..., Moments], ready: Ready, steps: slice, cells: Cells, read: Read, job: Job) -> Moments:
+def prepared(fold: Fold[Moments], ready: Ready, steps: slice, cells: Cells, read: Read, job: Job) -> Moments:
     """Moments over a box or over a lapse, of prepared data; what is not prepared is read.
 
     Parameters
     ----------
-    kind : callable
-        `series.per_step` or `series.per_cell`: which of the two.
+    fold : Fold
+        `PER_STEP` or `PER_CELL`: which of the two.
     """
     runs = list(ready.runs(steps))
-    return _per_step(runs, cells, read, job) if kind is per_step else _per_cell(runs, cells, read, job)
+    return _per_step(runs, cells, read, job) if fold is PER_STEP else _per_cell(runs, cells, read, job)
 
 
 def _per_step(runs: list[Run], cells: Cells, read: Read, job: Job) -> Moments:
@@ -61,17 +61,22 @@ def _per_step(runs: list[Run], cells: Cells, read: Read, job: Job) -> Moments:
     if cells.count > _SOME:
         side_by_side = cells.count >= _MANY and len(runs) > 1
         sums = list((_POOL.map if side_by_side else map)(summed, runs))
-    parts = []
+    parts: list[Moments] = []
     # Runs whose codes mean the same become moments together.
     for meaning, group in groupby(range(len(runs)), lambda number: _meaning(runs[number])):
         numbers = list(group)
         if meaning is None:
-            parts += [read(runs[number].steps) for number in numbers]
+            for number in numbers:
+                parts.append(read(runs[number].steps, job.turning(partial(_behind, tuple(parts)))))
         elif cells.count > _SOME:
             parts.append(Sums.join([part for number in numbers if (part := sums[number])]).moments(*meaning))
         else:
             parts.append(_of_few([runs[number] for number in numbers], cells, columns, *meaning))
     return Moments.join(parts)
+
+
+def _behind(before: Sequence[Moments], part: Moments) -> Moments:
+    return Moments.join([*before, part])
 
 
 def _of_few(runs: list[Run], cells: Cells, columns: tuple[slice, ...], codes: Codes, origin: float) -> Moments:
@@ -99,7 +104,7 @@ def _per_cell(runs: list[Run], cells: Cells, read: Read, job: Job) -> Moments:
     done, total = 0, sum(run.steps.stop - run.steps.start for run in runs)
     for run in runs:
         if run.segment is None:
-            parts.append(read(run.steps))
+            parts.append(read(run.steps, job))
         else:
             sums = _of_cells(run.segment, run.inside, cells.read_rows, cells.read_columns)
             parts.append(sums.moments(run.segment.codes, run.segment.origin))
