@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -47,7 +48,7 @@ _OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "list": ("Give a list of `[lon, lat, value]`.", ("true", "false")),
     "sm": (
         f"Aggregate: {', '.join((*AGGREGATES, *FURTHER_AGGREGATES))}, a percentile `p1` to `p99`, or `fraction:` and a "
-        "flag. `area_avg` weighs cells weighted by their area in the box, and times by their length.",
+        "flag. `area_avg` weighs cells by their area in the box, and times by their length.",
         (),
     ),
     "groupby": (
@@ -220,23 +221,28 @@ PART = Operation(
 def docs_page(document: Mapping[str, Any]) -> str:
     """The OpenAPI document as a page of plain HTML: no script, so nothing is fetched from elsewhere."""
 
+    def words(text: Any) -> str:
+        return re.sub("`([^`]*)`", r"<code>\1</code>", html.escape(str(text)))
+
     def cell(text: Any) -> str:
-        return f"<td>{html.escape(str(text))}</td>"
+        return f"<td>{words(text)}</td>"
 
     info = document["info"]
     parts = [
         "<!doctype html><html lang=en><meta charset=utf-8>",
         f"<title>{html.escape(info['title'])}</title>",
-        "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
+        "<style>:root{color-scheme:light dark}"
+        "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
         "td,th{text-align:left;padding:.1rem 1rem .1rem 0;vertical-align:top}code{background:#8882}</style>",
         f"<h1>{html.escape(info['title'])} {html.escape(info['version'])}</h1>",
-        *(f"<p>{html.escape(paragraph)}</p>" for paragraph in info["description"].split("\n\n")),
+        *(f"<p>{words(paragraph)}</p>" for paragraph in info["description"].split("\n\n")),
         '<p>The same for machines: <a href="openapi.json">openapi.json</a></p>',
     ]
-    for path, methods in document["paths"].items():
+    # Questions first, then how far their answers are.
+    for path, methods in sorted(document["paths"].items(), key=lambda item: item[0].startswith("/jobs/")):
         told = methods["get"]
         parts += [f"<h2>{html.escape(told['summary'])}</h2><p><code>GET {html.escape(path)}</code></p>"]
-        parts += [f"<p>{html.escape(told['responses']['200']['description'])}</p><table>"]
+        parts += [f"<p>{words(told['responses']['200']['description'])}</p><table>"]
         for parameter in told.get("parameters", ()):
             allowed = ", ".join(parameter["schema"].get("enum", ()))
             about = parameter["description"] + (f" One of {allowed}." if allowed else "")
