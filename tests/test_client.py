@@ -137,6 +137,7 @@ def test_example_of_paramsplot(maps):
     options = {"projection": "pc_world", "radius": None, "plot_method": "pcolormesh", "resample": True}
     one = maps.getImage("ISAS13/v3", "PSAL", 20120815, paramsPlot=options)
     assert one == maps.getImage("ISAS13/v3", "PSAL", 20120815, paramsPlot=json.dumps(options))
+    assert one == maps.getImage("ISAS13/v3", "PSAL", 20120815, paramsPlot=str(options))  # None and True, as documented
     assert one != maps.getImage("ISAS13/v3", "PSAL", 20120815, paramsPlot={"resample": False})
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
+from fields import field
 from nbclient import NotebookClient
 from processes import started
 
@@ -36,11 +38,37 @@ def test_outputs_are_stripped(path: Path) -> None:
             assert cell.execution_count is None
 
 
-def test_the_program_of_the_readme_runs(sample_catalog: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    blocks = (ROOT / "README.md").read_text().split("```python\n")[1:]
-    (program,) = [text.partition("```")[0] for text in blocks if "getTimeserie" in text]
+def blocks_of_the_readme() -> list[str]:
+    """Its pieces of Python, in the order of the page: a notebook, an app, a program, a query."""
+    return [text.partition("```")[0] for text in (ROOT / "README.md").read_text().split("```python\n")[1:]]
+
+
+@pytest.mark.parametrize(("block", "shown"), [*enumerate((4, 1, 0, 0))], ids=("notebook", "app", "program", "query"))
+def test_it_runs_pasted_from_the_readme(block: int, shown: int, sample_catalog: Path, tmp_path: Path) -> None:
+    """As one cell of a notebook, in a folder with the files that it names."""
+    (tmp_path / "sst").mkdir()
+    for month in ("07", "08"):
+        sea = field(np.arange(-90.0, -30), np.arange(20.0, 50), times=1)
+        sea = sea.assign_coords(time=np.array([f"2015-{month}-12"], dtype="M8[ns]"))
+        sea.to_netcdf(tmp_path / "sst" / f"{month}.nc", engine="h5netcdf")
+    blocks = blocks_of_the_readme()
+    assert len(blocks) == 4
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(blocks[block])])
+    resources = {"metadata": {"path": str(tmp_path)}}
+    done = NotebookClient(notebook, timeout=120, kernel_name="python3", resources=resources).execute()
+    said = done.cells[0].outputs
+    assert not [output for output in said if output.output_type == "stream" and output.name == "stderr"], said
+    widgets = [output for output in said if "application/vnd.jupyter.widget-view+json" in output.get("data", {})]
+    assert len(widgets) == shown
+    if not shown:
+        assert said
+
+
+def test_the_program_of_the_readme_says_what_it_should(
+    sample_catalog: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     names: dict[str, object] = {}
-    exec(program, names)
+    exec(blocks_of_the_readme()[2], names)
     assert names["png"][:8] == b"\x89PNG\r\n\x1a\n"
     assert len(names["series"]) == 30
     assert "(12, 40) m" in capsys.readouterr().out

@@ -135,9 +135,8 @@ class Datahive:
         Once a slow road of its own, over the package pyhs2, which is no longer kept; now the road of `executeQuery`.
         """
         log.info("executeQueryPYHS2 asks as executeQuery does: pyhs2 is no longer used")
-        service = self._service(host, port, authMechanism, user, password, None, "hive", 60.0)
-        rows: list[tuple[Any, ...]] = _shaped(
-            service.answer(SqlQuery(query, database=database)), pandas=False, batches=False
+        rows: list[tuple[Any, ...]] = self.executeQuery(
+            query, host, port, authMechanism, user, password, database, output_pandas=False
         )
         return rows
 

@@ -6,6 +6,7 @@ clients send. A path is read from its right end, so that an id of an index may h
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -342,8 +343,11 @@ def whole_option(name: str, value: Any) -> int | None:
     return None if number is None else int(number)
 
 
+_LONGEST_LITERAL = 1000  # characters: five short options have a quarter of that
+
+
 def parse_plot_options(value: Any) -> dict[str, Any]:
-    """`paramsPlot` in any spelling, as keywords of `Canvas`: a mapping, its JSON text, or `"default"`.
+    """`paramsPlot` in any spelling, as keywords of `Canvas`: a mapping, its text in JSON or Python, or `"default"`.
 
     Raises
     ------
@@ -354,12 +358,7 @@ def parse_plot_options(value: Any) -> dict[str, Any]:
     """
     if value is None or value in ("default", "null", ""):
         return {}
-    loaded = value
-    if isinstance(value, str):
-        try:
-            loaded = json.loads(value)
-        except ValueError:
-            loaded = None
+    loaded = _literal(value) if isinstance(value, str) else value
     if not isinstance(loaded, Mapping):
         raise InvalidValue(f'paramsPlot is a mapping such as {{"projection": "mercator"}} or "default", not {value!r}')
     for name in loaded:
@@ -367,6 +366,16 @@ def parse_plot_options(value: Any) -> dict[str, Any]:
             message, near = did_you_mean("key of paramsPlot:", name, _PLOT_OPTIONS)
             raise UnknownKeyword(message, suggestions=near)
     return {name: _PLOT_OPTIONS[name](name, given) for name, given in loaded.items()}
+
+
+def _literal(text: str) -> Any:
+    """What a short text says in JSON, or as the documentation's example does, with Python's `None` and `True`."""
+    for read in (json.loads, ast.literal_eval) if len(text) <= _LONGEST_LITERAL else ():
+        try:
+            return read(text)
+        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):  # the last two: deeply nested
+            continue
+    return None
 
 
 def _a_word(name: str, value: Any) -> str:

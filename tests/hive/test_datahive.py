@@ -18,7 +18,9 @@ from datavore_widgets.client.credentials import Secret, find_credentials
 from datavore_widgets.client.datahive import Datahive
 from datavore_widgets.client.hive import HiveService
 from datavore_widgets.errors import UnknownKeyword
-from datavore_widgets.protocol.sql import SchemaQuery
+from datavore_widgets.protocol.job import Job
+from datavore_widgets.protocol.sql import SchemaQuery, SqlQuery, Table
+from datavore_widgets.service.tables import TableService
 
 
 @pytest.fixture(autouse=True)
@@ -82,6 +84,22 @@ def test_the_server_of_the_environment_gives_way_to_files(
 def test_a_service_of_ones_own(files: Any) -> None:
     assert Datahive(files).executeQuery("SELECT count(*) AS c FROM obs")["c"].tolist() == [8]
     assert files.answer(SchemaQuery()) == Datahive(files).tables()
+
+
+def test_both_methods_are_one_road(files: TableService, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[SqlQuery] = []
+
+    class Heard:
+        def answer(self, query: SqlQuery, job: Job | None = None) -> Table:
+            asked.append(query)
+            return files.answer(query, job)
+
+    monkeypatch.setenv("DATAHIVE_QUEUE", "ocean")
+    hive = Datahive(Heard())
+    told = hive.executeQuery("SELECT id FROM obs", output_pandas=False)
+    assert hive.executeQueryPYHS2("SELECT id FROM obs") == told
+    assert asked[0] == asked[1]
+    assert asked[0].queue == "ocean"
 
 
 def test_unknown_keyword(table_folders: dict[str, Path]) -> None:
