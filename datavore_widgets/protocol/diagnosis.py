@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-__all__ = ["Checkup", "Diagnosis", "VariableDiagnosis", "as_text"]
+__all__ = ["Checkup", "Diagnosis", "VariableDiagnosis", "as_text", "without_path"]
 
 
 @dataclass(frozen=True)
@@ -116,11 +116,22 @@ def as_text(found: Diagnosis) -> Iterator[tuple[str, str]]:
         for variable in some:
             yield "", "      " + _variable_line(variable, width)
     for mended in found.mended:
-        yield "mended", f"    mended: {mended}"
+        yield "mended", f"    mended: {without_path(found.path, mended)}"
     for doubt in found.doubtful:
-        yield "doubtful", f"    doubtful: {doubt}"
+        yield "doubtful", f"    doubtful: {without_path(found.path, doubt)}"
     for name, reason in found.refused.items():
-        yield "refused", f"    not shown: {name + ': ' if name else ''}{reason}"
+        yield "refused", f"    not shown: {name + ': ' if name else ''}{without_path(found.path, reason)}"
+
+
+def without_path(path: str, reason: str) -> str:
+    """A sentence about a file, as it is written beside its path.
+
+    Examples
+    --------
+    >>> without_path("/data/a.nc", "nothing in '/data/a.nc' can be shown on a map")
+    'nothing in it can be shown on a map'
+    """
+    return reason.replace(f" of {path!r}", "").replace(repr(path), "it")
 
 
 def _by_grid(variables: Iterable[VariableDiagnosis]) -> list[tuple[str, list[VariableDiagnosis]]]:

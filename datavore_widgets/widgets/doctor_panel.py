@@ -8,7 +8,7 @@ from typing import Any
 import ipywidgets
 
 from datavore_widgets.errors import DatavoreError
-from datavore_widgets.protocol.diagnosis import Checkup, Diagnosis, as_text
+from datavore_widgets.protocol.diagnosis import Checkup, Diagnosis, as_text, without_path
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.queries import DoctorQuery
 from datavore_widgets.widgets.desk import sentence
@@ -82,7 +82,7 @@ class DoctorPanel(Panel):
         verdict = f"{doubtful} with something to say" if doubtful else "nothing to say against them" if looked else ""
         self._head.value = f"<strong>{counted}</strong> behind this variable · {verdict}"
         left_out = "".join(
-            f"<div class='dv-doctor-refused'>{escape(path)}: {escape(reason)}</div>"
+            f"<div class='dv-doctor-refused'>{escape(path)}: {escape(without_path(path, reason))}</div>"
             for path, reason in found.problems.items()
         )
         if left_out:
