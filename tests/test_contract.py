@@ -33,6 +33,7 @@ from datavore_widgets.protocol.queries import (
     ExtractQuery,
     FilesQuery,
     LapsCatalogQuery,
+    LapseDataQuery,
     LapseMapQuery,
     MapQuery,
     SeriesQuery,
@@ -151,6 +152,10 @@ QUERIES = {
     "series without a place": SeriesQuery("series", "soi", GLOBAL, ALWAYS),
     "extract of a swath": ExtractQuery("swath", ("sst",), OVER, ALWAYS, GOOD, "sses_bias"),
     "extract of a track": ExtractQuery("track", ("temp", "z"), OVER, ALWAYS),
+    **{f"cells of a lapse, {a}": LapseDataQuery("sea", "sst", OVER, YEAR, a) for a in (*AGGREGATES, "area_avg", "p90")},
+    "cells of a lapse of thirty": LapseDataQuery("thirty", "sst", BOX, Lapse(Date("2000"), Date("2001"))),
+    "cells of a lapse in strides": LapseDataQuery("packed", "sst", GLOBAL, YEAR, resolution=5),
+    "cells of a lapse of a swath": LapseDataQuery("swath", "sst", OVER, ALWAYS),
     "lapse of a swath": LapseMapQuery("swath", "sst", Canvas(OVER, 60), ALWAYS, subtract="sses_bias"),
     "lapse of a direction": LapseMapQuery("wind", "direction_of_u10_v10", Canvas(BOX, 60), YEAR),
     "lapse styled": LapseMapQuery(
@@ -187,6 +192,8 @@ WRONG = {
     "no time where there are some": MapQuery(Source("sea", "sst", None), Canvas(BOX)),
     "picture too large": MapQuery(MAY, Canvas(BOX, 5000)),
     "series without time": SeriesQuery("flat", "sst", BOX),
+    "cells of a lapse of a track": LapseDataQuery("track", "temp", GLOBAL, ALWAYS),
+    "cells of a lapse without times": LapseDataQuery("sea", "sst", BOX, Lapse(Date("1990"), Date("1991"))),
     "lapse without times": LapseMapQuery("sea", "sst", Canvas(BOX), Lapse(Date("1990"), Date("1991"))),
 }
 

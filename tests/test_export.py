@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import warnings
 from pathlib import Path
 
 import cftime
@@ -18,7 +19,17 @@ from datavore_widgets.client.datavore import Datavore
 from datavore_widgets.errors import InvalidValue, NotSupported, UnknownKeyword
 from datavore_widgets.protocol.answers import Series
 from datavore_widgets.protocol.geometry import BBox, Point
-from datavore_widgets.protocol.queries import Canvas, CatalogQuery, DataQuery, MapQuery, SeriesQuery, Source
+from datavore_widgets.protocol.queries import (
+    Canvas,
+    CatalogQuery,
+    DataQuery,
+    LapseDataQuery,
+    LapseMapQuery,
+    MapQuery,
+    SeriesQuery,
+    Source,
+    parse_filters,
+)
 from datavore_widgets.protocol.times import Date, Lapse
 from datavore_widgets.service.local import LocalService
 
@@ -218,6 +229,78 @@ def test_a_picture_is_exported_as_the_cells_in_its_box(service):
         export.save(service, CatalogQuery())
     with pytest.raises(InvalidValue, match="nc or csv"):
         export.save(service, picture, "xls")
+
+
+@pytest.mark.parametrize(
+    ("aggregate", "method"),
+    [
+        ("avg", "time: mean (comment: every value alike)"),
+        ("max", "time: maximum"),
+        ("std", "time: standard_deviation (comment: every value alike)"),
+        ("count", None),
+        ("p90", None),
+    ],
+)
+def test_a_picture_of_a_lapse_is_exported_as_the_aggregate_of_its_cells(service, aggregate, method):
+    lapse = Lapse(Date("200003"), Date("200105"))
+    picture = LapseMapQuery("regular", "sst", Canvas(BOX, 64), lapse, aggregate, parse_filters({"depth": 10}))
+    cells = export.export_query(picture)
+    assert cells == LapseDataQuery("regular", "sst", BOX, lapse, aggregate, parse_filters({"depth": 10}))
+    name, data = export.save(service, picture)
+    assert name == f"regular_sst_{aggregate}_2000-03-30_2001-05-30.nc"
+    back = read_back(data)
+    own = np.array([service.answer(DataQuery(Source("regular", "sst", Date(f"{2000 + n // 12}{n % 12 + 1:02d}"),
+        filters=parse_filters({"depth": 10})), BOX)).data for n in range(2, 17)])  # fmt: skip
+    there = np.isfinite(own)
+    assert not there.all()
+    reckoned = {
+        "avg": lambda: np.nanmean(own, axis=0),
+        "max": lambda: np.nanmax(own, axis=0),
+        "std": lambda: np.nanstd(own, axis=0),
+        "count": lambda: there.sum(axis=0),
+        "p90": lambda: np.nanpercentile(own, 90, axis=0),
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # cells of land
+        np.testing.assert_allclose(back["sst"], reckoned[aggregate](), rtol=1e-12)
+    assert back["sst"].attrs.get("cell_methods") == method
+    told = {"count": "number_of_observations", "std": None, "p90": None}.get(aggregate, "sea_surface_temperature")
+    assert back["sst"].attrs.get("standard_name") == told
+    assert back["sst"].attrs["units"] == ("1" if aggregate == "count" else "K")
+    # 14 months of 30 days lie between; the time is in the middle of its bounds.
+    assert [str(bound) for bound in back["time_bnds"].values] == ["2000-03-30 00:00:00", "2001-05-30 00:00:00"]
+    assert back["time"].attrs["bounds"] == "time_bnds"
+    assert str(back["time"].item()) == "2000-10-30 00:00:00"
+    facts = {name: back.attrs[f"datavore_{name}"] for name in ("lapse_asked", "lapse_used", "steps", "aggregate")}
+    assert facts == {
+        "lapse_asked": "200003,200105",
+        "lapse_used": "2000-03-30T00:00:00Z/2001-05-30T00:00:00Z",
+        "steps": 15,
+        "aggregate": aggregate,
+    }
+    assert float(back["depth"]) == 10
+    rows = list(csv.DictReader(io.StringIO(export.save(service, picture, "csv")[1].decode())))
+    assert rows[0]["lapse_used"] == facts["lapse_used"]
+    assert {row["aggregate"] for row in rows} == {aggregate}
+
+
+def test_means_over_periods_are_exported_with_the_ends_of_these(shared_data):
+    """OSTIA's months have bounds: a lapse of them ends with the last month, not in its middle."""
+    with LocalService(shared_data / "ostia_monthly.nc") as months:
+        (index,) = months.answer(CatalogQuery()).indexes
+        lapse = Lapse(Date("2007"), Date("2008"))
+        query = LapseMapQuery(index, "surface_temperature", Canvas(BBox(-40, -3, -10, 3)), lapse, "area_avg")
+        back = read_back(export.save(months, query)[1])
+    assert back["time_bnds"].values.astype("M8[D]").astype(str).tolist() == ["2007-01-01", "2009-01-01"]
+    told = "time: mean (comment: times by the length of their bounds)"
+    assert back["surface_temperature"].attrs["cell_methods"] == told
+    with xr.open_dataset(shared_data / "ostia_monthly.nc") as data:
+        some = data["surface_temperature"].sel(time=slice("2007", "2008")).astype("f8")
+        lon = (some.longitude + 180) % 360 - 180
+        some = some.isel(longitude=np.flatnonzero((lon >= -40) & (lon <= -10))).sel(latitude=slice(-3, 3))
+        days = np.diff(data["time_bnds"].sel(time=slice("2007", "2008")).values, axis=1)[:, 0] / np.timedelta64(1, "D")
+        wanted = some.weighted(xr.DataArray(days, dims="time")).mean("time")
+    np.testing.assert_allclose(np.asarray(back["surface_temperature"]), wanted.values, rtol=1e-9)
 
 
 def test_the_clients_give_data_sets(service):

@@ -107,7 +107,7 @@ def test_the_document_describes_the_real_paths(server):
         assert told["summary"]
         assert all(parameter["description"] for parameter in told["parameters"])
         word = path.strip("/").rpartition("/")[2]
-        elsewhere = {"job"} | ({"sm", "mapper_id"} if word == "map" else set())  # those two go with a lapse
+        elsewhere = {"job"} | {"map": {"sm", "mapper_id"}, "data": {"sm"}}.get(word, set())  # with a lapse
         options = {p["name"] for p in told["parameters"] if p["in"] == "query"} - elsewhere
         if word in wire.PATHS:
             example = {p["name"]: str(p.get("example", "")) for p in told["parameters"]}

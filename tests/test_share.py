@@ -22,7 +22,7 @@ with warnings.catch_warnings():
 
 from datavore_widgets import Datavore, explore
 from datavore_widgets.connect import OPENED
-from datavore_widgets.errors import InvalidValue, NotSupported, UnknownName
+from datavore_widgets.errors import InvalidValue, UnknownName
 from datavore_widgets.protocol.colormap import Norm, palette
 from datavore_widgets.protocol.geometry import BBox
 from datavore_widgets.protocol.queries import LapseMapQuery, MapQuery
@@ -284,6 +284,10 @@ def test_the_cells_in_view_are_saved_as_they_are() -> None:
     wanted = fields.field(times=40)["sst"].sel(lon=slice(20, 80), lat=slice(10, 60))[2]
     np.testing.assert_array_equal(read["sst"].values, wanted.values)
     assert read.attrs["datavore_cells_total"] == wanted.size
-    view.lapse = "2012,2013"
-    with pytest.raises(NotSupported, match="one time"):
-        map_file(shown.desk)
+    view.set(lapse="2012,2013", aggregate="max")
+    name, content = map_file(shown.desk)
+    assert name.endswith("_sst_max_2012-01-15_2013-12-15.nc")
+    read = xr.open_dataset(io.BytesIO(content), engine="scipy")
+    assert read["sst"].attrs["cell_methods"] == "time: maximum"
+    of_lapse = fields.field(times=40)["sst"].sel(lon=slice(20, 80), lat=slice(10, 60))[:24]
+    np.testing.assert_array_equal(read["sst"].values, of_lapse.max("time").values)

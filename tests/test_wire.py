@@ -55,6 +55,7 @@ from datavore_widgets.protocol.queries import (
     ExtractQuery,
     FilesQuery,
     LapsCatalogQuery,
+    LapseDataQuery,
     LapseMapQuery,
     MapQuery,
     Query,
@@ -166,6 +167,7 @@ queries = st.one_of(
     st.builds(MapQuery, sources.filter(lambda source: source.date is not None), canvases, styles, windows),
     st.builds(LapseMapQuery, ids, names, canvases, lapses, aggregates, filters, styles, subtract=less),
     st.builds(DataQuery, sources, boxes(), st.none() | st.integers(1, 5000), st.booleans()),
+    st.builds(LapseDataQuery, ids, names, boxes(), lapses, aggregates, filters, less, st.none() | st.integers(1, 5000)),
     series_queries(),
     st.builds(
         ExtractQuery, ids, st.lists(names, min_size=1, max_size=3).map(tuple), boxes() | points, lapses, filters, less
@@ -208,7 +210,7 @@ def test_a_plain_request_keeps_to_what_published_servers_know(query):
         asks_more = getattr(query, "subtract", "") or getattr(query, "window", None)
         asks_more = asks_more or getattr(getattr(query, "source", None), "subtract", "")
         assert (
-            isinstance(query, AcquisitionsQuery | SpectrumQuery | DoctorQuery)
+            isinstance(query, AcquisitionsQuery | SpectrumQuery | DoctorQuery | LapseDataQuery)
             or asks_more
             or query.filters
             or has_further_words(query)
@@ -539,6 +541,28 @@ quicklooks = st.builds(
     any_text,
     any_text,
 )
+
+
+@st.composite
+def lapse_fields(draw: st.DrawFn) -> Field:
+    time = draw(stamps)
+    first, last = draw(axes.filter(lambda axis: len(axis) > 1)).labels[:2].tolist()
+    return Field(
+        draw(hnp.arrays("f8", 3)),
+        draw(hnp.arrays("f4", 2)),
+        draw(values),
+        draw(boxes()),
+        time,
+        draw(any_text),
+        draw(any_text),
+        draw(chosen_dims),
+        aggregate=draw(names),
+        steps=draw(st.integers(1, 10**6)),
+        period=(Stamp(first, time.calendar), Stamp(last, time.calendar)),
+        weighting=draw(any_text),
+    )
+
+
 ONCE = settings(max_examples=1000, derandomize=True, database=None, phases=[Phase.generate])
 sentences = st.lists(any_text, max_size=2).map(tuple)
 diagnosed = st.builds(
@@ -588,6 +612,7 @@ PAIRS = st.one_of(
             chosen_dims,
         ),
     ),
+    st.tuples(st.just(LapseDataQuery("a", "b")), lapse_fields()),
     st.tuples(
         st.just(DataQuery(ISAS, as_list=True)),
         st.builds(CellList, st.lists(st.tuples(finite, finite, finite), max_size=4)),

@@ -1,6 +1,7 @@
 """Answers as files: an xarray data set, NetCDF by the CF conventions, CSV; each says what was asked and what was used.
 
-A picture is exported as the native cells inside its box, a chart as its series. What an answer knows is written out
+A picture is exported as the native cells inside its box, that of a lapse as their aggregate over it, a chart as its
+series. What an answer knows is written out
 whole: its numbers and texts as attributes and columns, its arrays along time as variables and columns of their own.
 """
 
@@ -24,7 +25,15 @@ from datavore_widgets.protocol import wire
 from datavore_widgets.protocol.answers import Field, Series, Service, VariableInfo
 from datavore_widgets.protocol.geometry import BBox
 from datavore_widgets.protocol.job import Job
-from datavore_widgets.protocol.queries import CatalogQuery, DataQuery, MapQuery, Query, SeriesQuery
+from datavore_widgets.protocol.queries import (
+    CatalogQuery,
+    DataQuery,
+    LapseDataQuery,
+    LapseMapQuery,
+    MapQuery,
+    Query,
+    SeriesQuery,
+)
 from datavore_widgets.protocol.times import (
     CLIMATOLOGIES,
     GROUP_DIGITS,
@@ -44,6 +53,7 @@ FORMATS = {"nc": "NetCDF", "csv": "CSV"}
 """What `save` writes, by the ending of the file."""
 
 _Exported = Field | Series
+_Asked = DataQuery | LapseDataQuery | SeriesQuery
 _METHODS = {
     "avg": "mean",
     "area_avg": "mean",
@@ -73,7 +83,7 @@ _EPOCH = 1970
 _NUMBERS = re.compile(r"[-+0-9.,]*")
 
 
-def export_query(query: Query) -> DataQuery | SeriesQuery:
+def export_query(query: Query) -> DataQuery | LapseDataQuery | SeriesQuery:
     """The question whose answer is what a picture or a chart shows: the native cells in its box, or its series.
 
     Raises
@@ -83,11 +93,13 @@ def export_query(query: Query) -> DataQuery | SeriesQuery:
     """
     if isinstance(query, MapQuery):
         return DataQuery(query.source, query.canvas.bbox)
-    if isinstance(query, SeriesQuery) or (isinstance(query, DataQuery) and not query.as_list):
+    if isinstance(query, LapseMapQuery):
+        return LapseDataQuery(
+            query.index, query.varname, query.canvas.bbox, query.lapse, query.aggregate, query.filters, query.subtract
+        )
+    if isinstance(query, SeriesQuery | LapseDataQuery) or (isinstance(query, DataQuery) and not query.as_list):
         return query
-    raise NotSupported(
-        f"pictures of one time, values and series are exported, not the answer to a {type(query).__name__}"
-    )
+    raise NotSupported(f"pictures, values and series are exported, not the answer to a {type(query).__name__}")
 
 
 def save(service: Service, query: Query, ending: str = "nc", job: Job | None = None) -> tuple[str, bytes]:
@@ -97,7 +109,7 @@ def save(service: Service, query: Query, ending: str = "nc", job: Job | None = N
     ----------
     service : Service
         Who is asked; a client is one.
-    query : MapQuery, DataQuery or SeriesQuery
+    query : MapQuery, LapseMapQuery, DataQuery, LapseDataQuery or SeriesQuery
         What is on screen.
     ending : {'nc', 'csv'}
         NetCDF or CSV.
@@ -126,16 +138,14 @@ def exported(service: Service, query: Query, job: Job | None = None) -> xr.Datas
     return to_xarray(*_asked(service, query, job))
 
 
-def _asked(
-    service: Service, query: Query, job: Job | None
-) -> tuple[DataQuery | SeriesQuery, _Exported, VariableInfo | None]:
+def _asked(service: Service, query: Query, job: Job | None) -> tuple[_Asked, _Exported, VariableInfo | None]:
     asked = export_query(query)
     info = service.answer(CatalogQuery()).index(_index(asked)).variables.get(_varname(asked))
     answer: Any = service.answer(asked, job)
     return asked, answer, info
 
 
-def facts(query: DataQuery | SeriesQuery, answer: _Exported) -> dict[str, str | float | int]:
+def facts(query: _Asked, answer: _Exported) -> dict[str, str | float | int]:
     """What was asked and what was used, by name: the numbers and texts beside the values of an answer."""
     told: dict[str, Any] = {"index": _index(query), "variable": _varname(query)}
     if isinstance(query, DataQuery):
@@ -145,6 +155,9 @@ def facts(query: DataQuery | SeriesQuery, answer: _Exported) -> dict[str, str | 
         told["bbox_asked"] = query.bbox.to_text()
         told["offset"] = source.offset or None
         filters = source.filters
+    elif isinstance(query, LapseDataQuery):
+        told["bbox_asked"], told["lapse_asked"] = query.bbox.to_text(), query.lapse.to_text()
+        filters = query.filters
     else:
         told["bbox_asked" if isinstance(query.coord, BBox) else "point_asked"] = query.coord.to_text()
         told["lapse_asked"] = query.lapse.to_text()
@@ -154,6 +167,8 @@ def facts(query: DataQuery | SeriesQuery, answer: _Exported) -> dict[str, str | 
     told["filters"] = wire.filters_to_json(filters) if filters else None
     for field in dataclasses.fields(answer):
         value = getattr(answer, field.name)
+        if field.name == "time" and isinstance(query, LapseDataQuery):
+            continue  # the last one; the lapse tells it
         if value is not None and not isinstance(value, np.ndarray) and field.name not in ("bbox", "dims"):
             told |= _spelled(_NAMES.get(field.name, field.name), value)
     told |= {f"dim_{name}": value for name, value in answer.dims.items()}
@@ -169,6 +184,9 @@ def _spelled(name: str, value: Any) -> dict[str, Any]:
     """A fact as text or number."""
     if isinstance(value, Stamp):
         return {name: value.iso, "calendar": value.calendar}
+    if name == "period":
+        first, last = value
+        return {"lapse_used": f"{first.iso}/{last.iso}", "calendar": first.calendar}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f"{name}_{key}": item for key, item in dataclasses.asdict(value).items()}
     if name == "cell_used" and value is not None:
@@ -193,12 +211,14 @@ def _there(values: NDArray[Any]) -> NDArray[np.bool_]:
     return np.asarray(there)
 
 
-def file_name(query: DataQuery | SeriesQuery, answer: _Exported, ending: str) -> str:
+def file_name(query: _Asked, answer: _Exported, ending: str) -> str:
     """A name for a file: index, variable and time, in letters, digits, dots and dashes alone."""
     parts = [_index(query), _varname(query)]
     if isinstance(answer, Series):
         ends = [iso(int(label))[:10] for label in answer.labels[[0, -1]]] if answer.labels.size else []
         parts += ["series", *ends]
+    elif answer.period is not None:
+        parts += [answer.aggregate or "", *(stamp.iso[:10] for stamp in answer.period)]
     elif answer.time is not None:
         parts.append(answer.time.iso)
     text = re.sub(r"[^A-Za-z0-9.-]+", "_", "_".join(parts).replace(":", ""))
@@ -208,7 +228,7 @@ def file_name(query: DataQuery | SeriesQuery, answer: _Exported, ending: str) ->
 # --- CSV -----------------------------------------------------------------------------------------------------------
 
 
-def to_csv(query: DataQuery | SeriesQuery, answer: _Exported) -> str:
+def to_csv(query: _Asked, answer: _Exported) -> str:
     """A table with a header: a row for each time of a series, or for each cell with a value; every fact is a column.
 
     Times are ISO 8601 in UTC, as their own calendar writes them; missing values are empty.
@@ -224,7 +244,7 @@ def to_csv(query: DataQuery | SeriesQuery, answer: _Exported) -> str:
     return text.getvalue()
 
 
-def _table(query: DataQuery | SeriesQuery, answer: _Exported) -> tuple[list[str], list[Any]]:
+def _table(query: _Asked, answer: _Exported) -> tuple[list[str], list[Any]]:
     if isinstance(answer, Series):
         arrays = dict(_along_time(answer))
         times = {"time": answer.labels}
@@ -260,7 +280,7 @@ def _harmless(value: Any) -> Any:
 # --- NetCDF ----------------------------------------------------------------------------------------------------------
 
 
-def to_netcdf(query: DataQuery | SeriesQuery, answer: _Exported, info: VariableInfo | None = None) -> bytes:
+def to_netcdf(query: _Asked, answer: _Exported, info: VariableInfo | None = None) -> bytes:
     """A NetCDF file (CF-1.11): coordinates as sampled, units, cell methods, and every fact as an attribute.
 
     It is a classic one (64-bit offset): every tool reads it, and it is written without a library that another thread
@@ -274,14 +294,14 @@ def to_netcdf(query: DataQuery | SeriesQuery, answer: _Exported, info: VariableI
     return bytes(_encoded(query, answer, info).to_netcdf(engine="scipy", format="NETCDF3_64BIT"))
 
 
-def to_xarray(query: DataQuery | SeriesQuery, answer: _Exported, info: VariableInfo | None = None) -> xr.Dataset:
+def to_xarray(query: _Asked, answer: _Exported, info: VariableInfo | None = None) -> xr.Dataset:
     """The data set that `to_netcdf` writes, as xarray reads it back."""
     import xarray as xr
 
     return xr.decode_cf(_encoded(query, answer, info))
 
 
-def _encoded(query: DataQuery | SeriesQuery, answer: _Exported, info: VariableInfo | None) -> xr.Dataset:
+def _encoded(query: _Asked, answer: _Exported, info: VariableInfo | None) -> xr.Dataset:
     """The data set as it is stored: nothing left for xarray to encode."""
     import xarray as xr
 
@@ -327,22 +347,41 @@ def _of_field(field: Field, name: str, attrs: dict[str, Any]) -> tuple[dict[str,
         axis: ((axis,) if flat else dims, *_place(values, axis))
         for axis, values in (("lon", field.lon), ("lat", field.lat))
     }
-    if field.time is not None:
+    variables: dict[str, Any] = {}
+    if field.period is not None:
+        # In the middle of its bounds, as means are.
+        bounds, told = _times(np.array([stamp.label for stamp in field.period]), field.period[0].calendar)
+        if bounds[0] < bounds[1]:
+            told["bounds"], variables["time_bnds"] = "time_bnds", (("bnds",), bounds)
+        coords["time"] = ((), bounds.mean(), told)
+    elif field.time is not None:
         seconds, told = _times(np.array([field.time.label]), field.time.calendar)
         coords["time"] = ((), seconds[0], told)
+    if field.aggregate is not None:
+        attrs = _as_aggregated(attrs, field.aggregate)
+        if method := _METHODS.get(field.aggregate):
+            attrs["cell_methods"] = f"time: {method}" + (f" (comment: {field.weighting})" if field.weighting else "")
     coords = _dims(field) | coords
     values, fill = _stored(field.data)
-    return coords, {name: (dims, values, {**attrs, **fill})}
+    return coords, {name: (dims, values, {**attrs, **fill}), **variables}
+
+
+def _as_aggregated(attrs: dict[str, Any], aggregate: str) -> dict[str, Any]:
+    """The attributes of a variable for an aggregate of it: a count is another quantity, a spread has no level."""
+    if aggregate == "count":
+        return {**attrs, "standard_name": "number_of_observations", "units": "1"}
+    return {
+        key: value
+        for key, value in attrs.items()
+        if key != "standard_name" or aggregate in ("avg", "area_avg", "max", "min", "median")
+    }
 
 
 def _of_series(query: Any, series: Series, name: str, attrs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     seconds, told = _times(series.labels, series.calendar)
     coords: dict[str, Any] = {}
     variables: dict[str, Any] = {}
-    if query.aggregate == "count":
-        attrs = {**attrs, "standard_name": "number_of_observations", "units": "1"}
-    elif query.aggregate not in ("avg", "area_avg", "max", "min", "median"):
-        attrs.pop("standard_name", None)
+    attrs = _as_aggregated(attrs, query.aggregate)
     if methods := _cell_methods(query, series):
         attrs["cell_methods"] = methods
     bounds = series.bounds
@@ -456,9 +495,9 @@ def _ends(labels: NDArray[np.int64], groupby: str, calendar: str) -> NDArray[np.
     return ((year * 100 + month) * 100 + day) * 10**9
 
 
-def _index(query: DataQuery | SeriesQuery) -> str:
+def _index(query: _Asked) -> str:
     return query.source.index if isinstance(query, DataQuery) else query.index
 
 
-def _varname(query: DataQuery | SeriesQuery) -> str:
+def _varname(query: _Asked) -> str:
     return query.source.varname if isinstance(query, DataQuery) else query.varname

@@ -41,6 +41,7 @@ from datavore_widgets.protocol.queries import (
     ExtractQuery,
     FilesQuery,
     LapsCatalogQuery,
+    LapseDataQuery,
     LapseMapQuery,
     MapQuery,
     Query,
@@ -60,7 +61,7 @@ _LONGEST_WAIT = 5.0  # seconds, whatever `Retry-After` asks for
 _FIRST_WAIT = 0.2
 _BUSY = (429, 503)
 _QUIET = 30.0  # seconds without questions in advance, where a server that is busy does not say how long
-_LARGE_ANSWERS = (DataQuery, SeriesQuery, ExtractQuery, AcquisitionsQuery)
+_LARGE_ANSWERS = (DataQuery, LapseDataQuery, SeriesQuery, ExtractQuery, AcquisitionsQuery)
 _SMALL_BYTES = 32_000_000
 _PROGRESS_AFTER, _PROGRESS_EVERY = 0.5, 0.25
 
@@ -391,6 +392,7 @@ def _named(query: Query) -> tuple[str, tuple[str, ...]] | None:
             return index, varnames
         case (
             LapseMapQuery(index, varname)
+            | LapseDataQuery(index, varname)
             | SeriesQuery(index, varname)
             | FilesQuery(index, varname)
             | DoctorQuery(index, varname)

@@ -22,6 +22,7 @@ from datavore_widgets.protocol.queries import (
     ExtractQuery,
     FilesQuery,
     LapsCatalogQuery,
+    LapseDataQuery,
     LapseMapQuery,
     MapQuery,
     Query,
@@ -148,8 +149,18 @@ class Field:
         Centres in degrees, as the data have them: 1-D (nx,) and (ny,), or 2-D like `data`.
     data : ndarray or masked array, shape (ny, nx)
         Decoded values; missing is NaN, or masked for integers.
+    time : Stamp, optional
+        The time of the values; the last of the lapse for an aggregate.
     sample_time : ndarray of datetime64[ms], shape (ny, nx), optional
         When each sample was taken, UTC, where the data tell: of a swath `time` is the granule's. NaT is unknown.
+    aggregate : str, optional
+        For a lapse: which.
+    steps : int, optional
+        Times that went into an aggregate.
+    period : (Stamp, Stamp), optional
+        For a lapse: its first moment and the first after it, by the bounds of its times; else its first and last time.
+    weighting : str
+        How the times of an aggregate weigh, in words.
     """
 
     lon: NDArray[np.floating[Any]]
@@ -161,6 +172,10 @@ class Field:
     long_name: str = ""
     dims: Mapping[str, float | str] = field(default_factory=dict)
     sample_time: NDArray[np.datetime64] | None = None
+    aggregate: str | None = None
+    steps: int | None = None
+    period: tuple[Stamp, Stamp] | None = None
+    weighting: str = ""
 
 
 @dataclass(frozen=True)
@@ -584,6 +599,8 @@ class Service(Protocol):
     def answer(self, query: MapQuery | LapseMapQuery, job: Job | None = None) -> MapImage: ...
     @overload
     def answer(self, query: DataQuery, job: Job | None = None) -> Field | CellList: ...
+    @overload
+    def answer(self, query: LapseDataQuery, job: Job | None = None) -> Field: ...
     @overload
     def answer(self, query: SeriesQuery, job: Job | None = None) -> Series: ...
     @overload

@@ -47,6 +47,7 @@ from datavore_widgets.protocol.queries import (
     ExtractQuery,
     FilesQuery,
     LapsCatalogQuery,
+    LapseDataQuery,
     LapseMapQuery,
     MapQuery,
     Query,
@@ -262,6 +263,10 @@ def _field_map(answer: Field) -> dict[str, Any]:
     }
     if answer.sample_time is not None:
         coded["sample_time"] = answer.sample_time
+    if answer.aggregate is not None:
+        period = None if answer.period is None else [stamp.iso for stamp in answer.period]
+        coded |= {"aggregate": answer.aggregate, "steps": answer.steps, "period": period}
+        coded["weighting"] = answer.weighting
     if isinstance(data, np.ma.MaskedArray):
         # A reader that does not know of `mask` sees a value that no measurement takes.
         coded["mask"] = np.ma.getmaskarray(data)
@@ -487,7 +492,7 @@ def _decode_spectrum(_query: Any, _headers: Mapping[str, str], body: bytes) -> W
 
 def _decode_data(query: Any, _headers: Mapping[str, str], body: bytes) -> Field | CellList:
     told = arrays.unpack(body)
-    if query.as_list:
+    if isinstance(query, DataQuery) and query.as_list:
         cells = checks.typed(told.tolist() if isinstance(told, np.ndarray) else told, list, "list of cells")
         return CellList([_cell(cell) for cell in cells])
     told = checks.typed(told, dict, "field")
@@ -510,7 +515,21 @@ def _decode_data(query: Any, _headers: Mapping[str, str], body: bytes) -> Field 
         if moments.shape != data.shape or moments.dtype.kind != "M":
             checks.wrong("sample_time")
     units, long_name = checks.text(told, "units"), checks.text(told, "long_name")
-    return Field(lon, lat, data, bbox, time, units, long_name, checks.dims(told), moments)
+    return Field(
+        lon,
+        lat,
+        data,
+        bbox,
+        time,
+        units,
+        long_name,
+        checks.dims(told),
+        moments,
+        aggregate=checks.maybe(_word, told, "aggregate"),
+        steps=checks.maybe(checks.whole, told, "steps"),
+        period=_period(told),
+        weighting=checks.text(told, "weighting"),
+    )
 
 
 def _told_bbox(value: Any) -> BBox:
@@ -775,6 +794,7 @@ _DECODERS: dict[type, tuple[tuple[str, ...], _Decoder]] = {
     MapQuery: (_PICTURE_TYPES, _decode_picture),
     LapseMapQuery: (_PICTURE_TYPES, _decode_picture),
     DataQuery: (_ARRAY_TYPES, _decode_data),
+    LapseDataQuery: (_ARRAY_TYPES, _decode_data),
     SeriesQuery: (_JSON_TYPES, _decode_series),
     ExtractQuery: (_TABLE_TYPES, _decode_extract),
     FilesQuery: (_JSON_TYPES, _decode_files),

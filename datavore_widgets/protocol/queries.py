@@ -30,6 +30,7 @@ __all__ = [
     "FilesQuery",
     "Filters",
     "LapsCatalogQuery",
+    "LapseDataQuery",
     "LapseMapQuery",
     "MapQuery",
     "Query",
@@ -63,6 +64,11 @@ def _tell_index(query: Any) -> None:
     if any(part in ("", ".", "..") for part in spelled.split("/")):
         raise InvalidValue(f"an index is a name such as 'ISAS13/v3', not {index!r}")
     object.__setattr__(query, "index", spelled)
+
+
+def _check_cells(resolution: int | None) -> None:
+    if resolution is not None and not resolution >= 1:
+        raise InvalidValue(f"resolution is a number of cells from 1 on, not {resolution!r}")
 
 
 def _check_varname(varname: Any) -> None:
@@ -315,8 +321,30 @@ class DataQuery:
     as_list: bool = False
 
     def __post_init__(self) -> None:
-        if self.resolution is not None and not self.resolution >= 1:
-            raise InvalidValue(f"resolution is a number of cells from 1 on, not {self.resolution!r}")
+        _check_cells(self.resolution)
+
+
+@dataclass(frozen=True, slots=True)
+class LapseDataQuery:
+    """An aggregate over a lapse of time of the native cells inside a box. Answer: `Field`.
+
+    `resolution` is as that of `DataQuery`.
+    """
+
+    index: str
+    varname: str
+    bbox: BBox = GLOBAL
+    lapse: Lapse = WHOLE_LAPSE
+    aggregate: str = "avg"
+    filters: Filters = ()
+    subtract: str = ""
+    resolution: int | None = None
+
+    def __post_init__(self) -> None:
+        _tell_index(self)
+        _check_varname(self.varname)
+        check_aggregate(self.aggregate)
+        _check_cells(self.resolution)
 
 
 @dataclass(frozen=True, slots=True)
@@ -497,6 +525,7 @@ Query = (
     MapQuery
     | LapseMapQuery
     | DataQuery
+    | LapseDataQuery
     | SeriesQuery
     | ExtractQuery
     | FilesQuery

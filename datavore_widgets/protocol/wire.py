@@ -26,6 +26,7 @@ from datavore_widgets.protocol.queries import (
     FilesQuery,
     Filters,
     LapsCatalogQuery,
+    LapseDataQuery,
     LapseMapQuery,
     MapQuery,
     Query,
@@ -131,6 +132,12 @@ def write(query: Query, *, plain: bool = False) -> Request:
             return Request(
                 _path(*index.split("/"), varname, canvas.bbox.to_text(), lapse.to_text(), "map", ""), options
             )
+        case LapseDataQuery(index, varname, bbox, lapse, aggregate, filters, subtract, resolution):
+            if plain:
+                raise NotSupported("this server has no numbers of a lapse in each cell; it has pictures and series")
+            options = (("sm", aggregate), *_added_filters(filters, plain), *_subtract_option(subtract, plain))
+            options += (("resolution", str(resolution)),) if resolution is not None else ()
+            return Request(_path(_arrow_id(index), varname, bbox.to_text(), lapse.to_text(), "data", ""), options)
         case SeriesQuery(index, varname, coord, lapse, groupby, aggregate, filters):
             options = (("groupby", groupby),) if groupby is not None else ()
             added = _added_of_series(query)
@@ -438,8 +445,8 @@ def read(path: str, query_string: str = "") -> Query:
     index_parts = len(segments) - 1 - count
     if (index_parts < 1) if count else (index_parts != 0):
         raise UnknownName(f"the path {unquote(path)!r} is not {PATHS[word]}", suggestions=(PATHS[word],))
-    if word == "map" and "," in unquote(segments[-2]):
-        options, make = _LAPSE_MAP
+    if word in _OF_LAPSES and "," in unquote(segments[-2]):
+        options, make = _OF_LAPSES[word]
     index = "/".join(unquote(part) for part in segments[:index_parts])
     return make(index, segments[index_parts:-1], _Options(pairs, options))
 
@@ -496,6 +503,20 @@ def _read_data(index: str, parts: list[str], options: _Options) -> Query:
     varname, bbox, date = parts
     source = _source(index, varname, date, options)
     return DataQuery(source, parse_bbox(unquote(bbox)), options.whole("resolution"), options.flag("list"))
+
+
+def _read_lapse_data(index: str, parts: list[str], options: _Options) -> Query:
+    varname, bbox, lapse = parts
+    return LapseDataQuery(
+        index,
+        unquote(varname),
+        parse_bbox(unquote(bbox)),
+        _lapse(lapse),
+        options.text("sm") or "avg",
+        options.filters(),
+        options.text("subtract") or "",
+        options.whole("resolution"),
+    )
 
 
 def _read_files(index: str, parts: list[str], options: _Options) -> Query:
@@ -596,7 +617,8 @@ _READERS: dict[str, tuple[int, tuple[str, ...], _Reader]] = {
     "config": (0, (), lambda *_: CatalogQuery()),
     "config_vertx": (0, (), lambda *_: LapsCatalogQuery()),
 }
-_LAPSE_MAP: tuple[tuple[str, ...], _Reader] = (
-    ("sm", "mapper_id", "filters", "subtract", *_STYLE, *_CANVAS),
-    _read_lapse_map,
-)
+# The same words with a lapse where a date would be.
+_OF_LAPSES: dict[str, tuple[tuple[str, ...], _Reader]] = {
+    "map": (("sm", "mapper_id", "filters", "subtract", *_STYLE, *_CANVAS), _read_lapse_map),
+    "data": (("sm", "filters", "subtract", "resolution"), _read_lapse_data),
+}

@@ -133,9 +133,10 @@ OPERATIONS = (
         wire.PATHS["data"],
         "The cells of a box",
         "Msgpack with arrays as msgpack-numpy writes them: `lon`, `lat`, `data`, `time`, `units`, `long_name`, `bbox`; "
-        "with `list=true` a list of `[lon, lat, value]` of the valid cells.",
+        "with `list=true` a list of `[lon, lat, value]` of the valid cells. With two dates and a comma instead of "
+        "the date, the aggregate `sm` of each cell, with `aggregate`, `steps`, `period` and `weighting`.",
         "application/msgpack",
-        (*_MAP_OPTIONS, "list", "job"),
+        (*_MAP_OPTIONS, "list", "sm", "job"),
     ),
     Operation(
         wire.PATHS["ts"],

@@ -18,6 +18,7 @@ from datavore_widgets.protocol.queries import (
     ExtractQuery,
     FilesQuery,
     LapsCatalogQuery,
+    LapseDataQuery,
     LapseMapQuery,
     MapQuery,
     QuicklookQuery,
@@ -32,7 +33,7 @@ from datavore_widgets.service.laps.shelf import Shelf
 from datavore_widgets.service.pictures import lapse_map_image, map_image
 from datavore_widgets.service.select import select
 from datavore_widgets.service.store import MIB, Caps, Stats, Store
-from datavore_widgets.service.values import data, extract, series
+from datavore_widgets.service.values import data, extract, lapse_data, series
 
 if TYPE_CHECKING:
     from datavore_widgets.protocol.diagnosis import Checkup
@@ -195,6 +196,7 @@ _HANDLERS: dict[type, Callable[[Store, Any, Job], Answer]] = {
     MapQuery: map_image,
     LapseMapQuery: lapse_map_image,
     DataQuery: data,
+    LapseDataQuery: lapse_data,
     SeriesQuery: series,
     ExtractQuery: extract,
     FilesQuery: _files,

@@ -47,7 +47,7 @@ from datavore_widgets.service.select import (
 )
 from datavore_widgets.service.series import missing_of
 from datavore_widgets.service.store import Composite, Layer, Store
-from datavore_widgets.service.summary import by_area, check_words, lapse_values
+from datavore_widgets.service.summary import check_words, lapse_values, weighting_of
 from datavore_widgets.service.track import Track
 
 __all__ = ["lapse_map_image", "map_image"]
@@ -126,10 +126,8 @@ def _over_time(
         else:
             if aggregate == "latest":
                 values = latest(store, selection, steps, cells, job)
-            elif aggregate not in AGGREGATES or go_round(variable.info, aggregate):
-                values = lapse_values(store, selection, steps, cells, aggregate, job)
             else:
-                values = store.per_cell(selection, steps, cells, job).aggregate(aggregate)
+                values = lapse_values(store, selection, steps, cells, aggregate, job)
             values = values if aggregate in _NO_LEVELS or flag_of(aggregate) else shifted(values, offset)
             style = _completed(info, query.style, lambda: limits(values, job))
             picture = _drawn(store, selection, variable.grid, cells, values, canvas, style, info)
@@ -140,20 +138,12 @@ def _over_time(
             time=stamp_of(variable, steps.stop - 1),
             steps=steps.stop - steps.start,
             aggregate=aggregate,
-            weighting=_weighting(store, variable, steps, aggregate),
+            weighting=weighting_of(store, variable, steps, aggregate),
         )
 
     if not moves:
         cells, canvas = _view(store, selection, variable.grid, query.canvas, query.style)
     return store.pictures.get((query, selection.fingerprint(steps), told), draw, job)
-
-
-def _weighting(store: Store, variable: Variable, steps: slice, aggregate: str) -> str:
-    """How the times weigh, in words; empty where nothing is weighed."""
-    if aggregate in ("latest", "min", "max", "count"):
-        return ""
-    how = store.periods(variable, steps).weighting if by_area(aggregate) else "every value alike"
-    return f"mean of unit vectors; {how}" if go_round(variable.info, aggregate) else how
 
 
 def _composed(

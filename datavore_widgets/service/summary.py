@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datavore_widgets.errors import InvalidValue, NoData, TooLarge, did_you_mean
-from datavore_widgets.protocol.aggregates import AREA_WORDS, flag_of, percent_of
+from datavore_widgets.protocol.aggregates import AGGREGATES, AREA_WORDS, flag_of, percent_of
 from datavore_widgets.protocol.answers import VariableInfo
 from datavore_widgets.protocol.geometry import BBox, Point
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.service.cells import Cells
 from datavore_widgets.service.directions import check_direction, go_round, of_vectors, unit_vectors
 from datavore_widgets.service.grid import Grid
+from datavore_widgets.service.index import Variable
 from datavore_widgets.service.periods import Groups
 from datavore_widgets.service.select import Selection
 from datavore_widgets.service.series import Block, Moments, missing_of
@@ -35,6 +36,7 @@ __all__ = [
     "pooled",
     "values_of",
     "weighted_steps",
+    "weighting_of",
 ]
 
 FloatArray = NDArray[np.float64]
@@ -267,15 +269,19 @@ def lapse_values(
 ) -> FloatArray:
     """An aggregate of each cell over the steps, those by area weighted by the steps' length; shape `cells.shape`.
 
+    The array may be one that is remembered: it is not for writing to.
+
     Raises
     ------
     TooLarge
         When the steps of one row are too many to be held for a percentile.
     """
+    info = selection.variable.info
+    if aggregate in AGGREGATES and not go_round(info, aggregate):
+        return store.per_cell(selection, steps, cells, job).aggregate(aggregate)
     percent = percent_of(aggregate)
     if percent is not None:
         return _percentile_map(store, selection, steps, cells, percent, job)
-    info = selection.variable.info
     lengths = np.ones(steps.stop - steps.start)
     if by_area(aggregate):
         lengths = store.periods(selection.variable, steps).lengths
@@ -299,6 +305,14 @@ def lapse_values(
         part_of = found[places[place]]
         part_of[...] = values_of(wanted, info, weighed, weighed.m2).reshape(part_of.shape)
     return found
+
+
+def weighting_of(store: Store, variable: Variable, steps: slice, aggregate: str) -> str:
+    """How times weigh in an aggregate of each cell, in words; empty where nothing is weighed."""
+    if aggregate in ("latest", "min", "max", "count"):
+        return ""
+    how = store.periods(variable, steps).weighting if by_area(aggregate) else "every value alike"
+    return f"mean of unit vectors; {how}" if go_round(variable.info, aggregate) else how
 
 
 def _percentile_map(

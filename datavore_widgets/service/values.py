@@ -17,8 +17,8 @@ from datavore_widgets.protocol.answers import CellList, Extract, Field, Series, 
 from datavore_widgets.protocol.geometry import BBox, Point
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.places import area
-from datavore_widgets.protocol.queries import DataQuery, ExtractQuery, SeriesQuery
-from datavore_widgets.protocol.times import CLIMATOLOGIES, elapsed, label_from_parts, parts_from_label
+from datavore_widgets.protocol.queries import DataQuery, ExtractQuery, LapseDataQuery, SeriesQuery
+from datavore_widgets.protocol.times import CLIMATOLOGIES, Stamp, elapsed, label_from_parts, parts_from_label
 from datavore_widgets.service import summary
 from datavore_widgets.service.areas import area_weights
 from datavore_widgets.service.catalog import Variable
@@ -46,7 +46,7 @@ from datavore_widgets.service.track import Track
 from datavore_widgets.service.trend import trend_of
 from datavore_widgets.service.weighted import Weighted, grouped
 
-__all__ = ["data", "extract", "series"]
+__all__ = ["data", "extract", "lapse_data", "series"]
 
 T = TypeVar("T")
 
@@ -81,6 +81,47 @@ def data(store: Store, query: DataQuery, job: Job) -> Field | CellList:
         long_name=variable.info.label,
         dims=selection.dims,
         sample_time=None if step is None else times_of_samples(variable, step, cells),
+    )
+
+
+def lapse_data(store: Store, query: LapseDataQuery, job: Job) -> Field:
+    """An aggregate over a lapse of each of the native cells inside a box."""
+    selection = select(store.library, query.index, query.varname, query.filters, query.subtract)
+    variable = selection.variable
+    summary.check_words(variable.info, query.aggregate)
+    if variable.moves or isinstance(variable, Track):
+        raise NotSupported(
+            f"{variable.name!r} lies elsewhere at each of its times, so no cell has its {query.aggregate}; "
+            "ask for one time, or for a series"
+        )
+    steps = steps_of(variable, query.lapse)
+    cells = cells_inside(variable.grid, query.bbox)
+    if query.resolution is not None:
+        every = math.ceil(max(cells.shape) / query.resolution)
+        cells = cells.every(every, every)
+    store.caps.check_array(selection, cells)
+    store.caps.check_touched(selection, cells)
+    values = summary.lapse_values(store, selection, steps, cells, query.aggregate, job).copy()
+    lon, lat = variable.grid.coordinates(cells)
+    info = aggregate_info(variable.info, query.aggregate)
+    first, last = steps.start, steps.stop - 1
+    period = stamp_of(variable, first), stamp_of(variable, last)
+    if variable.bounds is not None:
+        low, high = int(variable.bounds[first, 0]), int(variable.bounds[last, 1])
+        period = Stamp(low, variable.axis.calendar), Stamp(high, variable.axis.calendar)
+    return Field(
+        lon=lon,
+        lat=lat,
+        data=values,
+        bbox=query.bbox,
+        time=stamp_of(variable, last),
+        units=info.units,
+        long_name=info.label,
+        dims=selection.dims,
+        aggregate=query.aggregate,
+        steps=steps.stop - steps.start,
+        period=period,
+        weighting=summary.weighting_of(store, variable, steps, query.aggregate),
     )
 
 

@@ -28,7 +28,7 @@ def map_file(desk: Desk) -> tuple[str, bytes]:
     NoData
         Before there is a picture.
     NotSupported
-        For a picture of many times, whose pixels are no cells of the data.
+        For a picture of cells that lie elsewhere at each of its times.
     """
     picture, view = desk.picture, desk.view
     if picture is None:
@@ -39,8 +39,8 @@ def map_file(desk: Desk) -> tuple[str, bytes]:
             raise NotSupported(
                 "a window of many times has no cells of its own; choose the window 'One time' to save them"
             )
-        query = replace(query, window=None, canvas=replace(query.canvas, bbox=view.viewport or query.canvas.bbox))
-    return save(desk.client, query)
+        query = replace(query, window=None)
+    return save(desk.client, replace(query, canvas=replace(query.canvas, bbox=view.viewport or query.canvas.bbox)))
 
 
 def series_csv(told: Sequence[Told]) -> tuple[str, bytes]:
