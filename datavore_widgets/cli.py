@@ -1,4 +1,4 @@
-"""The command line: `datavore explore`, `serve`, `prepare` and `doctor`."""
+"""The command line: `datavore explore`, `serve`, `prepare`, `doctor` and `save`."""
 
 from __future__ import annotations
 
@@ -217,6 +217,80 @@ def doctor(
             typer.echo(", ".join(f"{counts[state]} {state}" for state in _COLOURS if counts[state]))
     if counts["unreadable"]:
         raise typer.Exit(1)
+
+
+@app.command()
+def save(
+    to: Annotated[Path, typer.Option(help="The file: .png for the picture, .nc or .csv for the numbers.")],
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="PATH|URL", help="Files, folders, globs, a catalogue; or a server's address."),
+    ] = None,
+    index: Annotated[str | None, typer.Option(help="Which, if there are several.")] = None,
+    variable: Annotated[str | None, typer.Option(help="Which, if there are several.")] = None,
+    date: Annotated[str | None, typer.Option(help="20120815, 2012-08-15T12:00 …  [default: the last]")] = None,
+    lapse: Annotated[str | None, typer.Option(help="2012-01,2012-12: aggregate or series of these.")] = None,
+    box: Annotated[str | None, typer.Option(help="west,south,east,north in degrees.  [default: all]")] = None,
+    point: Annotated[str | None, typer.Option(help="longitude,latitude: the series of its cell.")] = None,
+    series: Annotated[bool, typer.Option("--series", help="The series of the box, not its cells.")] = False,
+    groupby: Annotated[str | None, typer.Option(help="Of a series: yyyy, yyyy-MM, yyyy-MM-dd, season, MM …")] = None,
+    aggregate: Annotated[str, typer.Option(help="avg, area_avg, max, min, count, std, median, p90 …")] = "avg",
+    filters: Annotated[str | None, typer.Option(help='JSON: {"quality_level": {"min": 4}, "depth": 0.5}')] = None,
+    cmap: Annotated[str | None, typer.Option(help="Colours of a picture.  [default: the variable's]")] = None,
+    vmin: Annotated[float | None, typer.Option(help="Lower limit of the colours.")] = None,
+    vmax: Annotated[float | None, typer.Option(help="Upper limit of the colours.")] = None,
+    width: Annotated[int | None, typer.Option(help="Pixels of the longer side of a picture.")] = None,
+    projection: Annotated[str, typer.Option(help="Of a picture: pc_world or mercator.")] = "pc_world",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")] = False,
+) -> None:
+    """Save a picture, the numbers behind it, or a series, with all that was asked and used, of your data or a server's.
+
+    Of the built-in synthetic sample if no data are given.
+    """
+    with _told():
+        from datavore_widgets.client.chosen import chosen, saved
+        from datavore_widgets.connect import connect
+        from datavore_widgets.protocol.queries import Style
+
+        ending = to.suffix.lower().removeprefix(".")
+        if not overwrite and to.exists():
+            raise InvalidValue(f"{str(to)!r} is there already: choose another name, or replace it with --overwrite")
+        given: str | list[str] | None = sources or None
+        if given is not None and len(given) == 1 and _is_url(given[0]):
+            given = given[0]
+        service = connect(given)
+        query = chosen(
+            service,
+            index=index,
+            variable=variable,
+            date=date,
+            lapse=lapse,
+            box=box,
+            point=point,
+            series=series,
+            groupby=groupby,
+            aggregate=aggregate,
+            filters=filters,
+            width=width,
+            projection=projection,
+            style=Style(cmap, vmin, vmax),
+        )
+        content, facts = saved(service, query, ending)
+        _write(to, content)
+        typer.echo(f"{to}: {', '.join(f'{name} {value}' for name, value in facts.items())}")
+
+
+def _write(path: Path, content: bytes) -> None:
+    """A file as a whole: what is interrupted leaves what was there."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        try:
+            part.write_bytes(content)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise InvalidValue(f"{str(path)!r} cannot be written: {error.strerror or error}") from error
 
 
 def _wait(until_eof: bool) -> None:

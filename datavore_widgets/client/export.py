@@ -47,7 +47,18 @@ from datavore_widgets.protocol.times import (
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["FORMATS", "export_query", "exported", "facts", "file_name", "save", "to_csv", "to_netcdf", "to_xarray"]
+__all__ = [
+    "FORMATS",
+    "answered",
+    "export_query",
+    "exported",
+    "facts",
+    "file_name",
+    "save",
+    "to_csv",
+    "to_netcdf",
+    "to_xarray",
+]
 
 FORMATS = {"nc": "NetCDF", "csv": "CSV"}
 """What `save` writes, by the ending of the file."""
@@ -128,17 +139,18 @@ def save(service: Service, query: Query, ending: str = "nc", job: Job | None = N
     """
     if ending not in FORMATS:
         raise InvalidValue(f"exports are written as {' or '.join(FORMATS)}, not {ending!r}")
-    asked, answer, info = _asked(service, query, job)
+    asked, answer, info = answered(service, query, job)
     data = to_netcdf(asked, answer, info) if ending == "nc" else to_csv(asked, answer).encode("utf-8")
     return file_name(asked, answer, ending), data
 
 
 def exported(service: Service, query: Query, job: Job | None = None) -> xr.Dataset:
     """What a query shows, as a data set: see `save` and `to_xarray`."""
-    return to_xarray(*_asked(service, query, job))
+    return to_xarray(*answered(service, query, job))
 
 
-def _asked(service: Service, query: Query, job: Job | None) -> tuple[_Asked, _Exported, VariableInfo | None]:
+def answered(service: Service, query: Query, job: Job | None = None) -> tuple[_Asked, _Exported, VariableInfo | None]:
+    """What is asked for a file (see `export_query`), the answer, and what the catalogue knows of the variable."""
     asked = export_query(query)
     info = service.answer(CatalogQuery()).index(_index(asked)).variables.get(_varname(asked))
     answer: Any = service.answer(asked, job)

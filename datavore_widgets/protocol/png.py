@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ try:
 except ImportError:  # no wheel for this machine: zlib makes equally good pictures, four times slower
     import zlib as deflate  # type: ignore[no-redef]
 
-__all__ = ["MOST_PIXELS", "check_png", "encode"]
+__all__ = ["MOST_PIXELS", "check_png", "encode", "with_texts"]
 
 MOST_PIXELS = 4096 * 4096
 """More are refused: a picture of 10 kB may ask for gigabytes when it is decoded."""
@@ -96,6 +97,24 @@ def encode(indices: NDArray[np.uint8], palette: NDArray[np.uint8]) -> bytes:
             _chunk(b"IEND", b""),
         )
     )
+
+
+def with_texts(png: bytes, texts: Mapping[str, str]) -> bytes:
+    """A picture that carries texts, in UTF-8 (chunks `iTXt`; PNG specification, section 11.3.3.4).
+
+    Parameters
+    ----------
+    png : bytes
+        A whole picture.
+    texts : mapping of str to str
+        By keywords of 1 to 79 letters of Latin-1.
+    """
+    end = len(png) - len(_chunk(b"IEND", b""))
+    chunks = (
+        _chunk(b"iTXt", name.encode("latin-1", "replace")[:79] + b"\0\0\0\0\0" + text.encode())
+        for name, text in texts.items()
+    )
+    return png[:end] + b"".join(chunks) + png[end:]
 
 
 def _chunk(name: bytes, data: bytes) -> bytes:
