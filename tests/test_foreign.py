@@ -7,8 +7,10 @@ import io
 import fields
 import numpy as np
 import pytest
+import xarray as xr
 from foreign import ForeignClient, ForeignServer
 from PIL import Image
+from real import OSTIA, TAS
 
 from datavore_widgets import Datalaps, Datavore, errors
 from datavore_widgets.client.http import HttpService
@@ -95,6 +97,26 @@ def test_their_client_gets_a_status_that_tells(stranger):
     assert stranger.get("/ISAS13>v3/PSAL/global/2012/map/?filters={}")[0] == 422
     status, headers, _ = stranger.get("/nothing/here/")
     assert (status, headers["content-type"]) == (404, "application/problem+json")
+
+
+@pytest.mark.parametrize("real", [OSTIA, TAS], ids=lambda real: real.varname)
+@pytest.mark.usefixtures("shared_data")
+def test_their_client_gets_the_numbers_of_real_files(real):
+    with xr.open_dataset(real.path) as data:
+        values = data[real.varname].load().astype(np.float64)
+    lons = (values[real.lon] + 180) % 360 - 180
+    cells = values.where((lons >= -20) & (lons <= 30) & (values[real.lat] >= -4.5) & (values[real.lat] <= 4.5))
+    wanted = cells.mean([real.lon, real.lat]).values
+    with LocalService({"real": str(real.path)}) as service, serve_background(build_app(service)) as server:
+        stranger = ForeignClient(server.url)
+        res = stranger.get_series("real", real.varname, "-20,-4.5,30,4.5", "19500917,21000917")
+        assert stranger.get_image("real", real.varname, "-20,-4.5,30,4.5", real.month).shape[2] == 4
+        told = stranger.get_data("real", real.varname, "-20,-4.5,30,4.5", real.month)
+    assert np.isfinite(np.asarray(told["data"])).any()
+    assert len(res) == wanted.size == values.sizes["time"]
+    got = np.array([value for _, value in res])
+    # A millionth: of the values, or of the field's deviation where they are near nought.
+    np.testing.assert_array_less(np.abs(got - wanted), 1e-6 * np.maximum(np.abs(wanted), float(values.std())))
 
 
 # --- their server, our clients --------------------------------------------------------------------------------------

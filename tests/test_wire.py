@@ -310,6 +310,8 @@ def test_published_spellings_are_read(path, options, query):
         ("/a/b/global/2012/map/", "paramsPlot=" + "-" * 900 + "1", errors.InvalidValue, "paramsPlot"),
         ("/a/b/global/2012/map/", "paramsPlot=" + "[" * 50_000, errors.InvalidValue, "paramsPlot"),
         ("/a/b/global/2012/map/", "paramsPlot=open('x')", errors.InvalidValue, "paramsPlot"),
+        ("/a/b/global/2012/map/", "filters=" + "[" * 50_000, errors.InvalidValue, "filters"),
+        ("/a/b/global/2012/map/", f'filters={{"depth": {"1" * 5000}}}', errors.InvalidValue, "filters"),
         ("/a/b/global/2012/map/", 'paramsPlot={"resample":"yes"}', errors.InvalidValue, "resample"),
         ("/a/b/global/2012/map/", "vMin=low", errors.InvalidValue, "vMin"),
         ("/a/b/global/2012/map/", "vMin=nan", errors.InvalidValue, "vmin"),

@@ -119,8 +119,8 @@ def parse_filters(value: Any) -> Filters:
             return ()
         try:
             loaded = json.loads(value)
-        except json.JSONDecodeError:
-            raise InvalidValue(f'filters is a JSON object such as {{"depth": 0.5}}, not {value!r}') from None
+        except (ValueError, RecursionError):  # also a number of thousands of digits, and what is nested without end
+            raise InvalidValue(f'filters is a JSON object such as {{"depth": 0.5}}, not {value[:200]!r}') from None
     if loaded is None:
         return ()
     if not isinstance(loaded, Mapping):

@@ -367,7 +367,8 @@ def parse_plot_options(value: Any) -> dict[str, Any]:
         return {}
     loaded = _literal(value) if isinstance(value, str) else value
     if not isinstance(loaded, Mapping):
-        raise InvalidValue(f'paramsPlot is a mapping such as {{"projection": "mercator"}} or "default", not {value!r}')
+        said = value[:200] if isinstance(value, str) else value
+        raise InvalidValue(f'paramsPlot is a mapping such as {{"projection": "mercator"}} or "default", not {said!r}')
     for name in loaded:
         if name not in _PLOT_OPTIONS:
             message, near = did_you_mean("key of paramsPlot:", name, _PLOT_OPTIONS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from desk import ExplorerDesk
+from notebook_file import notebook_of
 from playwright.sync_api import Page, expect
 from real import OSTIA, TAS
 
@@ -39,29 +39,16 @@ def opened(
     start_lab: Callable[..., str],  # before the page: what it talks to must outlive it
     page: Page,
     tmp_path: Path,
-    shared_data: Path,
-) -> Callable[[str], ExplorerDesk]:
-    """Open a real file in the app, or in a notebook of JupyterLab."""
+) -> Callable[..., ExplorerDesk]:
+    """Open a file, or the sample, in the app or in a notebook of JupyterLab."""
 
-    def open_file(name: str) -> ExplorerDesk:
-        path = shared_data / name
+    def open_explorer(*path: Path) -> ExplorerDesk:
         if request.param == "app":
-            page.goto(start_explorer(path))
+            page.goto(start_explorer(*path))
         else:
             notebook = tmp_path / "look.ipynb"
-            source = f"from datavore_widgets import explore\nexplore({str(path)!r})"
-            cell = {"cell_type": "code", "id": "a", "execution_count": None, "metadata": {}, "outputs": []}
-            kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-            notebook.write_text(
-                json.dumps(
-                    {
-                        "cells": [{**cell, "source": source}],
-                        "metadata": {"kernelspec": kernel},
-                        "nbformat": 4,
-                        "nbformat_minor": 5,
-                    }
-                )
-            )
+            said = ", ".join(repr(str(part)) for part in path)
+            notebook.write_text(notebook_of(f"from datavore_widgets import explore\nexplore({said})"))
             page.goto(start_lab(notebook))
             # A cell that is run before the kernel is there opens a dialogue.
             expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible(timeout=90_000)
@@ -71,13 +58,13 @@ def opened(
         desk.wait()
         return desk
 
-    return open_file
+    return open_explorer
 
 
 def test_the_main_job(
-    opened: Callable[[str], ExplorerDesk], tmp_path: Path, shared_data: Path, screenshot: Callable[[str], Path]
+    opened: Callable[..., ExplorerDesk], tmp_path: Path, shared_data: Path, screenshot: Callable[[str], Path]
 ) -> None:
-    desk = opened(TAS.name)
+    desk = opened(shared_data / TAS.name)
     with xr.open_dataset(shared_data / TAS.name) as data:
         tas = data["tas"].load()
 
@@ -165,17 +152,15 @@ def test_a_strip_of_longitudes_from_0_to_360(
 
 
 def test_the_picture_under_a_known_coast(
-    page: Page, start_explorer: Callable[..., str], sample_catalog: Path, screenshot: Callable[[str], Path]
+    opened: Callable[..., ExplorerDesk], sample_catalog: Path, screenshot: Callable[[str], Path]
 ) -> None:
-    page.goto(start_explorer())
-    desk = ExplorerDesk(page)
-    desk.wait()
+    desk = opened()
     # Closer, so that a cell is some 12 pixels wide.
     for _ in range(4):
         desk.zoom_in()
     _, ground = desk.draw(0.2, 0.2, 0.8, 0.8)
-    page.locator(".dv-area .dv-icon-button").click()
-    expect(page.locator(".dv-chart")).to_contain_text("Draw a box on the map")
+    desk.page.locator(".dv-area .dv-icon-button").click()
+    expect(desk.page.locator(".dv-chart")).to_contain_text("Draw a box on the map")
     screenshot("coast")
 
     date = Date.parse(desk.date.inner_text().removesuffix(" Z"))
