@@ -144,6 +144,25 @@ def test_what_is_chosen_first_is_the_newest_in_view(month: Month) -> None:
         viewer.close()
 
 
+def test_what_nobody_chose_stays_in_view_when_the_tab_takes_half_of_the_map(month: Month) -> None:
+    viewer = Sentinel1Viewer(month, View(viewport=[-160, -60, -120, 60]))
+    flock, first = viewer.waves.flock, viewer.waves.chosen
+    lat = float(flock.lat[first])
+    half = [-160, -60, -120, lat - 1] if lat > 0 else [-160, lat + 1, -120, 60]
+    viewer.view.viewport = half
+    second = viewer.waves.chosen
+    assert second == np.flatnonzero(BBox(*half).contains(flock.lon, flock.lat))[-1] != first
+    # Once: later the map is moved to look elsewhere, and what is read stays.
+    viewer.view.viewport = [0, -30, 40, 10]
+    assert viewer.waves.chosen == second
+    viewer.close()
+    viewer = Sentinel1Viewer(month, View(viewport=[-160, -60, -120, 60]))
+    viewer.waves.chosen = 7
+    viewer.view.viewport = half
+    assert viewer.waves.chosen == 7, "what was chosen stays"
+    viewer.close()
+
+
 def test_the_built_in_sample_is_seen_whole(sample_catalog: Any) -> None:
     """Real files: every imagette of the sample is shown, with its path, its picture and its numbers."""
     viewer = Sentinel1Viewer(LocalService(sample_catalog))
@@ -262,7 +281,11 @@ def test_the_panels_get_the_numbers_of_the_answer_in_one_message(viewer: Sentine
     np.testing.assert_array_equal(np.frombuffer(shown["phi"], "<f8"), PHI)
     assert [swell["id"] for swell in shown["swells"]] == spectrum.partition_ids.tolist()
     first = shown["swells"][0]
-    assert first["height"] == f"{spectrum.partition_hs[0]:.3g} m"
+    assert first["height"] == f"{spectrum.partition_hs[0]:.2f} m"
+    assert first["quality"] == "quality 0"
+    assert plate(spectrum)["cross_units"] == "(m/rad)²"
+    beside = plate(spectrum)["words"]["model"]["sub"]
+    assert beside == "Hs 2.40 m, 2.10 m inside cut-off; 34 km off, 1.5 h later; Tp 13 s, mean → 070°"
     assert f"{float(period(spectrum.partition_wavelength[0])):.3g} s" in first["waves"]
     assert f"→ {round(spectrum.partition_direction[0]):03d}°" in first["waves"]
     assert "<img" not in viewer._head.value
@@ -333,6 +356,19 @@ def test_the_second_swell_has_gaps_where_it_was_not_found(viewer: Sentinel1Viewe
     swell = viewer.waves.swell()
     np.testing.assert_array_equal(np.isfinite(swell.hs), both[swell.positions])
     assert 0 < np.isfinite(swell.hs).sum() < swell.positions.size
+
+
+def test_a_line_ends_where_its_swell_does(viewer: Sentinel1Viewer) -> None:
+    """A last point without a value is an error in the browser."""
+    flock = viewer.waves.flock
+    passes = (flock.pass_of(n) for n in range(0, len(flock), 20))
+    along = next(p for p in passes if p.size > 9 and np.isnan(flock.column("partition_hs")[p[-1]]).any())
+    viewer.waves.chosen = int(along[-3])
+    viewer.waves.partition = 1
+    line = viewer.chart.height.marks[0]
+    assert np.isnan(viewer.waves.swell().hs[-1])
+    assert np.isfinite(line.y[-1])
+    assert len(line.x) == len(line.y) < along.size
 
 
 def test_the_chosen_swell_stays_chosen_from_one_imagette_to_the_next(viewer: Sentinel1Viewer) -> None:

@@ -221,8 +221,10 @@ class TimePlot:
             mark.visible = dots.visible = self.rings[number].visible = False
             return
         times = curve.millis.astype("M8[ms]")
+        # bqplot has a label at the last point of a line, and takes a last point without a value for an error.
+        until = int(np.flatnonzero(np.isfinite(curve.values))[-1]) + 1
         with mark.hold_sync():
-            mark.x, mark.y, mark.visible = times, curve.values, lines
+            mark.x, mark.y, mark.visible = times[:until], curve.values[:until], lines
         single = np.isfinite(curve.values) if not lines or curve.values.size <= _FEW else curve.alone
         with dots.hold_sync():
             dots.visible = bool(single.any())

@@ -100,6 +100,7 @@ class Sentinel1Viewer(ViewPanel):
         self.waves = WaveDesk()
         self._fetched: WaveSpectrum | None = None
         self._quiet = False
+        self._fresh = True  # what is shown was chosen by nobody yet
 
         self.own_map = WaveMap(view, self._sheet) if map is None else None
         self._leaflet = map.map if map is not None else self.own_map.map  # type: ignore[union-attr]
@@ -128,6 +129,7 @@ class Sentinel1Viewer(ViewPanel):
         self.watch(view, ["bbox", "datelaps"], self._wish)
         self.watch(view, "datelaps", self._tell_dates)
         self.watch(view, "point", self._pick)
+        self.watch(view, "viewport", self._seen)
         self.watch(self.satellite, "value", self._wish)
         self.watch(self.waves, "chosen", self._look)
         self.watch(self.waves, ["spectrum", "partition"], self._show)
@@ -263,6 +265,20 @@ class Sentinel1Viewer(ViewPanel):
         self._complain("")
         self._turn()
 
+    def _seen(self, _change: Any = None) -> None:
+        """The map has another extent: once, while nobody has chosen, what is shown is one that can be seen.
+
+        A tab that opens takes half of the map away.
+        """
+        flock, chosen, seen = self.waves.flock, self.waves.chosen, self.view.viewport
+        if not self._fresh or seen is None or not 0 <= chosen < len(flock):
+            return
+        self._fresh = False
+        if not seen.contains(flock.lon[chosen], flock.lat[chosen]):
+            self._quiet = True
+            self.waves.chosen = self._newest(flock)
+            self._quiet = False
+
     def _newest(self, flock: Flock) -> int:
         """The last imagette that the map shows, else the last one; -1 where there is none."""
         seen = self.view.viewport
@@ -315,6 +331,7 @@ class Sentinel1Viewer(ViewPanel):
             self.bar.position = int(np.flatnonzero(along == chosen)[0])
         self._quiet = quiet
         if not quiet:
+            self._fresh = False
             self._follow_on_map(float(flock.lon[chosen]), float(flock.lat[chosen]))
         self.spectrum_pump.submit((chosen, SpectrumQuery(flock.index(chosen), flock.stamp(chosen).date)))
 

@@ -22,7 +22,6 @@ __all__ = ["WavePanels", "plate"]
 
 _MOST_PIXELS = 320  # of a side of the roughness: as many as a panel has
 _CLEAR = 255
-_QUALITY = {0: "good", 1: "fair", 2: "poor", 3: "bad"}
 _MOST_STEP = 10
 _INKS = ("#fff", "#000", "#000", "#fff", "#000", "#000")  # the number on each of the colours, 4.5 to 1 and more
 _DARK = 0.82  # of a colour map that ends in white
@@ -119,7 +118,7 @@ def plate(spectrum: WaveSpectrum) -> dict[str, Any]:
         "heading": _number(spectrum.heading),
         "cutoff": _number(spectrum.cutoff),
         "wind_from": _number(spectrum.wind_from),
-        "cross_units": "",
+        "cross_units": "(m/rad)²",  # as the products have it: a density of what has no unit
         "swells": [_swell(spectrum, place) for place in range(spectrum.partition_ids.size)],
         "none": "No swell was told apart in this spectrum",
         "words": _words(spectrum),
@@ -166,10 +165,6 @@ def _roughness(spectrum: WaveSpectrum) -> dict[str, Any] | None:
     }
 
 
-def _quality(code: int) -> str:
-    return "" if code < 0 else _QUALITY.get(code, f"quality {code}")
-
-
 def _swell(spectrum: WaveSpectrum, place: int) -> dict[str, Any]:
     """A partition: what is drawn of it, and what its button says."""
     hs, wavelength, direction = (
@@ -186,11 +181,11 @@ def _swell(spectrum: WaveSpectrum, place: int) -> dict[str, Any]:
         "direction": _number(direction),
         "color": COLORS[place % len(COLORS)],
         "ink": _INKS[place % len(COLORS)],
-        "height": f"{number(hs, 3)} m",
+        "height": _height(hs),
         "waves": f"{number(wavelength, 3)} m · {number(seconds, 3)} s · → {_degrees(direction)}",
-        "quality": _quality(quality),
+        "quality": f"quality {quality}" if quality >= 0 else "",
         "hint": f"Swell {place + 1}: significant height of the resolved part, wavelength, period, direction towards"
-        f"{f'; quality flag {quality}' if quality >= 0 else ''}{sure}. Choose it to follow it over the map.",
+        f"{'; quality flag, 0 is best' if quality >= 0 else ''}{sure}. Choose it to follow it over the map.",
     }
 
 
@@ -198,20 +193,27 @@ def _degrees(value: float) -> str:
     return f"{round(value) % 360:03d}°" if np.isfinite(value) else "–"
 
 
+def _height(metres: float) -> str:
+    return f"{metres:.2f} m" if np.isfinite(metres) else "–"
+
+
 def _words(spectrum: WaveSpectrum) -> dict[str, dict[str, str]]:
     model = spectrum.model
-    height = f"Hs {number(spectrum.hs, 3)} m resolved"
+    height = f"Hs {_height(spectrum.hs)} resolved"
     if np.isfinite(spectrum.total_hs):
-        height += f", {number(spectrum.total_hs, 3)} m in all"
+        height += f", {_height(spectrum.total_hs)} in all"
     has_cross = spectrum.cross_re is not None or spectrum.cartesian is not None
     lag = f"; {spectrum.lag}" if spectrum.lag else ""
     if model is None:
         beside = ""
     else:
-        when = f"{abs(model.hours):.1f} h {'later' if model.hours >= 0 else 'earlier'}"
-        inside = f", {number(model.hs_inside, 3)} m inside the cut-off" if np.isfinite(model.hs_inside) else ""
-        peak = f"{number(model.period, 3)} s, mean to {_degrees(model.direction)}"
-        beside = f"Hs {number(model.hs, 3)} m{inside}; {peak}; {number(model.distance, 3)} km off, {when}"
+        off = abs(model.hours)
+        when = f"{off:.1f} h" if off >= 1 else f"{60 * off:.0f} min"
+        when += " later" if model.hours >= 0 else " earlier"
+        inside = f", {_height(model.hs_inside)} inside cut-off" if np.isfinite(model.hs_inside) else ""
+        peak = f"Tp {number(model.period, 3)} s, mean → {_degrees(model.direction)}"
+        # What comes last is cut off where a panel is narrow; the pointer has it whole.
+        beside = f"Hs {_height(model.hs)}{inside}; {number(model.distance, 3)} km off, {when}; {peak}"
     return {
         "roughness": {
             "title": "Roughness",

@@ -80,8 +80,9 @@ def wave_towards(degrees: ArrayLike, attrs: Mapping[str, Any]) -> tuple[NDArray[
     Notes
     -----
     `oswDirmet` is "dominant wave direction for each partition", in "degrees clockwise from north": it does not say to
-    or from. It lies on the axis of `oswPhi`, on which a SAR's spectrum is where waves go towards (ESA's product
-    definition gives the axis in "degrees with respect to North"), and public readers take it so.
+    or from. It lies on the axis of `oswPhi` ("degrees respect to North", ESA's technical guide), on which a SAR's
+    spectrum is where waves go towards: so a public reader of these files has it (WASP: "going to", no turning), and the
+    partition's own peak is compared with it (see `ocn`).
     """
     words = _words(attrs)
     if _FROM.search(words) and not _TOWARDS.search(words):

@@ -4,16 +4,26 @@ Names and dimensions are those of ESA's product specification (S1-RS-MDA-52-7441
 of published products: one of 2014 (s-1 osw V1.0) and one of 2020. What differs between them is told by the files
 themselves, or found out:
 
-- `oswPartitions` was a float with 255 for none, and is a byte with `_FillValue = -128` and -1 for none; the numbers of
-  partitions need not be 0, 1, 2 (products with 0, 1, 3 exist).
-- Parameters of partitions that are not there are -999, or -1 since quality flags are written.
+- `oswPolSpec` is in m⁴ over wavenumbers in rad/m and "degrees respect to North" (ESA's technical guide, "Ocean swell
+  spectra component", and the product specification of the EOPF say the same): see `spectra`.
+- Public readers disagree on the direction axis: SNAP's polar view draws `oswPhi` clockwise from north, Syntool's
+  converter turns it by the heading. ESA's words decide, unless the file's own say range or azimuth. Neither says to or
+  from; WASP's reader takes "going to", and so is it here (see `directions.wave_towards`).
+- `oswPartitions` was a float with 255 for none, and is a byte with `_FillValue = -128` and -1 for none; ESA's converter
+  to BUFR takes both for 255. The numbers need not be 0, 1, 2: products with 0, 1, 3 exist, and Syntool's converter
+  takes that 3 for a 2.
+- Parameters of partitions that are not there are -999, or -1 since there are quality flags; that converter takes any
+  below 1 (`oswWl`, `oswDirmet`) or 0 (flags) for missing.
+- `oswQualityFlag`, `oswQualityFlagPartition`: 0 is best. Sources give the words good to poor for 0 to 3 and for more
+  steps, so the number is told, and no word.
 - `oswWindDirection` was "degree clockwise from range"; see `directions`.
-- Since IPF 002.90 (March 2018) there are cartesian cross spectra `oswCartSpecRe/Im` at the lags of `oswLag`. Public
-  readers divide `oswKx` and `oswKy` by the size of the estimation area; that is done where they are no rad/m.
+- Since IPF 002.90 (March 2018) there are cartesian cross spectra `oswCartSpecRe/Im`, 185 by 128 bins, at the lags of
+  `oswLag`. Public readers (s1tools) divide `oswKx` and `oswKy` by the size of the estimation area; that is done where
+  they are no rad/m.
+- The sign of the imaginary part hangs on the order of the looks. No specification that could be read tells it: it is
+  found out from each file's own spectrum, and told.
 - Older grids have 30 wavenumbers (2π/800 … 2π/30 rad/m) and 36 directions, newer ones 60 and 72: the axes are read.
 - A component that was not worked out has dimensions of size 1.
-- Public readers disagree on the direction axis: one turns `oswPhi` by the heading. ESA's technical guide has it in
-  "degN"; so it is read, unless the file's own words say range or azimuth.
 """
 
 from __future__ import annotations
@@ -480,12 +490,16 @@ class _File:
         return values[np.ix_(rows, columns)]
 
     def _lag(self) -> tuple[str, int]:
-        """What is known of the looks, and which lag of the cartesian spectra is shown: the last, the longest."""
+        """What is known of the looks, and which lag of the cartesian spectra is shown: the last, the longest.
+
+        ESA's technical guide, "Ocean swell spectra processing": three looks, so lags of none, of neighbours and of the
+        outer two. Public readers take the last. Which of them the spectra on the polar grid have, no file tells.
+        """
         lags = self._values("oswLag", "oswLag")
         if lags is not None and lags.size > 1:
             listed = ", ".join(f"{lag:g}" for lag in lags)
             units = str(self._attributes("oswLag").get("units", "")) or "in the file's own units"
-            return f"lags {listed} {units}; of the cartesian spectra the last is taken", lags.size - 1
+            return f"lag {lags[-1]:g} {units} of {listed} (cartesian)", lags.size - 1
         separation = self._number("oswLookSeparationTime", positive=True)
         if math.isfinite(separation):
             return f"looks {separation:g} s apart", 0

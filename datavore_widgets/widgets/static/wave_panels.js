@@ -301,14 +301,16 @@ function render({ model, el }) {
     ctx.drawImage(small, one.frame.left, one.frame.top, w, h);
     ramp(one, table, low, high, "");
     const pixels = 5000 / one.frame.metres;
+    // They lie beside the picture, on the page.
+    const { strong, halo } = inks();
     inked(ctx, () => {
       ctx.beginPath();
       ctx.moveTo(10, g.css - 12);
       ctx.lineTo(10 + pixels, g.css - 12);
-    });
-    word(ctx, "5 km", 10 + pixels / 2, g.css - 20, "center");
-    arrow(ctx, g.css - 14, 30, g.css - 14, 12);
-    word(ctx, "N", g.css - 14, 40, "center");
+    }, strong, halo);
+    word(ctx, "5 km", 10 + pixels / 2, g.css - 20, "center", halo, strong);
+    arrow(ctx, g.css - 14, 30, g.css - 14, 12, strong, halo);
+    word(ctx, "N", g.css - 14, 40, "center", halo, strong);
     const swell = plate.swells[model.get("chosen")];
     if (swell && Number.isFinite(swell.wavelength) && Number.isFinite(swell.direction)) {
       // Four waves of the chosen swell, to scale.
@@ -328,17 +330,20 @@ function render({ model, el }) {
     }
   };
 
-  const inked = (ctx, path, color = "#fff") => {
+  const inks = () => (isDark()
+    ? { ink: "rgb(255 255 255 / 46%)", strong: "#f2f3f5", halo: "rgb(0 0 0 / 75%)" }
+    : { ink: "rgb(20 22 30 / 42%)", strong: "#16181d", halo: "rgb(255 255 255 / 82%)" });
+  const inked = (ctx, path, color = "#fff", halo = "rgb(0 0 0 / 65%)") => {
     path();
     ctx.lineCap = "round";
-    ctx.strokeStyle = "rgb(0 0 0 / 65%)";
+    ctx.strokeStyle = halo;
     ctx.lineWidth = 4.5;
     ctx.stroke();
     ctx.strokeStyle = color;
     ctx.lineWidth = 2;
     ctx.stroke();
   };
-  const arrow = (ctx, x0, y0, x1, y1, color) => {
+  const arrow = (ctx, x0, y0, x1, y1, color, halo) => {
     const a = Math.atan2(y1 - y0, x1 - x0);
     inked(ctx, () => {
       ctx.beginPath();
@@ -347,9 +352,9 @@ function render({ model, el }) {
       ctx.moveTo(x1 - 7 * Math.cos(a - 0.5), y1 - 7 * Math.sin(a - 0.5));
       ctx.lineTo(x1, y1);
       ctx.lineTo(x1 - 7 * Math.cos(a + 0.5), y1 - 7 * Math.sin(a + 0.5));
-    }, color);
+    }, color, halo);
   };
-  const word = (ctx, text, x, y, align = "left", halo = "rgb(0 0 0 / 70%)", fill = "#fff", size = 10.5) => {
+  const word = (ctx, text, x, y, align, halo, fill, size = 10.5) => {
     ctx.font = `600 ${size}px ${style().fontFamily}`;
     ctx.textAlign = align;
     ctx.textBaseline = "middle";
@@ -426,10 +431,7 @@ function render({ model, el }) {
   };
 
   const decorate = (one, ctx, g) => {
-    const dark = isDark();
-    const ink = dark ? "rgb(255 255 255 / 46%)" : "rgb(20 22 30 / 42%)";
-    const strong = dark ? "#f2f3f5" : "#16181d";
-    const halo = dark ? "rgb(0 0 0 / 75%)" : "rgb(255 255 255 / 82%)";
+    const { ink, strong, halo } = inks();
     const { middle, radius } = g;
     const circle = (r) => {
       ctx.beginPath();
