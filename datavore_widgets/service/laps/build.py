@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,11 @@ def build_segment(
     raise NotSupported(f"{variable.name!r} cannot be prepared: some of its values are infinite, or whole beyond 2**53")
 
 
+def _flush(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
 def _some(variable: Variable, at: tuple[int, ...], steps: slice) -> tuple[Any, NDArray[Any]]:
     """The packing of a segment's first step, and its stored values."""
     raw, packing = next(variable.stored(slice(steps.start, steps.start + 1), at))
@@ -98,17 +103,26 @@ class _Making:
         self._staged: mmap.mmap | None = None
 
     def write(self, path: Path, fields: Path | None, about: Mapping[str, Any]) -> None:
-        """Read, turn, sum, write."""
-        stack, staged = self._stack(path, fields)
+        """Read, turn, sum, write; the disk takes what is written while more is worked out."""
+        with ThreadPoolExecutor(1, thread_name_prefix="disk") as disk:
+            stack, staged = self._stack(path, fields)
+            taken = disk.submit(_flush, fields) if fields is not None else None
+            self._write(stack, staged if staged != fields else None, path, about, disk)
+            if taken is not None:
+                taken.result()
+
+    def _write(
+        self, stack: NDArray[Any], staged: Path | None, path: Path, about: Mapping[str, Any], disk: ThreadPoolExecutor
+    ) -> None:
         self.origin = self._origin(stack)
         writer = SegmentWriter(path, self.codes, self.origin, self.shape, self.times, about)
         whole = False
         try:
-            self._turn(stack, writer)
+            self._turn(stack, writer, disk)
             whole = True
         finally:
             writer.close(whole=whole)
-            if staged is not None and staged != fields:
+            if staged is not None:
                 staged.unlink()
 
     def _stack(self, path: Path, fields: Path | None) -> tuple[NDArray[Any], Path | None]:
@@ -126,9 +140,6 @@ class _Making:
                 os.posix_fallocate(file.fileno(), 0, nbytes)
             for _, codes in self._read():
                 file.write(np.ascontiguousarray(codes).data.cast("B"))
-            file.flush()
-            if fields is not None:
-                os.fsync(file.fileno())
         with staged.open("rb") as file:
             self._staged = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         return np.frombuffer(self._staged, dtype=self.codes.dtype).reshape(shape), staged
@@ -159,9 +170,10 @@ class _Making:
                 return float(np.median(there))
         return 0.0
 
-    def _turn(self, stack: NDArray[Any], writer: SegmentWriter) -> None:
+    def _turn(self, stack: NDArray[Any], writer: SegmentWriter, disk: ThreadPoolExecutor) -> None:
         """Band by band, as high as the largest blocks; the rows of small blocks of a band side by side in threads."""
         ny = self.shape[0]
+        taken: Future[None] | None = None
         with ThreadPoolExecutor(_THREADS) as pool:
             for top in range(0, ny, EDGES[-1]):
                 self.job.check()
@@ -175,7 +187,14 @@ class _Making:
                 if self._staged is not None and hasattr(mmap, "MADV_DONTNEED"):
                     # What was turned is not needed again: the file may be larger than memory.
                     self._staged.madvise(mmap.MADV_DONTNEED)
+                if taken is None or taken.done():
+                    if taken is not None:
+                        taken.result()
+                    taken = disk.submit(writer.flush)
                 self.tell(self.times // 2 + self.times * min(top + EDGES[-1], ny) // (2 * ny))
+        if taken is not None:
+            # An error of the disk is told once, to whoever waits for it.
+            taken.result()
 
     def _row_of_blocks(self, stack: NDArray[Any], writer: SegmentWriter, row: int) -> Sums:
         height = min(EDGES[0], self.shape[0] - row)

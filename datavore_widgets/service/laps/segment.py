@@ -181,6 +181,10 @@ class SegmentWriter:
             written = os.pwrite(self._fd, data, offset)
             data, offset = data[written:], offset + written
 
+    def flush(self) -> None:
+        """See that the disk has what was written until now; more may be written meanwhile."""
+        os.fsync(self._fd)
+
     def close(self, *, whole: bool) -> None:
         """Write the footer if all the rest is there, and see that the disk has it."""
         try:
