@@ -2,11 +2,14 @@
 
 On regular grids the area between two meridians and two parallels is exact, (λ₂ - λ₁)(sin φ₂ - sin φ₁) on the unit
 sphere. Elsewhere a cell is the spherical polygon of its corners (Van Oosterom & Strackee 1983, eq. 8, for each of two
-triangles); of one that an edge of the box cuts, the part is found in the plane of longitude and sin φ, where areas are
-true.
+triangles); of one that an edge of the box cuts, the part is exact as well: along a great circle sin φ has an integral
+over longitude.
 """
 
 from __future__ import annotations
+
+import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,18 +20,12 @@ from datavore_widgets.service.cells import Cells
 from datavore_widgets.service.curvilinear import CurvilinearGrid
 from datavore_widgets.service.grid import TOLERANCE, Grid, RectilinearGrid
 from datavore_widgets.service.select import outside
-from datavore_widgets.service.sphere import half_turn
+from datavore_widgets.service.sphere import cross
 
 __all__ = ["area_weights"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-
-_POINTS = 8
-"""Pieces that an edge is cut into where a box cuts its cell: great circles are no straight lines there."""
-
-_ALL_AROUND = 300.0
-"""Degrees of longitude from which on a cell goes round a pole."""
 
 
 def area_weights(grid: Grid, bbox: BBox) -> tuple[Cells, FloatArray]:
@@ -94,66 +91,94 @@ def _of_polygons(grid: CurvilinearGrid, numbers: IntArray, bbox: BBox | None) ->
         inside &= start + (east - west) <= bbox.width
     cut = np.flatnonzero(~inside)
     if cut.size:
-        area[cut] *= _part_inside(corners[:, :, cut], grid.lon.ravel()[numbers[cut]], bbox)
+        area[cut] = np.minimum(_area_inside(corners[:, :, cut], bbox), area[cut])
     return area
 
 
 def _triangle(a: FloatArray, b: FloatArray, c: FloatArray) -> FloatArray:
     """Solid angles of triangles of unit vectors, each of shape (3, n)."""
-    volume = (a * np.cross(b, c, axis=0)).sum(axis=0)
+    volume = (a * cross(b, c)).sum(axis=0)
     below = 1.0 + (a * b).sum(axis=0) + (b * c).sum(axis=0) + (c * a).sum(axis=0)
     return np.asarray(2.0 * np.arctan2(volume, below))
 
 
-def _part_inside(corners: FloatArray, center: FloatArray, bbox: BBox) -> FloatArray:
-    """Which part of some cells lies in a box, from 0 to 1; corners as unit vectors of shape (3, 4, n)."""
-    along = np.linspace(0.0, 1.0, _POINTS, endpoint=False)[None, None, :, None]
-    edges = corners[:, :, None] * (1.0 - along) + np.roll(corners, -1, axis=1)[:, :, None] * along
-    points = edges.reshape(3, -1, corners.shape[-1])
-    points = points / np.sqrt((points**2).sum(axis=0))
-    x = np.degrees(np.arctan2(points[1], points[0]))
-    # Around the cell without a jump, in degrees from the middle of the box.
-    x = x[:1] + np.concatenate([np.zeros((1, x.shape[1])), np.cumsum(half_turn(np.diff(x, axis=0)), axis=0)])
-    x += half_turn(center - (bbox.west + bbox.width / 2)) + half_turn(x[0] - center) - x[0]
-    x, y = _around_poles(x, points[2])
-    whole = _shoelace(x, y)
-    half = 180.0 if bbox.is_whole_turn else bbox.width / 2
-    low, high = np.sin(np.radians([bbox.south, bbox.north]))
-    y, x = _clamped(y, x, low, high)
-    if bbox.is_whole_turn:
-        part = _shoelace(x, y)
-    else:
-        turned = [_shoelace(*_clamped(x + turn, y, -half, half)) for turn in (-360.0, 0.0, 360.0)]
-        part = np.sum(turned, axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.clip(np.where(whole > 0, part / whole, 0.0), 0.0, 1.0)
+def _area_inside(corners: FloatArray, bbox: BBox) -> FloatArray:
+    """Areas that some cells have in a box; corners as unit vectors of shape (3, 4, n).
 
-
-def _around_poles(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Rings that go round a pole, closed by way of it; all rings with two more points, which the others have twice."""
-    turn = x[-1] + half_turn(x[0] - x[-1]) - x[0]
-    polar = np.abs(turn) > _ALL_AROUND
-    pole = np.where(y.mean(axis=0) > 0, 1.0, -1.0)
-    end = np.where(polar, x[0] + turn, x[0])
-    x = np.concatenate([x, end[None], end[None], x[:1]])
-    y = np.concatenate([y, y[:1], np.where(polar, pole, y[0])[None], np.where(polar, pole, y[0])[None]])
-    return x, y
-
-
-def _clamped(x: FloatArray, y: FloatArray, low: float, high: float) -> tuple[FloatArray, FloatArray]:
-    """Rings of points (k, n) with x held between two ends, the places where they cross these among their points.
-
-    What lies outside is pushed onto the ends and has no area there.
+    In the plane of longitude λ and sin φ, where areas are true, the area of what lies in the box is ∮ sin φ dλ round
+    the cell, with sin φ held between the box's parallels and λ between its meridians.
     """
-    dx, dy = np.roll(x, -1, axis=0) - x, np.roll(y, -1, axis=0) - y
-    with np.errstate(invalid="ignore", divide="ignore"):
-        crossings = np.stack([np.where(dx != 0, (end - x) / dx, 0.0) for end in (low, high)])
-    crossings = np.sort(np.clip(crossings, 0.0, 1.0), axis=0)
-    x = np.stack([x, *(x + dx * part for part in crossings)], axis=1).reshape(-1, x.shape[1])
-    y = np.stack([y, *(y + dy * part for part in crossings)], axis=1).reshape(-1, y.shape[1])
-    return np.clip(x, low, high), y
+    longitude = np.arctan2(corners[1], corners[0])
+    dx = _half_turn(np.roll(longitude, -1, axis=0) - longitude)
+    # Radians from the middle of the box, without a jump around the cell.
+    first = _half_turn(longitude[0] - math.radians(bbox.west + bbox.width / 2))
+    x = first + np.concatenate([np.zeros((1, dx.shape[1])), np.cumsum(dx, axis=0)])
+    low, high = math.sin(math.radians(bbox.south)), math.sin(math.radians(bbox.north))
+    half = math.pi if bbox.is_whole_turn else math.radians(bbox.width / 2)
+    # A ring that goes round a pole is closed along it.
+    turn = np.where(np.abs(x[-1] - x[0]) > math.pi, x[-1] - x[0], 0.0)
+    pole = np.clip(np.sign(corners[2].sum(axis=0)), low, high)
+    edges = _Edges.of(corners, longitude - x[:-1])
+    total = np.zeros(first.size)
+    for around in (-2 * math.pi, 0.0, 2 * math.pi):
+        ends = around - half, around + half
+        inside = np.clip(x, *ends)
+        total += edges.integral(inside[:-1], inside[1:], low, high).sum(axis=0)
+        total -= pole * (np.clip(first + turn, *ends) - np.clip(first, *ends))
+    return np.abs(total)
 
 
-def _shoelace(x: FloatArray, y: FloatArray) -> FloatArray:
-    """Areas of rings of points, (k, n)."""
-    return np.asarray(np.abs((x * np.roll(y, -1, axis=0) - np.roll(x, -1, axis=0) * y).sum(axis=0)) / 2)
+class _Edges(NamedTuple):
+    """Great circles through neighbouring corners: tan φ = -side (h / up) cos v, so ∫ sin φ dv = -side arcsin(h sin v).
+
+    Parameters
+    ----------
+    h, up : ndarray
+        Lengths of the equatorial and of the polar part of the unit normal.
+    side : ndarray
+        The sign of the polar part, 1 or -1.
+    shift : ndarray
+        v is the longitude (of the ring, see `_area_inside`) and this.
+    """
+
+    h: FloatArray
+    up: FloatArray
+    side: FloatArray
+    shift: FloatArray
+
+    @classmethod
+    def of(cls, corners: FloatArray, origin: FloatArray) -> _Edges:
+        """Those of some rings, whose longitudes are given less some origin."""
+        after = np.roll(corners, -1, axis=1)
+        normal = cross(corners, after)
+        length = np.sqrt((normal**2).sum(axis=0))
+        normal /= np.where(length > 0, length, 1.0)
+        shift = origin - np.arctan2(normal[1], normal[0])
+        # An edge right over a pole goes there to the pole that it is near.
+        over = -np.sign((corners[2] + after[2]) * np.cos(np.arctan2(corners[1], corners[0]) + shift - origin))
+        side = np.where(normal[2] == 0, over, np.sign(normal[2]))
+        return cls(np.hypot(normal[0], normal[1]), np.abs(normal[2]), side, shift)
+
+    def integral(self, start: FloatArray, stop: FloatArray, low: float, high: float) -> FloatArray:
+        """∫ sin φ dλ between two longitudes, sin φ held between two ends."""
+        begin, end = np.minimum(start, stop) + self.shift, np.maximum(start, stop) + self.shift
+        middle = (begin + end) / 2
+        cuts = [begin, end]
+        for level in (low, high):
+            with np.errstate(divide="ignore", invalid="ignore"):
+                cosine = -self.side * self.up / self.h * (level / math.sqrt(max(1 - level**2, 1e-300)))
+            angle = np.arccos(np.clip(np.nan_to_num(cosine), -1.0, 1.0))
+            cuts += [np.clip(middle + _half_turn(way * angle - middle), begin, end) for way in (1, -1)]
+        v = np.sort(np.stack(cuts), axis=0)
+        between = (v[1:] + v[:-1]) / 2
+        rise = -self.side * self.h * np.cos(between)
+        sine = rise / np.maximum(np.hypot(self.up, rise), 1e-300)
+        own = -self.side * np.diff(np.arcsin(np.clip(self.h * np.sin(v), -1.0, 1.0)), axis=0)
+        held = np.clip(sine, low, high) * np.diff(v, axis=0)
+        parts = np.where((sine > low) & (sine < high), own, held)
+        return np.asarray(parts.sum(axis=0) * np.sign(stop - start))
+
+
+def _half_turn(angle: FloatArray) -> FloatArray:
+    """The same angles in [-π, π)."""
+    return np.asarray((angle + math.pi) % (2 * math.pi) - math.pi)
