@@ -14,6 +14,9 @@
 `fraction:F`     part of the area and time, of what has values, where a flag is F: its meaning, or its number
 ===============  ===================================================================================================
 
+Areas are those between meridians and parallels on regular grids; of the cells' corners on others, or what the file tells
+of them (`cell_measures`, NEMO's `e1t` and `e2t`) where it has no corners. The answer's `weighting` says which.
+
 In the map of a lapse a cell is all the box: `area_avg` is its mean over the times, by their length.
 
 Directions go round: of them there are `avg`, `area_avg` (where the mean of unit vectors points, from 0 to below 360

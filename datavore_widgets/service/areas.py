@@ -2,8 +2,8 @@
 
 On regular grids the area between two meridians and two parallels is exact, (λ₂ - λ₁)(sin φ₂ - sin φ₁) on the unit
 sphere. Elsewhere a cell is the spherical polygon of its corners (Van Oosterom & Strackee 1983, eq. 8, for each of two
-triangles); of one that an edge of the box cuts, the part is exact as well: along a great circle sin φ has an integral
-over longitude.
+triangles). Of one that an edge of the box cuts, the part is exact as well: along a great circle sin φ has an integral
+over longitude. Where the data tell the areas of cells whose corners they do not tell, these weigh, by the same parts.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from datavore_widgets.service.grid import TOLERANCE, Grid, RectilinearGrid
 from datavore_widgets.service.select import outside
 from datavore_widgets.service.sphere import cross
 
-__all__ = ["area_weights"]
+__all__ = ["area_weights", "weighed_by"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -58,6 +58,15 @@ def area_weights(grid: Grid, bbox: BBox) -> tuple[Cells, FloatArray]:
     return cells, np.ones(cells.shape) if cells.kept is None else cells.kept.astype(np.float64)
 
 
+def weighed_by(grid: Grid) -> str:
+    """What the areas of cells are told by, in words; empty where longitudes and latitudes are enough."""
+    if not isinstance(grid, CurvilinearGrid):
+        return ""
+    if grid.areas is not None:
+        return grid.areas.source
+    return "corners of the file" if grid.corners_are_told else "corners half-way between the centres"
+
+
 def _regular(grid: RectilinearGrid, cells: Cells, bbox: BBox | None) -> FloatArray:
     rows, columns = np.arange(cells.rows.start, cells.rows.stop), cells.columns
     south = np.minimum(grid.lat_edges[rows], grid.lat_edges[rows + 1])
@@ -79,9 +88,12 @@ def _regular(grid: RectilinearGrid, cells: Cells, bbox: BBox | None) -> FloatArr
 def _of_polygons(grid: CurvilinearGrid, numbers: IntArray, bbox: BBox | None) -> FloatArray:
     corners = grid.corners.vectors(numbers)
     corners = corners / np.sqrt((corners**2).sum(axis=0))
-    area = np.abs(_triangle(corners[:, 0], corners[:, 1], corners[:, 2])) + np.abs(
-        _triangle(corners[:, 0], corners[:, 2], corners[:, 3])
-    )
+    whole = np.abs(_triangle(corners[:, 0], corners[:, 1], corners[:, 2]))
+    whole += np.abs(_triangle(corners[:, 0], corners[:, 2], corners[:, 3]))
+    area = whole.copy()
+    if grid.areas is not None:
+        told = grid.areas.steradians.ravel()[numbers]
+        np.copyto(area, told, where=np.isfinite(told))
     if bbox is None:
         return area
     west, east, south, north = grid.extents(numbers)
@@ -91,7 +103,9 @@ def _of_polygons(grid: CurvilinearGrid, numbers: IntArray, bbox: BBox | None) ->
         inside &= start + (east - west) <= bbox.width
     cut = np.flatnonzero(~inside)
     if cut.size:
-        area[cut] = np.minimum(_area_inside(corners[:, :, cut], bbox), area[cut])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            part = np.nan_to_num(_area_inside(corners[:, :, cut], bbox) / whole[cut])
+        area[cut] *= np.minimum(part, 1.0)
     return area
 
 
@@ -108,22 +122,20 @@ def _area_inside(corners: FloatArray, bbox: BBox) -> FloatArray:
     In the plane of longitude λ and sin φ, where areas are true, the area of what lies in the box is ∮ sin φ dλ round
     the cell, with sin φ held between the box's parallels and λ between its meridians.
     """
-    longitude = np.arctan2(corners[1], corners[0])
-    dx = _half_turn(np.roll(longitude, -1, axis=0) - longitude)
+    longitude, edges = np.arctan2(corners[1], corners[0]), _Edges.of(corners)
     # Radians from the middle of the box, without a jump around the cell.
     first = _half_turn(longitude[0] - math.radians(bbox.west + bbox.width / 2))
-    x = first + np.concatenate([np.zeros((1, dx.shape[1])), np.cumsum(dx, axis=0)])
+    x = first + np.concatenate([np.zeros((1, first.size)), np.cumsum(edges.width, axis=0)])
     low, high = math.sin(math.radians(bbox.south)), math.sin(math.radians(bbox.north))
     half = math.pi if bbox.is_whole_turn else math.radians(bbox.width / 2)
     # A ring that goes round a pole is closed along it.
     turn = np.where(np.abs(x[-1] - x[0]) > math.pi, x[-1] - x[0], 0.0)
     pole = np.clip(np.sign(corners[2].sum(axis=0)), low, high)
-    edges = _Edges.of(corners, longitude - x[:-1])
-    total = np.zeros(first.size)
+    total, shift = np.zeros(first.size), longitude - x[:-1]
     for around in (-2 * math.pi, 0.0, 2 * math.pi):
         ends = around - half, around + half
         inside = np.clip(x, *ends)
-        total += edges.integral(inside[:-1], inside[1:], low, high).sum(axis=0)
+        total += edges.integral(inside[:-1] + shift, inside[1:] + shift, low, high).sum(axis=0)
         total -= pole * (np.clip(first + turn, *ends) - np.clip(first, *ends))
     return np.abs(total)
 
@@ -133,35 +145,42 @@ class _Edges(NamedTuple):
 
     Parameters
     ----------
-    h, up : ndarray
+    h, up : ndarray, shape (4, n)
         Lengths of the equatorial and of the polar part of the unit normal.
     side : ndarray
         The sign of the polar part, 1 or -1.
-    shift : ndarray
-        v is the longitude (of the ring, see `_area_inside`) and this.
+    facing : ndarray
+        Longitude of the normal; v is the longitude from there.
+    width : ndarray
+        Of each edge in longitude, from corner to corner, the way that it goes.
     """
 
     h: FloatArray
     up: FloatArray
     side: FloatArray
-    shift: FloatArray
+    facing: FloatArray
+    width: FloatArray
 
     @classmethod
-    def of(cls, corners: FloatArray, origin: FloatArray) -> _Edges:
-        """Those of some rings, whose longitudes are given less some origin."""
+    def of(cls, corners: FloatArray) -> _Edges:
+        """Those of some rings, shape (3, 4, n)."""
         after = np.roll(corners, -1, axis=1)
         normal = cross(corners, after)
         length = np.sqrt((normal**2).sum(axis=0))
         normal /= np.where(length > 0, length, 1.0)
-        shift = origin - np.arctan2(normal[1], normal[0])
-        # An edge right over a pole goes there to the pole that it is near.
-        over = -np.sign((corners[2] + after[2]) * np.cos(np.arctan2(corners[1], corners[0]) + shift - origin))
+        longitude, facing = np.arctan2(corners[1], corners[0]), np.arctan2(normal[1], normal[0])
+        width = _half_turn(np.roll(longitude, -1, axis=0) - longitude)
+        # Half a turn, by a pole, is as far both ways: it goes east where the normal points north.
+        back = (width * normal[2] < 0) & (np.abs(width) > math.pi / 2)
+        width = np.where(back, width - 2 * math.pi * np.sign(width), width)
+        # Right over a pole it goes to the one that is near.
+        over = -np.sign((corners[2] + after[2]) * np.cos(longitude + width / 2 - facing))
         side = np.where(normal[2] == 0, over, np.sign(normal[2]))
-        return cls(np.hypot(normal[0], normal[1]), np.abs(normal[2]), side, shift)
+        return cls(np.hypot(normal[0], normal[1]), np.abs(normal[2]), side, facing, width)
 
     def integral(self, start: FloatArray, stop: FloatArray, low: float, high: float) -> FloatArray:
         """∫ sin φ dλ between two longitudes, sin φ held between two ends."""
-        begin, end = np.minimum(start, stop) + self.shift, np.maximum(start, stop) + self.shift
+        begin, end = np.minimum(start, stop) - self.facing, np.maximum(start, stop) - self.facing
         middle = (begin + end) / 2
         cuts = [begin, end]
         for level in (low, high):

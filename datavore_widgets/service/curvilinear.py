@@ -22,6 +22,7 @@ from datavore_widgets.protocol.geometry import BBox
 from datavore_widgets.service.cells import Cells
 from datavore_widgets.service.corners import Corners, EstimatedCorners, ToldCorners
 from datavore_widgets.service.grid import TOLERANCE
+from datavore_widgets.service.measures import Areas
 from datavore_widgets.service.polygons import edges_of
 from datavore_widgets.service.sphere import box_around, half_turn, longitudes_around, reach_of, vectors_of
 
@@ -76,6 +77,8 @@ class CurvilinearGrid:
         For a grid that goes round the earth: how many columns at the end repeat the first ones. None: it does not.
     known_reach : float, optional
         Its `reach`, where that was found out before.
+    areas : Areas, optional
+        Those that the data tell; corners decide where cells are, and which part of one lies in a box.
     """
 
     lon: FloatArray
@@ -86,6 +89,7 @@ class CurvilinearGrid:
     wrap: int | None = None
     known_reach: float | None = None
     is_smooth = False
+    areas: Areas | None = None
     _told: tuple[FloatArray, FloatArray] | None = None
     _within: tuple[CurvilinearGrid, IntArray] | None = None
     _touching: dict[BBox, Cells] = field(default_factory=dict, repr=False)
@@ -102,6 +106,7 @@ class CurvilinearGrid:
         is_swath: bool = False,
         is_mesh: bool = False,
         reach: float | None = None,
+        areas: Areas | None = None,
     ) -> CurvilinearGrid:
         """Grid of cells around centres.
 
@@ -118,6 +123,8 @@ class CurvilinearGrid:
             Whether cells are listed in any order: their neighbours in the arrays are not those on the earth.
         reach : float, optional
             Its `reach`, where that was found out before.
+        areas : Areas, optional
+            Those that the data tell.
 
         Raises
         ------
@@ -138,16 +145,16 @@ class CurvilinearGrid:
             told = np.asarray(lon_bounds, dtype=np.float64), np.asarray(lat_bounds, dtype=np.float64)
             told = told if all(pair.shape == (*lons.shape, 4) for pair in told) else None
         digest = hashlib.blake2b(digest_size=16)
-        for array in (lons, lats, *(told or ())):
+        for array in (lons, lats, *(told or ()), *(() if areas is None else (areas.steradians,))):
             digest.update(np.ascontiguousarray(array).data)
-        key = digest.digest(), lons.shape, is_swath, is_mesh
+        key = digest.digest(), lons.shape, is_swath, is_mesh, "" if areas is None else areas.source
         if (known := _known.get(key)) is not None:
             return known
         valid, wrap = ~bad, None
         if not (is_swath or is_mesh):
             valid &= ~_repeated(lons, lats)
             wrap = _wrapped_columns(lons, lats)
-        grid = cls(lons, lats, valid, key, is_swath, wrap, reach, told)
+        grid = cls(lons, lats, valid, key, is_swath, wrap, reach, areas, told)
         _known[key] = grid
         return grid
 
@@ -158,10 +165,15 @@ class CurvilinearGrid:
         return ny, nx
 
     @property
+    def corners_are_told(self) -> bool:
+        """Whether the data tell the corners of its cells."""
+        return self._told is not None
+
+    @property
     def nbytes(self) -> int:
         """Bytes that it keeps, or will when it has been drawn; corners are remembered elsewhere."""
         told = 0 if self._told is None else 4 * self._told[0].nbytes
-        return 2 * self.lon.nbytes + (1 + _REMEMBERED // 2) * self.lon.size + told
+        return (2 if self.areas is None else 3) * self.lon.nbytes + (1 + _REMEMBERED // 2) * self.lon.size + told
 
     @cached_property
     def corners(self) -> Corners:

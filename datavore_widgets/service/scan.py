@@ -38,6 +38,7 @@ from datavore_widgets.service.files import Contents, Source, read_variable
 from datavore_widgets.service.frames import grid_of_frame
 from datavore_widgets.service.geolocation import Geolocation
 from datavore_widgets.service.grid import Grid, RectilinearGrid
+from datavore_widgets.service.measures import areas_of
 from datavore_widgets.service.mesh import cells_of_corners, grid_of_mesh
 from datavore_widgets.service.points import Nowhere, Samples, samples_of
 
@@ -476,7 +477,8 @@ class _Scan:
         bounds = [self._bounds(name, 3) for name in (where.lon, where.lat)]
         if any(pair is not None and pair.shape != (*lon.shape, 4) for pair in bounds):
             bounds = [None, None]
-        return CurvilinearGrid.from_centers(lon, lat, *bounds)
+        areas = areas_of(self.stored, where.lon, self._values) if any(pair is None for pair in bounds) else None
+        return CurvilinearGrid.from_centers(lon, lat, *bounds, areas=areas)
 
     def _bounds(self, name: str, dims: int) -> NDArray[Any] | None:
         bounds = self._bounds_of(name, dims)

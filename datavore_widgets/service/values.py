@@ -20,7 +20,7 @@ from datavore_widgets.protocol.places import area
 from datavore_widgets.protocol.queries import DataQuery, ExtractQuery, LapseDataQuery, SeriesQuery
 from datavore_widgets.protocol.times import CLIMATOLOGIES, Stamp, elapsed, label_from_parts, parts_from_label
 from datavore_widgets.service import summary
-from datavore_widgets.service.areas import area_weights
+from datavore_widgets.service.areas import area_weights, weighed_by
 from datavore_widgets.service.catalog import Variable
 from datavore_widgets.service.cells import Cells
 from datavore_widgets.service.directions import go_round
@@ -161,7 +161,7 @@ def series(store: Store, query: SeriesQuery, job: Job) -> Series:
         if place is None:
             raise NotSupported(f"{variable.name!r} lies elsewhere at each of its times, so its cells have no anomalies")
         climatology = Climatology.of(store, selection, place.cells, query.anomaly, query.base, job)
-    asked = _Asked(query, selection, periods, place, climatology, years, is_moved)
+    asked = _Asked(query, selection, periods, place, climatology, years, is_moved, _measured(query, places))
     if percent is not None:
         tiles: summary.Tiles = (
             tile for run, at in places if at is not None for tile in store.tiles(selection, run, at.cells, job)
@@ -189,6 +189,8 @@ class _Asked:
         The cells, where they are the same at all times.
     years : ndarray of int64, optional
         Of the base period of a climatology that is asked for.
+    measured : str
+        What the areas of its cells are told by, in words; empty where none weigh, or nothing has to be told.
     """
 
     query: SeriesQuery
@@ -198,6 +200,7 @@ class _Asked:
     climatology: Climatology | None
     years: NDArray[np.int64] | None
     is_moved: bool
+    measured: str
 
     @property
     def without_trend(self) -> _Asked:
@@ -273,7 +276,7 @@ class _Asked:
             is_moved=self.is_moved,
             aggregate=query.aggregate,
             groupby=query.groupby,
-            weighting=_weighting(query, info, periods),
+            weighting=_weighting(query, info, periods, self.measured),
             time_method=info.time_method,
             anomaly=query.anomaly,
             base=None if base is None else (int(base.min()), int(base.max())),
@@ -380,11 +383,19 @@ def _trend(periods: Periods, groups: Groups, query: SeriesQuery, values: NDArray
     return replace(found, method=f"{found.method}; groups at the ends that are not whole left out: {len(cut)}")
 
 
-def _weighting(query: SeriesQuery, info: VariableInfo, periods: Periods) -> str:
+def _measured(query: SeriesQuery, places: _Places) -> str:
+    """What the areas of the cells of a box are told by, in words."""
+    if isinstance(query.coord, Point) or not summary.by_area(query.aggregate):
+        return ""
+    return ", ".join(sorted({weighed_by(place.grid) for _, place in places if place is not None} - {""}))
+
+
+def _weighting(query: SeriesQuery, info: VariableInfo, periods: Periods, measured: str) -> str:
     """How the values weigh, in words; of seasons also which December is whose."""
     told = ["mean of unit vectors"] if go_round(info, query.aggregate) else []
     if summary.by_area(query.aggregate):
-        told.append("one cell" if isinstance(query.coord, Point) else "cells weighted by their area in the box")
+        cells = "one cell" if isinstance(query.coord, Point) else "cells weighted by their area in the box"
+        told.append(f"{cells} ({measured})" if measured else cells)
         if query.groupby is not None:
             told.append(periods.weighting)
     else:
