@@ -14,8 +14,8 @@
 `fraction:F`     part of the area and time, of what has values, where a flag is F: its meaning, or its number
 ===============  ===================================================================================================
 
-Areas are those between meridians and parallels on regular grids; of the cells' corners on others, or what the file tells
-of them (`cell_measures`, NEMO's `e1t` and `e2t`) where it has no corners. The answer's `weighting` says which.
+Areas are those between meridians and parallels on regular grids; on others of the cells' corners, or what the file
+tells of them (`cell_measures`, NEMO's `e1t` and `e2t`) where it has no corners. The answer's `weighting` says which.
 
 In the map of a lapse a cell is all the box: `area_avg` is its mean over the times, by their length.
 
