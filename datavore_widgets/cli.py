@@ -193,7 +193,7 @@ _COLOURS = {
 
 @app.command()
 def doctor(
-    paths: Annotated[list[str], typer.Argument(metavar="PATH…", help="Files, folders, globs.")],
+    paths: Annotated[list[str], typer.Argument(metavar="PATH…", help="Files, folders, globs, a catalogue.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line and file, for programs.")] = False,
 ) -> None:
     """Say of every file what it is, what was mended on opening, what is doubtful, and what cannot be shown and why."""
@@ -236,6 +236,7 @@ def save(
     groupby: Annotated[str | None, typer.Option(help="Of a series: yyyy, yyyy-MM, yyyy-MM-dd, season, MM …")] = None,
     aggregate: Annotated[str, typer.Option(help="avg, area_avg, max, min, count, std, median, p90 …")] = "avg",
     filters: Annotated[str | None, typer.Option(help='JSON: {"quality_level": {"min": 4}, "depth": 0.5}')] = None,
+    subtract: Annotated[str, typer.Option(help="A companion that is taken off the values, such as sses_bias.")] = "",
     cmap: Annotated[str | None, typer.Option(help="Colours of a picture.  [default: the variable's]")] = None,
     vmin: Annotated[float | None, typer.Option(help="Lower limit of the colours.")] = None,
     vmax: Annotated[float | None, typer.Option(help="Upper limit of the colours.")] = None,
@@ -271,6 +272,7 @@ def save(
             groupby=groupby,
             aggregate=aggregate,
             filters=filters,
+            subtract=subtract,
             width=width,
             projection=projection,
             style=Style(cmap, vmin, vmax),

@@ -137,6 +137,16 @@ def test_what_cannot_be_shown_or_read_is_said_with_the_reason(tmp_path):
         list(examine("https://example.org/a.nc"))
 
 
+def test_the_files_of_a_catalogue_are_looked_at(tmp_path):
+    for name in ("a.nc", "b_20100101.nc", "c.nc"):
+        data().to_netcdf(tmp_path / name, engine="scipy")
+    catalogue = tmp_path / "all.toml"
+    catalogue.write_text('[index.x]\nfiles = ["a.nc", "b_%Y%m%d.nc"]\n[index.y]\nfiles = ["a.nc", "none.nc"]\n')
+    found = list(examine([catalogue, tmp_path / "a.nc"]))
+    assert [Path(one.path).name for one in found] == ["a.nc", "b_20100101.nc", "none.nc"]
+    assert [one.state for one in found] == ["well", "well", "unreadable"]
+
+
 def test_the_command_says_it_and_writes_nothing(tmp_path):
     folder = tmp_path / "data"
     folder.mkdir()

@@ -18,7 +18,15 @@ from PIL import Image
 from datavore_widgets.client.chosen import chosen, saved
 from datavore_widgets.errors import InvalidValue
 from datavore_widgets.protocol.geometry import BBox, Point
-from datavore_widgets.protocol.queries import Canvas, LapseMapQuery, MapQuery, SeriesQuery, Source, Style
+from datavore_widgets.protocol.queries import (
+    Canvas,
+    LapseMapQuery,
+    MapQuery,
+    SeriesQuery,
+    Source,
+    Style,
+    parse_filters,
+)
 from datavore_widgets.protocol.times import WHOLE_LAPSE, Date, Lapse
 from datavore_widgets.server.app import build_app
 from datavore_widgets.server.run import serve_background
@@ -114,6 +122,10 @@ def test_what_is_left_out_is_what_there_is(service: LocalService) -> None:
     lapse = Lapse(Date("2012"), Date("2013"))
     assert chosen(service, lapse="2012,2013") == LapseMapQuery("sea", "sst", Canvas(extent), lapse)
     flat = LocalService({"flat": fields.no_time()})
+    less = chosen(service, lapse="2012,2013", subtract="bias", filters='{"depth": 1}')
+    assert less == LapseMapQuery(
+        "sea", "sst", Canvas(extent), lapse, "avg", parse_filters({"depth": 1}), Style(), "bias"
+    )
     query = chosen(flat)
     assert isinstance(query, MapQuery)
     assert query.source.date is None

@@ -41,6 +41,7 @@ def chosen(
     groupby: str | None = None,
     aggregate: str = "avg",
     filters: str | None = None,
+    subtract: str = "",
     width: int | None = None,
     projection: str = "pc_world",
     style: Style | None = None,
@@ -59,6 +60,8 @@ def chosen(
         Four or two numbers; without either all of the data.
     filters : str, optional
         JSON.
+    subtract : str
+        A companion variable that is taken off the values.
 
     Raises
     ------
@@ -81,13 +84,13 @@ def chosen(
         place = bbox if point is None else parse_coord(point)
         if point is not None and not isinstance(place, Point):
             raise InvalidValue(f"a point is a longitude and a latitude, not {point!r}")
-        return SeriesQuery(info.index, varname, place, span or WHOLE_LAPSE, groupby, aggregate, conditions)
+        return SeriesQuery(info.index, varname, place, span or WHOLE_LAPSE, groupby, aggregate, conditions, subtract)
     canvas = Canvas(_drawable(bbox), width, projection)
     style = style or Style()
     if span is not None:
-        return LapseMapQuery(info.index, varname, canvas, span, aggregate, conditions, style)
+        return LapseMapQuery(info.index, varname, canvas, span, aggregate, conditions, style, subtract)
     when = _last(service, info, varname) if date is None else Date.parse(date)
-    return MapQuery(Source(info.index, varname, when, filters=conditions), canvas, style)
+    return MapQuery(Source(info.index, varname, when, filters=conditions, subtract=subtract), canvas, style)
 
 
 def saved(

@@ -22,7 +22,7 @@ import glob
 import logging
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -126,15 +126,22 @@ def open_catalog(spec: Any) -> Library:
 
 
 def files_of(spec: Any) -> tuple[list[Path], dict[str, str]]:
-    """The files and stores that paths, globs and folders name, and what is wrong with the others: path → reason.
+    """The files and stores that paths, globs, folders, catalogues name, and what is wrong with others: path → reason.
 
     Raises
     ------
     InvalidValue
-        When `spec` is no paths.
+        When `spec` is no paths, or a catalogue file is spelled wrong.
     """
     opening = _Opening()
-    return opening._found(_as_paths(spec)), opening.problems
+    found: list[Path] = []
+    for path in _as_paths(spec):
+        if path.suffix == ".toml":
+            for _, _, files in opening._named(path):
+                found += files
+        else:
+            found += opening._found([path])
+    return list(dict.fromkeys(found)), opening.problems
 
 
 @dataclass(frozen=True)
@@ -315,12 +322,21 @@ class _Opening:
 
     def _catalogue(self, path: Path) -> list[_Entry]:
         """The indexes that a catalogue file names."""
+        entries = []
+        for name, table, found in self._named(path):
+            granules = self._on_disk(found, short_text(table.get("note")))
+            if granules:
+                groups = tuple(tuple(group) for group in _groups(granules))
+                entries.append(_Entry(name, groups, table))
+        return entries
+
+    def _named(self, path: Path) -> Iterator[tuple[str, Mapping[str, Any], list[Path]]]:
+        """The indexes that a catalogue file names: id, what it says of each, and the files of each."""
         try:
             told = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise InvalidValue(f"the catalogue {str(path)!r} cannot be read: {error}") from error
         _known(f"the catalogue {str(path)!r}", told, ("index",))
-        entries = []
         for name, table in _table(told.get("index", {}), f"'index' of {str(path)!r}").items():
             where = f"the index {name!r} of {str(path)!r}"
             _known(where, _table(table, where), _INDEX_KEYS)
@@ -328,12 +344,7 @@ class _Opening:
             files = [files] if isinstance(files, str) else files
             if not files or not isinstance(files, list) or not all(isinstance(file, str) for file in files):
                 raise InvalidValue(f"{where} needs `files`: a path, a glob or a folder, or a list of them")
-            found = self._found([path.parent / file for file in files])
-            granules = self._on_disk(found, short_text(table.get("note")))
-            if granules:
-                groups = tuple(tuple(group) for group in _groups(granules))
-                entries.append(_Entry(name, groups, table))
-        return entries
+            yield name, table, self._found([path.parent / file for file in files])
 
     def _grouped(self, granules: Sequence[AnyGranule], folder: str) -> list[_Entry]:
         """One index for each group of files that can be joined along time."""

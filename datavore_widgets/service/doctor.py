@@ -70,7 +70,7 @@ def examine(spec: Any, job: Job | None = None) -> Iterator[Diagnosis]:
     Parameters
     ----------
     spec : str, Path or list of them
-        Files, Zarr stores, folders, globs.
+        Files, Zarr stores, folders, globs, catalogue files.
     job : Job, optional
         To cancel it, and to follow.
 
