@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,9 @@ import xarray as xr
 from numpy.typing import NDArray
 from PIL import Image
 
+from datavore_widgets.client import export
+from datavore_widgets.client.datalaps import Datalaps
+from datavore_widgets.client.datavore import Datavore
 from datavore_widgets.errors import InvalidValue, NoData, Unreadable
 from datavore_widgets.protocol.answers import MapImage
 from datavore_widgets.protocol.geometry import GLOBAL, BBox, Point
@@ -29,7 +33,7 @@ from datavore_widgets.protocol.queries import (
     Window,
     parse_filters,
 )
-from datavore_widgets.protocol.times import Date, millis_from_label
+from datavore_widgets.protocol.times import Date, Lapse, millis_from_label
 from datavore_widgets.service.catalog import open_catalog
 from datavore_widgets.service.frames import grid_of_frame
 from datavore_widgets.service.local import LocalService
@@ -377,6 +381,135 @@ def test_a_window_of_a_grid_shows_the_newest_valid_value_of_each_cell() -> None:
     there = np.isfinite(newest)
     assert np.array_equal(shade[..., 3] > 0, there)
     assert np.abs(shade[..., 0][there] / 255 * 40 - newest[there]).max() < 40 / 254 + 0.02
+
+
+def test_data_of_a_window_are_all_its_samples_in_the_order_of_time(orbit: LocalService) -> None:
+    index, box = index_of(orbit), BBox(172, -8, -178, 6)
+    expected = []
+    for number in (0, 1):
+        lon, lat, values = places(number)
+        inside = box.contains(lon, lat) & np.isfinite(lon)
+        along = np.mgrid[: lon.shape[0], : lon.shape[1]][0][inside]
+        expected.append((lon[inside], lat[inside], values[inside], moment(number, along)))
+    lon, lat, values, times = (np.concatenate(parts)[None] for parts in zip(*expected, strict=True))
+    for overlap in ("latest", "mean"):
+        found = orbit.answer(DataQuery(Source(index, "sst", Date("20190821")), box, window=Window(86400, overlap)))
+        assert (found.steps, found.aggregate) == (3, "samples")
+        assert (found.period[0].label, found.time.label) == (TIMES[0] * 1000, TIMES[2] * 1000)
+        assert np.array_equal(found.lon, lon)
+        assert np.array_equal(found.lat, lat)
+        assert np.array_equal(found.data, values, equal_nan=True)
+        assert np.array_equal(found.sample_time, times)
+    listed = orbit.answer(
+        DataQuery(Source(index, "sst", Date("20190821")), box, as_list=True, window=Window(86400))
+    ).cells
+    there = np.isfinite(values)
+    assert listed == list(zip(lon[there], lat[there], values[there].astype(float), strict=True))
+    with pytest.raises(NoData, match="no sample"):
+        orbit.answer(DataQuery(Source(index, "sst", Date("20190821")), BBox(0, 0, 1, 1), window=Window(86400)))
+    with pytest.raises(InvalidValue, match="date"):
+        DataQuery(Source(index, "sst", None), box, window=Window())
+
+
+def test_data_of_a_window_of_a_grid_are_the_newest_or_the_mean_of_each_cell() -> None:
+    dataset = fields.field(times=3)
+    dataset["sst"][2, :9] = np.nan
+    dataset["sst"][1, :4] = np.nan
+    own = dataset["sst"].values.astype(np.float64)
+    with LocalService({"a": dataset}) as service:
+
+        def ask(overlap: str, offset: float = 0.0):
+            source = Source("a", "sst", Date("2012"), offset=offset)
+            return service.answer(DataQuery(source, BBox(-5, -90, 355, 90), window=Window(86400 * 366, overlap)))
+
+        newest, mean, warmer = ask("latest"), ask("mean"), ask("mean", 2.0)
+    expected = np.where(np.isnan(own[2]), np.where(np.isnan(own[1]), own[0], own[1]), own[2])
+    assert np.array_equal(newest.data, expected, equal_nan=True)
+    of_step = np.where(np.isnan(own[2]), np.where(np.isnan(own[1]), 0, 1), 2)
+    times = dataset["time"].values.astype("M8[ms]")[of_step]
+    assert np.array_equal(np.isnat(newest.sample_time), np.isnan(expected))
+    there = np.isfinite(expected)
+    assert np.array_equal(newest.sample_time[there], times[there])
+    with np.errstate(invalid="ignore"):
+        sums, counts = np.nansum(own, axis=0), np.isfinite(own).sum(axis=0)
+        assert np.allclose(mean.data, np.where(counts > 0, sums / counts, np.nan), rtol=1e-12, equal_nan=True)
+    assert np.allclose(warmer.data, mean.data + 2.0, rtol=1e-12, equal_nan=True)
+    assert (newest.aggregate, mean.aggregate, mean.sample_time) == ("latest", "avg", None)
+
+
+def test_a_series_at_a_position_in_a_swath_is_dated_by_its_samples(orbit: LocalService) -> None:
+    index = index_of(orbit)
+    lon, lat, _ = places(1)
+    place = Point(float(lon[5, 5]), float(lat[5, 5]))
+    series = orbit.answer(SeriesQuery(index, "sst", place))
+    assert series.granules.tolist() == [time * 1000 for time in TIMES]
+    # Both granules that reach there have their samples some lines after their beginning; the last one is elsewhere.
+    own = millis_from_label(series.labels).astype("M8[ms]")
+    along = ((own - moment(0, np.array(0))) / np.timedelta64(1, "s")).tolist()
+    assert along[1] == 6005.0
+    assert along[2] == 12000.0
+    assert np.isfinite(series.values).tolist() == [along[0] != 0.0, True, False]
+    assert "times are the samples' own (sst_dtime, to 1 s)" in series.note
+    box = orbit.answer(SeriesQuery(index, "sst", BBox(172, -8, -178, 6)))
+    assert (box.granules, box.labels.tolist()) == (None, [time * 1000 for time in TIMES])
+    assert "times are those of the granules" in box.note
+
+
+def test_series_of_moving_windows_are_of_all_values_in_them(orbit: LocalService) -> None:
+    index, box = index_of(orbit), BBox(172, -8, -178, 6)
+    inside = []
+    for number in range(3):
+        lon, lat, values = places(number)
+        own = values[box.contains(lon, lat) & np.isfinite(lon)].astype(np.float64)
+        inside.append(own[np.isfinite(own)])
+    for aggregate, reduce in (("avg", np.mean), ("std", np.std), ("max", np.max), ("count", np.size)):
+        query = SeriesQuery(index, "sst", box, aggregate=aggregate, window=Window(6001, "mean"))
+        series = orbit.answer(query)
+        for number in range(3):
+            values = np.concatenate(inside[max(number - 1, 0) : number + 1])
+            assert series.values[number] == pytest.approx(reduce(values), rel=1e-12)
+            assert series.counts[number] == values.size
+        assert series.steps.tolist() == [1, 2, 1]
+        assert "6001 s" in series.weighting
+    # Times before the lapse are in the windows of its first times.
+    last = orbit.answer(
+        SeriesQuery(index, "sst", box, Lapse(Date(str(TIMES[2])), Date("2020")), window=Window(6001, "mean"))
+    )
+    assert last.counts.tolist() == [inside[1].size + inside[2].size]
+
+
+def test_the_newest_value_of_a_moving_window_is_for_a_position() -> None:
+    dataset = fields.field(times=3, hole=False)
+    dataset["sst"][1, 4, 5] = np.nan
+    lon, lat = float(dataset["lon"][5]), float(dataset["lat"][4])
+    own = dataset["sst"].values[:, 4, 5].astype(np.float64)
+    with LocalService({"a": dataset}) as service:
+        long = service.answer(SeriesQuery("a", "sst", Point(lon, lat), window=Window(86400 * 40)))
+        short = service.answer(SeriesQuery("a", "sst", Point(lon, lat), window=Window(86400 * 5)))
+    assert long.values.tolist() == [own[0], own[0], own[2]]
+    assert np.array_equal(short.values, own, equal_nan=True)
+    with pytest.raises(InvalidValue, match="overlap='mean'"):
+        SeriesQuery("a", "sst", BBox(0, 0, 1, 1), window=Window(86400))
+    with pytest.raises(InvalidValue, match="groupby"):
+        SeriesQuery("a", "sst", Point(0, 0), groupby="yyyy", window=Window(86400))
+    with pytest.raises(InvalidValue, match="median"):
+        SeriesQuery("a", "sst", Point(0, 0), aggregate="median", window=Window(86400))
+
+
+def test_what_a_window_shows_is_saved_with_the_times_of_its_samples(orbit: LocalService) -> None:
+    client, index, box = Datavore(orbit), index_of(orbit), [172, -8, -178, 6]
+    found = client.getData(index, "sst", "20190821", box, window=86400)
+    told = client.to_xarray(index, "sst", "20190821", box, window=86400)
+    assert np.array_equal(told["sst"].values, found["data"], equal_nan=True)
+    assert np.array_equal(told["sample_time"].values.astype("M8[ms]"), found["sample_time"])
+    assert (told.attrs["datavore_window_s"], told.attrs["datavore_steps"]) == (86400, 3)
+    query = MapQuery(Source(index, "sst", Date("20190821")), Canvas(BBox(*box)), window=Window(86400))
+    _, table = export.save(orbit, query, "csv")
+    rows = list(csv.DictReader(io.StringIO(table.decode())))
+    assert len(rows) == np.isfinite(found["data"]).sum()
+    assert rows[0]["sample_time"].startswith("2019-08-21T12:00:")
+    frame = Datalaps(orbit).getTimeserie(index, "sst", box, window=6001)
+    assert len(frame) == 3
 
 
 @pytest.mark.parametrize("canvas", [Canvas(BBox(0, 0, 10, 10), 50), Canvas(BBox(0, 0, 10, 10), plot_method="scatter")])

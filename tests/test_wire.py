@@ -162,13 +162,31 @@ def series_queries(draw: st.DrawFn) -> SeriesQuery:
     )
 
 
+@st.composite
+def moving_series(draw: st.DrawFn) -> SeriesQuery:
+    place = draw(boxes() | points)
+    overlap = st.just("mean") if isinstance(place, BBox) else st.sampled_from(OVERLAPS)
+    window = draw(st.builds(Window, positive, overlap))
+    aggregate = draw(st.sampled_from(AGGREGATES))
+    return SeriesQuery(draw(ids), draw(names), place, draw(lapses), None, aggregate, draw(filters), window=window)
+
+
 queries = st.one_of(
     st.builds(MapQuery, sources, canvases, styles),
     st.builds(MapQuery, sources.filter(lambda source: source.date is not None), canvases, styles, windows),
     st.builds(LapseMapQuery, ids, names, canvases, lapses, aggregates, filters, styles, subtract=less),
     st.builds(DataQuery, sources, boxes(), st.none() | st.integers(1, 5000), st.booleans()),
     st.builds(LapseDataQuery, ids, names, boxes(), lapses, aggregates, filters, less, st.none() | st.integers(1, 5000)),
+    st.builds(
+        DataQuery,
+        sources.filter(lambda source: source.date is not None),
+        boxes(),
+        st.none() | st.integers(1, 5000),
+        st.booleans(),
+        windows,
+    ),
     series_queries(),
+    moving_series(),
     st.builds(
         ExtractQuery, ids, st.lists(names, min_size=1, max_size=3).map(tuple), boxes() | points, lapses, filters, less
     ),

@@ -14,7 +14,7 @@ from datavore_widgets.connect import connect
 from datavore_widgets.errors import UnknownKeyword, did_you_mean
 from datavore_widgets.protocol.answers import Field, Service
 from datavore_widgets.protocol.job import Job
-from datavore_widgets.protocol.queries import Query, Source, parse_filters
+from datavore_widgets.protocol.queries import Query, Source, Window, parse_filters
 from datavore_widgets.protocol.times import (
     Date,
     Stamp,
@@ -25,7 +25,7 @@ from datavore_widgets.protocol.times import (
 )
 from datavore_widgets.protocol.wire import number_option
 
-__all__ = ["Client", "exact_keywords", "field_arrays", "root_of", "source_from", "time_index"]
+__all__ = ["Client", "exact_keywords", "field_arrays", "root_of", "source_from", "time_index", "window_from"]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -85,6 +85,12 @@ def source_from(
     )
 
 
+def window_from(window: Any, overlap: str) -> Window | None:
+    """A window of time in the documentation's spelling; None is none."""
+    seconds = number_option("window", window)
+    return None if seconds is None else Window(seconds, overlap)
+
+
 def field_arrays(field: Field) -> dict[str, Any]:
     """The dict that `getData` returns."""
     return {
@@ -96,6 +102,7 @@ def field_arrays(field: Field) -> dict[str, Any]:
         "long_name": field.long_name,
         "bbox": np.array(field.bbox.to_tuple()),
         **({} if field.sample_time is None else {"sample_time": field.sample_time}),
+        **({} if field.aggregate is None else {"aggregate": field.aggregate, "steps": field.steps}),
     }
 
 

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pandas as pd
 
 from datavore_widgets.client import export
-from datavore_widgets.client.base import exact_keywords, root_of, time_index
+from datavore_widgets.client.base import exact_keywords, root_of, time_index, window_from
 from datavore_widgets.connect import connect
 from datavore_widgets.errors import InvalidValue, NotSupported, UnknownKeyword, UnknownName, did_you_mean
 from datavore_widgets.protocol.answers import Series, Service
@@ -28,6 +28,7 @@ from datavore_widgets.protocol.queries import (
     LapseMapQuery,
     Query,
     SeriesQuery,
+    Window,
     parse_filters,
 )
 from datavore_widgets.protocol.times import Date, Lapse, TimeAxis
@@ -138,6 +139,8 @@ class Datalaps:
         base: Any = None,
         trend: bool = False,
         reach: float | None = None,
+        window: float | None = None,
+        overlap: str = "mean",
         job: Job | None = None,
     ) -> pd.DataFrame:
         """A time series at a position or over a box.
@@ -167,6 +170,11 @@ class Datalaps:
         reach : float, optional
             For a position whose cell has no values: how many metres away the nearest one that has may be, to be taken
             instead.
+        window : float
+            Without `groupby`: each value is of all times of so many seconds that end with its time. 86400 makes a
+            running day of swaths.
+        overlap : {'mean', 'latest'}
+            What a window gives: the `aggregate` of all values in it; or, at a position, the newest.
         index, varname, datelaps, filters, subtract, job
             See `getImage`.
 
@@ -174,10 +182,11 @@ class Datalaps:
         -------
         pandas.DataFrame
             One column `{index}_{varname}`, missing as NaN, indexed by `time` (naive UTC; a `CFTimeIndex` where the
-            data's calendar has a date that the Gregorian does not). Its `attrs` say what the numbers are: units,
-            aggregate and weighting, the cell used, the base period, the trend.
+            data's calendar has a date that the Gregorian does not). At a position in a swath it is when the samples
+            were taken, where the data tell. Its `attrs` say what the numbers are: units, aggregate and weighting, the
+            cell used, the base period, the trend, and a note.
         """
-        added = (anomaly, base, trend, reach)
+        added = (anomaly, base, trend, reach, window_from(window, overlap))
         series = self._series(index, varname, coord, datelaps, groupby, aggregate, filters, subtract, added, job=job)
         times = time_index(TimeAxis(series.labels, series.calendar))
         frame = pd.DataFrame({f"{index}_{varname}": series.values}, index=times)
@@ -200,10 +209,12 @@ class Datalaps:
         base: Any = None,
         trend: bool = False,
         reach: float | None = None,
+        window: float | None = None,
+        overlap: str = "mean",
         job: Job | None = None,
     ) -> list[list[Any]]:
         """The series of `getTimeserie` as a list of `[milliseconds since 1970-01-01 UTC, value]`, missing as None."""
-        added = (anomaly, base, trend, reach)
+        added = (anomaly, base, trend, reach, window_from(window, overlap))
         series = self._series(index, varname, coord, datelaps, groupby, aggregate, filters, subtract, added, job=job)
         values = series.values.tolist()
         return [
@@ -227,6 +238,8 @@ class Datalaps:
         base: Any = None,
         trend: bool = False,
         reach: float | None = None,
+        window: float | None = None,
+        overlap: str = "mean",
         job: Job | None = None,
     ) -> xr.Dataset:
         """The series of `getTimeserie` as a data set by the CF conventions, with what was asked and what was used.
@@ -240,7 +253,7 @@ class Datalaps:
             The variable along `time`, with the counts behind each value, `cell_methods`, the bounds of groups; the
             facts are attributes `datavore_…`.
         """
-        added = (anomaly, base, trend, reach)
+        added = (anomaly, base, trend, reach, window_from(window, overlap))
         query = _series_query(index, varname, coord, datelaps, groupby, aggregate, filters, subtract, added)
         return export.exported(self.service, query, job)
 
@@ -279,6 +292,8 @@ class Datalaps:
         anomaly: str | None = None,
         base: Any = None,
         reach: float | None = None,
+        window: float | None = None,
+        overlap: str = "mean",
         job: Job | None = None,
     ) -> pd.DataFrame:
         """The series of several (index, variable) pairs in one table; see `getTimeserie`.
@@ -305,6 +320,8 @@ class Datalaps:
                     anomaly=anomaly,
                     base=base,
                     reach=reach,
+                    window=window,
+                    overlap=overlap,
                     job=job,
                 )
                 for index, varname in pairs
@@ -488,9 +505,9 @@ def _series_query(
     aggregate: str,
     filters: Any,
     subtract: str | None = None,
-    added: tuple[Any, Any, Any, Any] = (None, None, False, None),
+    added: tuple[Any, Any, Any, Any, Window | None] = (None, None, False, None, None),
 ) -> SeriesQuery:
-    anomaly, base, trend, reach = added
+    anomaly, base, trend, reach, window = added
     return SeriesQuery(
         index=str(index),
         varname=varname,
@@ -504,13 +521,14 @@ def _series_query(
         base=parse_base(base),
         trend=bool(trend),
         reach=number_option("reach", reach),
+        window=window,
     )
 
 
 def _facts(series: Series) -> dict[str, Any]:
     """What is true of a whole series, in plain values, without what was not told."""
     names = ("units", "long_name", "aggregate", "weighting", "time_method", "calendar", "cell", "distance", "base")
-    facts: dict[str, Any] = {name: getattr(series, name) for name in (*names, "groupby", "anomaly")}
+    facts: dict[str, Any] = {name: getattr(series, name) for name in (*names, "groupby", "anomaly", "note")}
     facts |= {"dims": dict(series.dims), "trend": None if series.trend is None else asdict(series.trend)}
     return {name: value for name, value in facts.items() if value not in (None, "", {})}
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from datavore_widgets.client import export
-from datavore_widgets.client.base import Client, exact_keywords, field_arrays, source_from
+from datavore_widgets.client.base import Client, exact_keywords, field_arrays, source_from, window_from
 from datavore_widgets.errors import InvalidValue
 from datavore_widgets.protocol.answers import CellList
 from datavore_widgets.protocol.geometry import parse_bbox
@@ -23,7 +23,6 @@ from datavore_widgets.protocol.queries import (
     FilesQuery,
     MapQuery,
     Style,
-    Window,
     parse_filters,
 )
 from datavore_widgets.protocol.times import Date, Lapse, label_from_millis
@@ -124,7 +123,6 @@ class Datavore(Client):
         DatavoreError
             `NoData` when there is no such time (it names the closest), `UnknownName`, `InvalidValue` and others.
         """
-        seconds = number_option("window", window)
         query = MapQuery(
             source_from(index, varname, date, nearest, filters, offset, subtract),
             Canvas(parse_bbox(bbox), whole_option("resolution", resolution), **parse_plot_options(paramsPlot)),
@@ -134,7 +132,7 @@ class Datavore(Client):
                 number_option("vMax", vMax),
                 scale,
             ),
-            None if seconds is None else Window(seconds, overlap),
+            window_from(window, overlap),
         )
         return self.service.answer(query, job).png
 
@@ -156,12 +154,15 @@ class Datavore(Client):
         liste: bool = False,
         *,
         subtract: str | None = None,
+        window: float | None = None,
+        overlap: str = "latest",
         job: Job | None = None,
     ) -> dict[str, Any] | list[tuple[float, float, float]]:
         """The native cells whose centres lie inside the bbox.
 
         The parameters are those of `getImage`. `vMin`, `vMax`, `cmap` and `paramsPlot` have no effect; `resolution` is
-        the most cells wanted along the longer side, and strides are taken to stay within it.
+        the most cells wanted along the longer side, and strides are taken to stay within it. Of a `window` of swaths or
+        tracks, whose samples lie elsewhere at each time, all samples are given whatever `overlap` is, as one row.
 
         Parameters
         ----------
@@ -173,7 +174,8 @@ class Datavore(Client):
         dict or list of (lon, lat, value)
             `lon` (nx,) and `lat` (ny,), or both 2-D on curvilinear grids; `data` (ny, nx), missing as NaN or masked
             for integers; `time` (`datetime64`, ISO 8601 text where no Gregorian date is meant, or None); `units`,
-            `long_name`; `bbox`; `sample_time` (ny, nx) where the data tell when each sample was taken.
+            `long_name`; `bbox`; `sample_time` (ny, nx) where the data tell when each sample was taken, and for the
+            newest values of a window. Of a window also `aggregate` (`latest`, `avg` or `samples`) and `steps`: times.
         """
         parse_plot_options(paramsPlot)
         query = DataQuery(
@@ -181,6 +183,7 @@ class Datavore(Client):
             parse_bbox(bbox),
             whole_option("resolution", resolution),
             bool(liste),
+            window_from(window, overlap),
         )
         answer = self.service.answer(query, job)
         return answer.cells if isinstance(answer, CellList) else field_arrays(answer)
@@ -197,6 +200,9 @@ class Datavore(Client):
         offset: Any = "default",
         resolution: Any = "default",
         filters: Any = {},
+        subtract: str | None = None,
+        window: float | None = None,
+        overlap: str = "latest",
         job: Job | None = None,
     ) -> xr.Dataset:
         """The cells of `getData` as a data set by the CF conventions, with what was asked and what was used.
@@ -211,9 +217,10 @@ class Datavore(Client):
             attributes `datavore_…`.
         """
         query = DataQuery(
-            source_from(index, varname, date, nearest, filters, offset),
+            source_from(index, varname, date, nearest, filters, offset, subtract),
             parse_bbox(bbox),
             whole_option("resolution", resolution),
+            window=window_from(window, overlap),
         )
         return export.exported(self.service, query, job)
 

@@ -89,8 +89,16 @@ _TAKEN = (
     "steps",
     "complete",
     "years",
+    "sample_time",
+    "granule_time",
 )
 _EPOCH = 1970
+_TIME = {
+    "standard_name": "time",
+    "long_name": "time",
+    "units": f"seconds since {_EPOCH}-01-01 00:00:00",
+    "calendar": "standard",
+}
 _NUMBERS = re.compile(r"[-+0-9.,]*")
 
 
@@ -103,7 +111,7 @@ def export_query(query: Query) -> DataQuery | LapseDataQuery | SeriesQuery:
         When it has none.
     """
     if isinstance(query, MapQuery):
-        return DataQuery(query.source, query.canvas.bbox)
+        return DataQuery(query.source, query.canvas.bbox, window=query.window)
     if isinstance(query, LapseMapQuery):
         return LapseDataQuery(
             query.index, query.varname, query.canvas.bbox, query.lapse, query.aggregate, query.filters, query.subtract
@@ -176,6 +184,8 @@ def facts(query: _Asked, answer: _Exported) -> dict[str, str | float | int]:
         told["groupby"] = query.groupby or "every time"
         told["aggregate"] = query.aggregate
         filters = query.filters
+    if not isinstance(query, LapseDataQuery) and query.window is not None:
+        told |= {"window_s": query.window.seconds, "overlap": query.window.overlap}
     told["filters"] = wire.filters_to_json(filters) if filters else None
     for field in dataclasses.fields(answer):
         value = getattr(answer, field.name)
@@ -260,20 +270,27 @@ def _table(query: _Asked, answer: _Exported) -> tuple[list[str], list[Any]]:
     if isinstance(answer, Series):
         arrays = dict(_along_time(answer))
         times = {"time": answer.labels}
+        if answer.granules is not None:
+            times |= {"granule_time": answer.granules}
         if answer.bounds is not None:
             times |= {"first_moment": answer.bounds[:, 0], "first_after": answer.bounds[:, 1]}
         dates = [[iso(label) for label in labels.tolist()] for labels in times.values()]
         return [*times, _varname(query), *arrays], [*dates, answer.values, *arrays.values()]
     there = _there(answer.data)
     lon, lat = (answer.lon, answer.lat) if answer.lon.ndim == 2 else np.meshgrid(answer.lon, answer.lat)
-    return ["lon", "lat", _varname(query)], [lon[there], lat[there], np.ma.getdata(answer.data)[there]]
+    names, columns = ["lon", "lat", _varname(query)], [lon[there], lat[there], np.ma.getdata(answer.data)[there]]
+    if answer.sample_time is not None:
+        moments = answer.sample_time.astype("M8[ms]")[there]
+        names.append("sample_time")
+        columns.append(["" if np.isnat(moment) else f"{moment}Z" for moment in moments])
+    return names, columns
 
 
 def _along_time(series: Series) -> Iterator[tuple[str, NDArray[Any]]]:
     """The other arrays of a series that have a value for each of its times."""
     for field in dataclasses.fields(series):
         value = getattr(series, field.name)
-        if isinstance(value, np.ndarray) and field.name not in ("labels", "values", "bounds"):
+        if isinstance(value, np.ndarray) and field.name not in ("labels", "values", "bounds", "granules"):
             yield field.name, value
 
 
@@ -375,7 +392,14 @@ def _of_field(field: Field, name: str, attrs: dict[str, Any]) -> tuple[dict[str,
             attrs["cell_methods"] = f"time: {method}" + (f" (comment: {field.weighting})" if field.weighting else "")
     coords = _dims(field) | coords
     values, fill = _stored(field.data)
-    return coords, {name: (dims, values, {**attrs, **fill}), **variables}
+    variables[name] = (dims, values, {**attrs, **fill})
+    if field.sample_time is not None:
+        # Milliseconds as whole numbers do not fit in a classic file; NaT is NaN.
+        moments = field.sample_time.astype("M8[ms]")
+        seconds = np.where(np.isnat(moments), np.nan, moments.astype(np.int64) / 1e3)
+        variables["sample_time"] = (dims, *_with_fill(seconds, {**_TIME, "long_name": "time of the sample"}))
+        variables[name][2]["ancillary_variables"] = "sample_time"
+    return coords, variables
 
 
 def _as_aggregated(attrs: dict[str, Any], aggregate: str) -> dict[str, Any]:
@@ -385,7 +409,7 @@ def _as_aggregated(attrs: dict[str, Any], aggregate: str) -> dict[str, Any]:
     return {
         key: value
         for key, value in attrs.items()
-        if key != "standard_name" or aggregate in ("avg", "area_avg", "max", "min", "median")
+        if key != "standard_name" or aggregate in ("avg", "area_avg", "max", "min", "median", "latest", "samples")
     }
 
 
@@ -404,6 +428,9 @@ def _of_series(query: Any, series: Series, name: str, attrs: dict[str, Any]) -> 
         told[word] = "climatology_bnds" if query.groupby in CLIMATOLOGIES else "time_bnds"
         variables[told[word]] = (("time", "bnds"), _times(bounds, series.calendar)[0])
     coords["time"] = (("time",), seconds, told)
+    if series.granules is not None:
+        granules, granules_told = _times(series.granules, series.calendar)
+        variables["granule_time"] = (("time",), granules, {**granules_told, "long_name": "time of the granule"})
     if series.cell is not None:
         for axis, value in zip(("lon", "lat"), series.cell, strict=True):
             coords[axis] = ((), *_place(np.array(value), axis))
@@ -486,13 +513,7 @@ def _times(labels: NDArray[np.int64], calendar: str) -> tuple[NDArray[np.float64
     year, month, day, hour, minute, second, milli = parts_from_label(labels)
     days = day_number(year, month, day, calendar) - day_number(_EPOCH, 1, 1, calendar)
     seconds = days * 86400.0 + hour * 3600.0 + minute * 60.0 + second + milli / 1000.0
-    attrs = {
-        "standard_name": "time",
-        "long_name": "time",
-        "units": f"seconds since {_EPOCH}-01-01 00:00:00",
-        "calendar": calendar,
-    }
-    return np.asarray(seconds, dtype=np.float64), attrs
+    return np.asarray(seconds, dtype=np.float64), {**_TIME, "calendar": calendar}
 
 
 def _ends(labels: NDArray[np.int64], groupby: str, calendar: str) -> NDArray[np.int64]:

@@ -152,13 +152,16 @@ class Field:
     time : Stamp, optional
         The time of the values; the last of the lapse for an aggregate.
     sample_time : ndarray of datetime64[ms], shape (ny, nx), optional
-        When each sample was taken, UTC, where the data tell: of a swath `time` is the granule's. NaT is unknown.
+        When each sample was taken, UTC, where the data tell: of a swath `time` is the granule's. For the newest values
+        of a window the time of each. NaT is unknown.
     aggregate : str, optional
-        For a lapse: which.
+        For a lapse or a window of time: which; `latest` is the newest valid value, `samples` all of them, one behind
+        the other.
     steps : int, optional
         Times that went into an aggregate.
     period : (Stamp, Stamp), optional
-        For a lapse: its first moment and the first after it, by the bounds of its times; else its first and last time.
+        For a lapse or a window: its first moment and the first after it, by the bounds of its times; else its first and
+        last time.
     weighting : str
         How the times of an aggregate weigh, in words.
     """
@@ -263,6 +266,8 @@ class Series:
         Where it was asked for, and there are values enough.
     note : str
         What else has to be known, such as that prepared data are no longer true and the files were read instead.
+    granules : ndarray of int64, shape (n,), optional
+        At a position in a swath: times of the granules, where `labels` are when the samples themselves were taken.
     is_partial : bool
         Whether more is still being read: it is of the first times alone.
     """
@@ -291,6 +296,7 @@ class Series:
     trend: Trend | None = None
     note: str = ""
     is_partial: bool = False
+    granules: NDArray[np.int64] | None = None
 
     @property
     def millis(self) -> NDArray[np.int64]:

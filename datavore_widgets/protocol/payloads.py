@@ -310,6 +310,7 @@ def _series_object(series: Series) -> dict[str, Any]:
         "base": series.base,
         "trend": None if series.trend is None else asdict(series.trend),
         "note": series.note,
+        "granules": None if series.granules is None else _spell(series.granules),
         **({"is_partial": True} if series.is_partial else {}),
     }
 
@@ -597,7 +598,12 @@ def _decode_series(_query: Any, _headers: Mapping[str, str], body: bytes) -> Ser
         trend=checks.maybe(_trend, told, "trend"),
         note=checks.text(told, "note"),
         is_partial=checks.typed(told.get("is_partial", False), bool, "is_partial"),
+        granules=beside("granules", _label, np.int64),
     )
+
+
+def _label(value: Any, what: str) -> int:
+    return int(checks.labels([value], what)[0])
 
 
 def _years(value: Any, what: str) -> tuple[int, int]:

@@ -254,13 +254,13 @@ class Style:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A window of time of a picture, and what becomes of values that lie over one another.
+    """A window of time, and what becomes of values that lie over one another.
 
     Parameters
     ----------
     seconds : float
-        Its length. It ends with the last moment that the date of the picture names: 86400 up to the date `20190821` is
-        that day.
+        Its length. It ends with the last moment that the date of a picture or of data names: 86400 up to the date
+        `20190821` is that day. In series there is one for each time, which it ends with.
     overlap : {'latest', 'mean'}
         The newest valid value on top, or the mean of all.
     """
@@ -312,15 +312,19 @@ class DataQuery:
     """The native cells inside a box. Answer: `Field`, or `CellList` when `as_list`.
 
     A box without extent is a place: the cell that holds it.
-    `resolution` is the most cells wanted along the longer side; strides are taken to stay within it.
+    `resolution` is the most cells wanted along the longer side; strides are taken to stay within it. Of a window of
+    time cells that lie elsewhere at each time do not lie over one another: all of them are given.
     """
 
     source: Source
     bbox: BBox = GLOBAL
     resolution: int | None = None
     as_list: bool = False
+    window: Window | None = None
 
     def __post_init__(self) -> None:
+        if self.window is not None and self.source.date is None:
+            raise InvalidValue("a window of time ends with a date: give one")
         _check_cells(self.resolution)
 
 
@@ -367,6 +371,8 @@ class SeriesQuery:
         Fit a line to the deseasonalised series.
     reach : float, optional
         For a position whose cell has no values: how many metres away a cell that has some may be, to be taken instead.
+    window : Window, optional
+        Each value is of all the times of the window that its time ends: pooled for `mean`; `latest` is for a position.
     """
 
     index: str
@@ -381,6 +387,7 @@ class SeriesQuery:
     base: tuple[int, int] | None = None
     trend: bool = False
     reach: float | None = None
+    window: Window | None = None
 
     def __post_init__(self) -> None:
         _tell_index(self)
@@ -398,6 +405,16 @@ class SeriesQuery:
             raise InvalidValue(f"a climatology such as {self.groupby!r} has no trend; group by yyyy-MM or yyyy instead")
         if self.reach is not None and not 0 <= self.reach < math.inf:
             raise InvalidValue(f"reach is a number of metres from 0 on, or None, not {self.reach!r}")
+        if self.window is not None:
+            others = {"groupby": self.groupby, "anomaly": self.anomaly, "trend": self.trend}
+            if taken := [name for name, value in others.items() if value]:
+                raise InvalidValue(f"values of moving windows of time are no groups: leave {taken[0]} or window out")
+            if self.aggregate not in AGGREGATES:
+                raise InvalidValue(
+                    f"moving windows of time have no {self.aggregate}; choose one of {', '.join(AGGREGATES)}"
+                )
+            if self.window.overlap == "latest" and isinstance(self.coord, BBox):
+                raise InvalidValue("which value is the latest is said of a position; over a box ask for overlap='mean'")
 
 
 @dataclass(frozen=True, slots=True)

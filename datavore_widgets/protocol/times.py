@@ -573,6 +573,16 @@ class TimeAxis:
         first, stop = np.searchsorted(self._elapsed, [end - seconds * 1000, end])
         return slice(int(first), int(stop))
 
+    def windows(self, steps: slice, seconds: float) -> NDArray[np.int64]:
+        """Position of the first time in each window of some seconds that ends with one of the times of a slice.
+
+        Examples
+        --------
+        >>> TimeAxis(np.array([20190820000000000, 20190821000000000, 20190821235959000])).windows(slice(1, 3), 86400)
+        array([1, 1])
+        """
+        return np.searchsorted(self._elapsed, self._elapsed[steps] + 1 - seconds * 1000).astype(np.int64)
+
     def group(self, groupby: str | None, within: slice = slice(None)) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Group the times of a slice by year, month or day.
 

@@ -118,8 +118,8 @@ def write(query: Query, *, plain: bool = False) -> Request:
             options = _source_options(source, plain) + _style_options(style, plain) + _canvas_options(canvas, plain)
             options += _window_options(window, plain)
             return Request(_source_path(source, canvas.bbox, "map"), options)
-        case DataQuery(source, bbox, resolution, as_list):
-            options = _source_options(source, plain)
+        case DataQuery(source, bbox, resolution, as_list, window):
+            options = _source_options(source, plain) + _window_options(window, plain)
             options += (("resolution", str(resolution)),) if resolution is not None else ()
             options += (("list", "true"),) if as_list else ()
             return Request(_source_path(source, bbox, "data"), options)
@@ -222,7 +222,7 @@ def _window_options(window: Window | None, plain: bool) -> tuple[tuple[str, str]
     if window is None:
         return ()
     if plain:
-        raise NotSupported("this server draws one time, and no window of time; leave `window` out")
+        raise NotSupported("this server knows single times, and no window of time; leave `window` out")
     return _given(("window", window.seconds), ("overlap", window.overlap))
 
 
@@ -249,7 +249,7 @@ def _canvas_options(canvas: Canvas, plain: bool) -> tuple[tuple[str, str], ...]:
 def _added_of_series(query: SeriesQuery) -> tuple[tuple[str, str], ...]:
     base = None if query.base is None else ",".join(map(str, query.base))
     added = (("anomaly", query.anomaly), ("base", base), ("trend", query.trend or None), ("reach", query.reach))
-    return _given(*((name, value) for name, value in added if value is not None))
+    return _given(*((name, value) for name, value in added if value is not None)) + _window_options(query.window, False)
 
 
 def _check_plain(plain: bool, aggregate: str, groupby: str | None = None, *added: str) -> None:
@@ -409,6 +409,7 @@ _PLOT_OPTIONS: dict[str, Callable[[str, Any], Any]] = {
 _SOURCE = ("nearest", "filters", "offset", "subtract")
 _STYLE = ("vMin", "vMax", "cmap", "scale")
 _CANVAS = ("resolution", "paramsPlot")
+_WINDOW = ("window", "overlap")
 
 
 def read(path: str, query_string: str = "") -> Query:
@@ -480,9 +481,13 @@ def _lapse(segment: str) -> Lapse:
 
 def _read_map(index: str, parts: list[str], options: _Options) -> Query:
     varname, bbox, date = parts
-    source, seconds = _source(index, varname, date, options), options.number("window")
-    window = None if seconds is None else Window(seconds, options.text("overlap") or "latest")
-    return MapQuery(source, _canvas(bbox, options), _style(options), window)
+    source = _source(index, varname, date, options)
+    return MapQuery(source, _canvas(bbox, options), _style(options), _window(options))
+
+
+def _window(options: _Options, overlap: str = "latest") -> Window | None:
+    seconds = options.number("window")
+    return None if seconds is None else Window(seconds, options.text("overlap") or overlap)
 
 
 def _read_lapse_map(index: str, parts: list[str], options: _Options) -> Query:
@@ -503,7 +508,8 @@ def _read_lapse_map(index: str, parts: list[str], options: _Options) -> Query:
 def _read_data(index: str, parts: list[str], options: _Options) -> Query:
     varname, bbox, date = parts
     source = _source(index, varname, date, options)
-    return DataQuery(source, parse_bbox(unquote(bbox)), options.whole("resolution"), options.flag("list"))
+    box, window = parse_bbox(unquote(bbox)), _window(options)
+    return DataQuery(source, box, options.whole("resolution"), options.flag("list"), window)
 
 
 def _read_lapse_data(index: str, parts: list[str], options: _Options) -> Query:
@@ -550,6 +556,7 @@ def _read_series(index: str, parts: list[str], options: _Options) -> Query:
         trend=options.flag("trend"),
         reach=options.number("reach"),
         subtract=options.text("subtract") or "",
+        window=_window(options, "mean"),
     )
 
 
@@ -604,13 +611,13 @@ def _read_spectrum(index: str, parts: list[str], options: _Options) -> Query:  #
 # that it has, and who makes the query.
 _Reader = Callable[[str, list[str], _Options], Query]
 _READERS: dict[str, tuple[int, tuple[str, ...], _Reader]] = {
-    "map": (3, (*_SOURCE, *_STYLE, *_CANVAS, "window", "overlap"), _read_map),
+    "map": (3, (*_SOURCE, *_STYLE, *_CANVAS, *_WINDOW), _read_map),
     # `vMin`, `vMax`, `cmap` and `paramsPlot` are documented for data too, and change nothing there.
-    "data": (3, (*_SOURCE, *_STYLE, *_CANVAS, "list"), _read_data),
+    "data": (3, (*_SOURCE, *_STYLE, *_CANVAS, "list", *_WINDOW), _read_data),
     "filelist": (3, ("dl", "inv", "filters", "footprints"), _read_files),
     "times": (1, (), _read_times),
     "doctor": (1, ("limit",), _read_doctor),
-    "ts": (3, ("groupby", "sm", "filters", "subtract", "anomaly", "base", "trend", "reach"), _read_series),
+    "ts": (3, ("groupby", "sm", "filters", "subtract", "anomaly", "base", "trend", "reach", *_WINDOW), _read_series),
     "extract": (3, ("filters", "format", "subtract"), _read_extract),
     "quicklook": (3, (), _read_quicklook),
     "acquisitions": (2, ("limit",), _read_acquisitions),

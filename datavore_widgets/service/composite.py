@@ -27,20 +27,28 @@ FloatArray = NDArray[np.float64]
 _POOLED = ("avg", "std", "min", "max", "count")
 
 
-def latest(store: Store, selection: Selection, steps: slice, cells: Cells, job: Job) -> NDArray[Any]:
-    """The newest valid value of each cell in some steps; older ones are read only while any cell has none."""
+def latest(
+    store: Store, selection: Selection, steps: slice, cells: Cells, job: Job
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """The newest valid value of each cell in some steps, and the step that it is of.
+
+    Older ones are read only while any cell has none.
+    """
     newest: NDArray[Any] | None = None
+    of_step = np.full(cells.shape, steps.stop - 1)
     size = steps.stop - steps.start
     for done, step in enumerate(reversed(range(steps.start, steps.stop))):
         job.check()
         job.progress(done, size)
         values = store.field(selection, step, cells, job)
+        if newest is not None:
+            of_step[missing_of(newest) & ~missing_of(values)] = step
         newest = values if newest is None else _filled(newest, values)
         if not missing_of(newest).any():
             break
     if newest is None:
         raise ValueError(steps)
-    return newest
+    return newest, of_step
 
 
 def _filled(values: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:

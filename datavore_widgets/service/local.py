@@ -27,13 +27,14 @@ from datavore_widgets.protocol.queries import (
     TimesQuery,
 )
 from datavore_widgets.service.catalog import open_catalog
+from datavore_widgets.service.data import data, lapse_data
 from datavore_widgets.service.filelist import file_list
 from datavore_widgets.service.laps.folder import cache_folder
 from datavore_widgets.service.laps.shelf import Shelf
 from datavore_widgets.service.pictures import lapse_map_image, map_image
 from datavore_widgets.service.select import select
 from datavore_widgets.service.store import MIB, Caps, Stats, Store
-from datavore_widgets.service.values import data, extract, lapse_data, series
+from datavore_widgets.service.values import extract, series
 
 if TYPE_CHECKING:
     from datavore_widgets.protocol.diagnosis import Checkup

@@ -125,7 +125,7 @@ def _over_time(
             picture = _composed(store, query, selection, steps, aggregate, offset, info, limits, job)
         else:
             if aggregate == "latest":
-                values = latest(store, selection, steps, cells, job)
+                values = latest(store, selection, steps, cells, job)[0]
             else:
                 values = lapse_values(store, selection, steps, cells, aggregate, job)
             values = values if aggregate in _NO_LEVELS or flag_of(aggregate) else shifted(values, offset)

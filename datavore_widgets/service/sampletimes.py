@@ -14,7 +14,7 @@ from datavore_widgets.service.decode import labels_from_times, millis_of_unit
 from datavore_widgets.service.files import Raw
 from datavore_widgets.service.index import Variable
 
-__all__ = ["labels_of_samples", "times_of_samples"]
+__all__ = ["labels_of_samples", "precision_of_samples", "times_of_samples"]
 
 _NOT = np.datetime64("NaT", "ms")
 
@@ -67,6 +67,25 @@ def labels_of_samples(variable: Variable, steps: slice, cells: Cells) -> NDArray
             labels[there] = label_from_millis(flat[there].astype(np.int64))
         listed.append(labels)
     return np.concatenate(listed)
+
+
+def precision_of_samples(variable: Variable, step: int, cells: Cells) -> str:
+    """To what the times of the samples of a step are told, in words: to a second, for whole numbers of seconds.
+
+    Raises
+    ------
+    Unreadable, InvalidValue
+        As `times_of_samples`.
+    """
+    told = variable.sample_times(step, cells)
+    if told is None:
+        return ""
+    name, raw, _ = told
+    if raw.values.dtype.kind not in "iu":
+        return f"{name}, as stored"
+    unit = str(raw.attrs.get("units") or "s").split(" since ")[0]
+    seconds = millis_of_unit(unit) * abs(float(1.0 if raw.packing.scale is None else raw.packing.scale)) / 1000.0
+    return f"{name}, to {seconds:g} s"
 
 
 def _after(values: NDArray[Any], raw: Raw, label: np.int64) -> NDArray[np.datetime64]:

@@ -129,6 +129,31 @@ class Moments:
         for f in fields(self):
             getattr(self, f.name)[samples] = getattr(others, f.name)
 
+    def windowed(self, starts: NDArray[np.int64], overlap: str) -> tuple[Moments, NDArray[np.int64]]:
+        """Moments of windows that end with each of the last samples; and how many samples with values are in each.
+
+        Parameters
+        ----------
+        starts : ndarray of int64, shape (windows,)
+            The first sample of each; the last window ends with the last sample, the one before with that before.
+        overlap : {'mean', 'latest'}
+            Pooled, or the last sample that has values alone.
+        """
+        ends = np.arange(self.count.size - starts.size, self.count.size)
+        there = self.count > 0
+        before = np.concatenate([[0], np.cumsum(there)])
+        if overlap == "latest":
+            last = np.maximum.accumulate(np.where(there, np.arange(there.size), -1))[ends]
+            found = np.flatnonzero(last >= starts)
+            whole = Moments.none(starts.size)
+            whole.put(found, self.take(last[found]))
+        else:
+            whole = self.take(ends)
+            for back in range(1, int((ends - starts).max(initial=0)) + 1):
+                some = np.flatnonzero(ends - back >= starts)
+                whole.put(some, whole.take(some) + self.take(ends[some] - back))
+        return whole, before[ends + 1] - before[starts]
+
     def pooled(self, starts: NDArray[np.int64]) -> Moments:
         """Moments of runs of samples, each pooled into one.
 

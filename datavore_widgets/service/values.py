@@ -1,10 +1,9 @@
-"""Numbers: the cells of a box at one time, series, and tables of everything."""
+"""Numbers: series, and tables of everything."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -13,12 +12,16 @@ from numpy.typing import NDArray
 
 from datavore_widgets.errors import InvalidValue, NoData, NotSupported
 from datavore_widgets.protocol.aggregates import percent_of
-from datavore_widgets.protocol.answers import CellList, Extract, Field, Series, Trend, VariableInfo
+from datavore_widgets.protocol.answers import Extract, Series, Trend, VariableInfo
 from datavore_widgets.protocol.geometry import BBox, Point
 from datavore_widgets.protocol.job import Job
-from datavore_widgets.protocol.places import area
-from datavore_widgets.protocol.queries import DataQuery, ExtractQuery, LapseDataQuery, SeriesQuery
-from datavore_widgets.protocol.times import CLIMATOLOGIES, Stamp, elapsed, label_from_parts, parts_from_label
+from datavore_widgets.protocol.queries import ExtractQuery, SeriesQuery
+from datavore_widgets.protocol.times import (
+    CLIMATOLOGIES,
+    elapsed,
+    label_from_parts,
+    parts_from_label,
+)
 from datavore_widgets.service import summary
 from datavore_widgets.service.areas import area_weights, weighed_by
 from datavore_widgets.service.catalog import Variable
@@ -26,7 +29,7 @@ from datavore_widgets.service.cells import Cells
 from datavore_widgets.service.directions import go_round
 from datavore_widgets.service.grid import Grid
 from datavore_widgets.service.periods import Groups, Periods
-from datavore_widgets.service.sampletimes import labels_of_samples, times_of_samples
+from datavore_widgets.service.sampletimes import labels_of_samples, precision_of_samples
 from datavore_widgets.service.select import (
     Selection,
     aggregate_info,
@@ -34,103 +37,18 @@ from datavore_widgets.service.select import (
     cells_inside,
     same_cells,
     select,
-    shifted,
-    stamp_of,
-    step_of,
     steps_of,
 )
-from datavore_widgets.service.series import Moments, missing_of
-from datavore_widgets.service.store import Caps, Store
+from datavore_widgets.service.series import Moments
+from datavore_widgets.service.store import Store
 from datavore_widgets.service.summary import Climatology
 from datavore_widgets.service.track import Track
 from datavore_widgets.service.trend import trend_of
 from datavore_widgets.service.weighted import Weighted, grouped
 
-__all__ = ["data", "extract", "lapse_data", "series"]
+__all__ = ["extract", "series"]
 
 T = TypeVar("T")
-
-
-def data(store: Store, query: DataQuery, job: Job) -> Field | CellList:
-    """The native cells inside a box, at one time."""
-    source = query.source
-    selection = select(store.library, source.index, source.varname, source.filters, source.subtract)
-    variable = selection.variable
-    step = step_of(variable, source.date, source.nearest)
-    grid = variable.grid_at(step)
-    cells = variable.during(cells_inside(grid, query.bbox), step)
-    if cells.count == 0:
-        raise NoData(f"no sample of {variable.name!r} at that time lies inside the box {area(query.bbox)}")
-    if query.resolution is not None:
-        every = math.ceil(max(cells.shape) / query.resolution)
-        cells = cells.every(every, every)
-    store.caps.check_array(selection, cells)
-    store.caps.check_touched(selection, cells)
-    # A copy: what is remembered is not for others to write to.
-    values = shifted(store.field(selection, step, cells, job), source.offset).copy()
-    if query.as_list:
-        return _cell_list(grid, cells, values, store.caps)
-    lon, lat = grid.coordinates(cells)
-    return Field(
-        lon=lon,
-        lat=lat,
-        data=values,
-        bbox=query.bbox,
-        time=None if step is None else stamp_of(variable, step),
-        units=variable.info.units,
-        long_name=variable.info.label,
-        dims=selection.dims,
-        sample_time=None if step is None else times_of_samples(variable, step, cells),
-    )
-
-
-def lapse_data(store: Store, query: LapseDataQuery, job: Job) -> Field:
-    """An aggregate over a lapse of each of the native cells inside a box."""
-    selection = select(store.library, query.index, query.varname, query.filters, query.subtract)
-    variable = selection.variable
-    summary.check_words(variable.info, query.aggregate)
-    if variable.moves or isinstance(variable, Track):
-        raise NotSupported(
-            f"{variable.name!r} lies elsewhere at each of its times, so no cell has its {query.aggregate}; "
-            "ask for one time, or for a series"
-        )
-    steps = steps_of(variable, query.lapse)
-    cells = cells_inside(variable.grid, query.bbox)
-    if query.resolution is not None:
-        every = math.ceil(max(cells.shape) / query.resolution)
-        cells = cells.every(every, every)
-    store.caps.check_array(selection, cells)
-    store.caps.check_touched(selection, cells)
-    values = summary.lapse_values(store, selection, steps, cells, query.aggregate, job).copy()
-    lon, lat = variable.grid.coordinates(cells)
-    info = aggregate_info(variable.info, query.aggregate)
-    first, last = steps.start, steps.stop - 1
-    period = stamp_of(variable, first), stamp_of(variable, last)
-    if variable.bounds is not None:
-        low, high = int(variable.bounds[first, 0]), int(variable.bounds[last, 1])
-        period = Stamp(low, variable.axis.calendar), Stamp(high, variable.axis.calendar)
-    return Field(
-        lon=lon,
-        lat=lat,
-        data=values,
-        bbox=query.bbox,
-        time=stamp_of(variable, last),
-        units=info.units,
-        long_name=info.label,
-        dims=selection.dims,
-        aggregate=query.aggregate,
-        steps=steps.stop - steps.start,
-        period=period,
-        weighting=summary.weighting_of(store, variable, steps, query.aggregate),
-    )
-
-
-def _cell_list(grid: Grid, cells: Cells, values: NDArray[Any], caps: Caps) -> CellList:
-    there = ~cells.flat(missing_of(values))
-    caps.check_rows(int(np.count_nonzero(there)), "cells")
-    lon, lat = grid.listed(cells)
-    listed = cells.flat(np.ma.getdata(values))[there].astype(np.float64)
-    return CellList(list(zip(lon[there].tolist(), lat[there].tolist(), listed.tolist(), strict=True)))
 
 
 def series(store: Store, query: SeriesQuery, job: Job) -> Series:
@@ -149,19 +67,26 @@ def series(store: Store, query: SeriesQuery, job: Job) -> Series:
     percent = percent_of(query.aggregate)
     if isinstance(variable, Track) and (is_weighted or percent is not None or query.anomaly is not None):
         raise NotSupported(f"samples of a track have no {query.anomaly or query.aggregate}; ask for avg")
-    places = _places(variable, query.coord, steps, by_area=summary.by_area(query.aggregate))
+    windows, read = None, steps
+    if query.window is not None:
+        windows = variable.axis.windows(steps, query.window.seconds)
+        read = slice(int(windows[0]), steps.stop)
+        windows -= read.start
+        if is_weighted:
+            raise NotSupported(f"moving windows of time have no {query.aggregate} of directions; group by days instead")
+    places = _places(variable, query.coord, read, by_area=summary.by_area(query.aggregate))
     is_moved = False
     if query.reach is not None and isinstance(query.coord, Point):
         if len(places) > 1 or isinstance(variable, Track):
             raise NotSupported(f"{variable.name!r} lies elsewhere at each of its times: leave `reach` out")
-        places, is_moved = _with_values(store, selection, query.coord, steps, places, query.reach, job)
+        places, is_moved = _with_values(store, selection, query.coord, read, places, query.reach, job)
     place = places[0][1] if len(places) == 1 else None
     climatology = None
     if query.anomaly is not None:
         if place is None:
             raise NotSupported(f"{variable.name!r} lies elsewhere at each of its times, so its cells have no anomalies")
         climatology = Climatology.of(store, selection, place.cells, query.anomaly, query.base, job)
-    asked = _Asked(query, selection, periods, place, climatology, years, is_moved, _measured(query, places))
+    asked = _Asked(query, selection, periods, place, climatology, years, is_moved, _measured(query, places), windows)
     if percent is not None:
         tiles: summary.Tiles = (
             tile for run, at in places if at is not None for tile in store.tiles(selection, run, at.cells, job)
@@ -174,7 +99,33 @@ def series(store: Store, query: SeriesQuery, job: Job) -> Series:
         answer = asked.of_weighted(steps, _by_weight(store, asked, places, job))
     else:
         answer = asked.of_moments(steps, _moments(store, asked, places, job))
-    return replace(answer, note=store.told(selection, steps))
+    answer = replace(answer, note=store.told(selection, read))
+    if variable.info.geometry != "swath" or not variable.tells_sample_times:
+        return answer
+    is_plain = isinstance(query.coord, Point) and query.groupby is None and windows is None
+    return _at_own_times(variable, places, answer) if is_plain else _noted(answer, "times are those of the granules")
+
+
+def _at_own_times(variable: Variable, places: _Places, series: Series) -> Series:
+    """The series at a position in a swath, with the times at which its samples were taken, in their order."""
+    own, precision = series.labels.copy(), ""
+    start = places[0][0].start
+    for run, place in places:
+        if place is not None:
+            own[run.start - start : run.stop - start] = labels_of_samples(variable, run, place.cells)
+            precision = precision or precision_of_samples(variable, run.start, place.cells)
+    order = np.argsort(own, kind="stable")
+    arrays: dict[str, Any] = {
+        field.name: value[order]
+        for field in fields(series)
+        if isinstance(value := getattr(series, field.name), np.ndarray)
+    }
+    told = replace(series, **{**arrays, "labels": own[order], "granules": series.labels[order], "bounds": None})
+    return _noted(told, f"times are the samples' own ({precision})") if precision else series
+
+
+def _noted(series: Series, note: str) -> Series:
+    return replace(series, note=f"{series.note}; {note}" if series.note else note)
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,6 +142,8 @@ class _Asked:
         Of the base period of a climatology that is asked for.
     measured : str
         What the areas of its cells are told by, in words; empty where none weigh, or nothing has to be told.
+    windows : ndarray of int64, optional
+        The first of the steps that are read in the window that ends with each time.
     """
 
     query: SeriesQuery
@@ -201,6 +154,7 @@ class _Asked:
     years: NDArray[np.int64] | None
     is_moved: bool
     measured: str
+    windows: NDArray[np.int64] | None = None
 
     @property
     def without_trend(self) -> _Asked:
@@ -208,13 +162,16 @@ class _Asked:
         return replace(self, query=replace(self.query, trend=False))
 
     def of_moments(self, steps: slice, moments: Moments) -> Series:
-        """The series of the first of some steps, of their statistics."""
+        """The series of the first of some steps, of their statistics; of windows of all of them."""
+        within = None
+        if self.windows is not None and self.query.window is not None:
+            moments, within = moments.windowed(self.windows, self.query.window.overlap)
         steps = slice(steps.start, steps.start + moments.count.size)
         periods, groups = self._grouped(steps)
         order, starts = groups.runs
         whole = moments if groups.is_each else moments.take(order).pooled(starts)
         values, counts = whole.aggregate(self.query.aggregate).copy(), whole.count.copy()
-        return self.answer(steps, periods, groups, values, counts, moments.count)
+        return self.answer(steps, periods, groups, values, counts, moments.count, within)
 
     def of_weighted(self, steps: slice, weighted: Weighted) -> Series:
         """The series of the first of some steps, of their weighted statistics."""
@@ -240,8 +197,9 @@ class _Asked:
         values: NDArray[np.float64],
         counts: NDArray[np.int64],
         of_step: NDArray[np.int64],
+        within: NDArray[np.int64] | None = None,
     ) -> Series:
-        """The series of some groups, of their values, their counts and the counts of their steps."""
+        """The series of some groups, of their values, their counts and the counts of their steps (or how many)."""
         query, place, climatology, years = self.query, self.place, self.climatology, self.years
         variable, info = self.selection.variable, self.selection.variable.info
         used = of_step > 0
@@ -253,6 +211,8 @@ class _Asked:
         seen = _years_of(periods, groups, used) if years is not None else None
         complete = periods.complete(groups, used) if query.groupby is not None else None
         inside = used & (groups.of >= 0)
+        if within is None:
+            within = np.bincount(groups.of[inside], minlength=groups.size).astype(np.int64)
         base = years if years is not None else None if climatology is None else climatology.base
         if climatology is not None and seen is None:
             seen = np.full(groups.size, np.iinfo(np.int64).max)
@@ -269,7 +229,7 @@ class _Asked:
             cell=None if place is None else place.center,
             distance=None if place is None else place.distance,
             dims=self.selection.dims,
-            steps=np.bincount(groups.of[inside], minlength=groups.size).astype(np.int64)[kept],
+            steps=within[kept],
             complete=None if complete is None else complete[kept],
             years=None if seen is None else seen[kept],
             bounds=None if groups.bounds is None else groups.bounds[kept],
@@ -318,6 +278,8 @@ def _moments(store: Store, asked: _Asked, places: _Places, job: Job) -> Moments:
     for run, place in places:
         if place is None:
             several.append(Moments.none(run.stop - run.start))
+        elif asked.windows is not None:
+            several.append(store.per_step(selection, run, place.cells, job))
         elif climatology is None:
             turned = _turned(job, several, Moments.join, partial(asked.without_trend.of_moments, places[0][0]))
             several.append(store.per_step(selection, run, place.cells, turned))
@@ -400,6 +362,9 @@ def _weighting(query: SeriesQuery, info: VariableInfo, periods: Periods, measure
             told.append(periods.weighting)
     else:
         told.append("every value alike")
+    if query.window is not None:
+        many = "all" if query.window.overlap == "mean" else "the newest"
+        told.append(f"{many} of the {query.window.seconds:g} s that end with each time")
     if query.groupby == "yyyy-season":
         told.append("DJF is of January's year")
     if "season" in (query.groupby, query.anomaly):

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from datavore_widgets.client.export import file_name, save, to_csv, to_netcdf
-from datavore_widgets.errors import NoData, NotSupported
+from datavore_widgets.errors import NoData
 from datavore_widgets.protocol.answers import Series, VariableInfo
-from datavore_widgets.protocol.queries import MapQuery, SeriesQuery
+from datavore_widgets.protocol.queries import SeriesQuery
 from datavore_widgets.widgets.desk import Desk
 
 __all__ = ["map_file", "series_csv", "series_netcdf"]
@@ -34,12 +34,6 @@ def map_file(desk: Desk) -> tuple[str, bytes]:
     if picture is None:
         raise NoData("there is no picture yet")
     query = picture.query
-    if isinstance(query, MapQuery):
-        if query.window is not None and (picture.image.steps or 1) > 1:
-            raise NotSupported(
-                "a window of many times has no cells of its own; choose the window 'One time' to save them"
-            )
-        query = replace(query, window=None)
     return save(desk.client, replace(query, canvas=replace(query.canvas, bbox=view.viewport or query.canvas.bbox)))
 
 

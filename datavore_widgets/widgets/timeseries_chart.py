@@ -17,7 +17,7 @@ from datavore_widgets.protocol.geometry import GLOBAL, BBox, Point
 from datavore_widgets.protocol.job import Estimate, Job
 from datavore_widgets.protocol.places import area, place
 from datavore_widgets.protocol.queries import SeriesQuery
-from datavore_widgets.protocol.times import CLIMATOLOGIES, GROUP_DIGITS, Date, Lapse
+from datavore_widgets.protocol.times import CLIMATOLOGIES, GROUP_DIGITS, Date, Lapse, millis_from_label
 from datavore_widgets.widgets.curves import Curve, curve_of
 from datavore_widgets.widgets.desk import Scene, sentence
 from datavore_widgets.widgets.panel import Panel
@@ -302,6 +302,10 @@ class TimeseriesChart(Panel):
         if content.get("back") is True:
             self.view.lapse = None
         elif _is_time(millis := content.get("millis")):
+            line = next(iter(self._lines), None)
+            if line is not None and (granules := line.series.granules) is not None and granules.size:
+                # Of a sample the picture is its granule's, which may have begun long before.
+                millis = int(millis_from_label(granules[np.abs(line.series.millis - millis).argmin()]))
             position = int(np.abs(scene.times.axis.millis - millis).argmin())
             self.view.set(date=scene.stamp(position).date, lapse=None)
         elif isinstance(ends := content.get("lapse"), list) and len(ends) == 2 and all(map(_is_time, ends)):
@@ -313,10 +317,11 @@ class TimeseriesChart(Panel):
         if line is None or not self.plot.sheet.can_span:
             return
         millis = line.series.millis
-        inside = line.series.labels[(millis >= first) & (millis <= last)]
+        labels = line.series.labels if line.series.granules is None else line.series.granules
+        inside = labels[(millis >= first) & (millis <= last)]
         if not inside.size:
-            inside = line.series.labels[[int(np.abs(millis - (first + last) / 2).argmin())]]
-        self.view.lapse = Lapse(*(_date_of(int(label), line.query.groupby) for label in (inside[0], inside[-1])))
+            inside = labels[[int(np.abs(millis - (first + last) / 2).argmin())]]
+        self.view.lapse = Lapse(*(_date_of(int(label), line.query.groupby) for label in (inside.min(), inside.max())))
 
     # What is taken away
 
