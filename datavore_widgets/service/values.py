@@ -99,7 +99,8 @@ def series(store: Store, query: SeriesQuery, job: Job) -> Series:
         answer = asked.of_weighted(steps, _by_weight(store, asked, places, job))
     else:
         answer = asked.of_moments(steps, _moments(store, asked, places, job))
-    answer = replace(answer, note=store.told(selection, read))
+    if told := store.told(selection, read):
+        answer = replace(answer, note=told)
     if variable.info.geometry != "swath" or not variable.tells_sample_times:
         return answer
     is_plain = isinstance(query.coord, Point) and query.groupby is None and windows is None
@@ -159,6 +160,8 @@ class _Asked:
     @property
     def without_trend(self) -> _Asked:
         """The same for a part of the times, of which a trend would mislead."""
+        if not self.query.trend:
+            return self
         return replace(self, query=replace(self.query, trend=False))
 
     def of_moments(self, steps: slice, moments: Moments) -> Series:
