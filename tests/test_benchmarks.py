@@ -23,7 +23,7 @@ def test_boxes_go_over_their_edges_and_blocks_alone(run: Run) -> None:
     measure(["boxes"], run)
     against = {row.against for row in run.rows}
     assert {"xarray + dask, chunks of time", "xarray + dask, single steps"} <= against
-    assert len(run.rows) == 2 + 3 * 2 + 1 + 1
+    assert len(run.rows) == 2 + 3 * 3 + 1 + 1
     for label in ("10×10", "100×100", "400×800"):
         # The answers were compared with the peer's on the way. Five aggregates go over the data once.
         assert 0 < run.counts[f"{label}: bytes gone over"] <= run.counts[f"{label}: bytes of edges and blocks"]
