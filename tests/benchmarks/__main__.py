@@ -31,7 +31,7 @@ BENCHMARKS: dict[str, Callable[[Run], None]] = {
     "mosaic": mosaic,
 }
 
-PROGRAMS = {"hive": "bench_hive.py", "files": "bench_files.py", "scrub": "bench_scrub.py"}
+PROGRAMS = {"hive": "bench_hive.py", "files": "bench_files.py", "scrub": "bench_scrub.py", "app": "bench_app.py"}
 """Benchmarks that need more than Python (Java, a browser), or have no peer: programs of their own, run when named."""
 
 
