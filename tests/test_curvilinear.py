@@ -213,7 +213,8 @@ def test_the_cells_touching_a_box_have_a_place_in_it(data: st.DataObject, sheet:
     pad = 0.2 * sheet.step
     wide = pad / np.maximum(np.cos(np.radians(np.minimum(np.abs(lats) + pad, 89.9))), 1e-3)
     near = (np.abs(lons) <= bbox.width / 2 + wide) & (lats >= bbox.south - pad) & (lats <= bbox.north + pad)
-    polar = np.abs(lat).max(axis=(2, 3)) > 75
+    # Those with a corner beyond 75 degrees, where these places do not quite reach, are taken by their extent.
+    polar = np.abs(lat).max(axis=(2, 3)) > 75 - 0.1 * sheet.step
     assert not (touching & ~near.any(axis=(2, 3)) & ~polar).any()
 
 

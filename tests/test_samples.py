@@ -29,6 +29,7 @@ from datavore_widgets.protocol.queries import (
     parse_filters,
 )
 from datavore_widgets.protocol.times import Date, Lapse, millis_from_label
+from datavore_widgets.service.areas import area_weights
 from datavore_widgets.service.catalog import open_catalog
 from datavore_widgets.service.local import LocalService
 from datavore_widgets.service.mosaic import Dots
@@ -505,9 +506,68 @@ def test_cells_that_are_listed_with_their_corners_are_drawn(corners: int) -> Non
     assert (upper[:, 3] > 0).all() == (corners == 4)
 
 
-def test_a_mesh_of_cells_with_many_corners_is_refused_by_name() -> None:
-    with pytest.raises(Unreadable, match="6 corners"):
-        open_catalog({"m": ugrid(6)})
+def honeycomb() -> tuple[NDArray, NDArray]:
+    """Corners of cells over the antimeridian: hexagons, a pentagon, one with a dent, one far larger."""
+    angles = np.radians(np.arange(0, 360, 60) + 30)
+    east, north = np.meshgrid(np.arange(4), np.arange(3))
+    x = (178.6 + 0.5 * np.sqrt(3) * (east + north % 2 / 2)).reshape(-1, 1) + 0.5 * np.cos(angles)
+    y = (0.75 * north - 0.7).reshape(-1, 1) + 0.5 * np.sin(angles)
+    x[0, 5], y[0, 5] = x[0, 4], y[0, 4]
+    x[5, 2], y[5, 2] = x[5].mean(), y[5].mean() + 0.1
+    whole = 190.0 + 8 * np.cos(angles), 8 * np.sin(angles)
+    return np.concatenate([x, whole[0][None]]), np.concatenate([y, whole[1][None]])
+
+
+def test_cells_of_many_corners_are_drawn_and_weigh_what_they_are() -> None:
+    """As MPAS and reduced Gaussian grids have them; each pixel beside a walk around each cell in the plane."""
+    x, y = honeycomb()
+    values = np.arange(1.0, len(x) + 1)
+    dataset = xr.Dataset(
+        {"t": ("cell", values, {"coordinates": "clon clat"})},
+        {
+            "clon": ("cell", x.mean(axis=1), {**fields.LON, "bounds": "clon_vertices"}),
+            "clat": ("cell", y.mean(axis=1), {**fields.LAT, "bounds": "clat_vertices"}),
+            "clon_vertices": (("cell", "nv"), x),
+            "clat_vertices": (("cell", "nv"), y),
+        },
+    )
+    box = BBox(177, -1.5, -162, 1.5)
+    with LocalService({"m": dataset}) as service:
+        picture = service.answer(MapQuery(Source("m", "t", None), Canvas(box, 630), Style("gray", 0.0, 255.0)))
+        drawn = pixels(picture.png)
+        weights = area_weights(service._store.library.indexes["m"].variables["t"].grid, GLOBAL)[1].ravel()
+    lon = 177 + (np.arange(picture.width) + 0.5) * 21 / picture.width
+    lat = 1.5 - (np.arange(picture.height) + 0.5) * 3 / picture.height
+    lon, lat = np.meshgrid(lon, lat)
+    near = np.zeros(lon.shape, dtype=bool)
+    expected = np.zeros(lon.shape)
+    for cell, (px, py) in enumerate(zip(x, y, strict=True)):
+        inside = np.zeros(lon.shape, dtype=bool)
+        for k in range(6):
+            ax, ay, bx, by = px[k], py[k], px[(k + 1) % 6], py[(k + 1) % 6]
+            dx, dy = bx - ax, by - ay
+            if dx == dy == 0:
+                continue
+            inside ^= ((ay > lat) != (by > lat)) & (lon < dx * (lat - ay) / np.where(dy == 0, 1.0, dy) + ax)
+            along = np.clip(((lon - ax) * dx + (lat - ay) * dy) / (dx * dx + dy * dy), 0, 1)
+            # A pixel or two beside an edge may go either way: great circles are not straight in the plane.
+            near |= np.hypot(lon - ax - along * dx, lat - ay - along * dy) < 0.06
+        expected = np.where(inside, values[cell], expected)
+    shown = np.rint(drawn[..., 0] / 255 * 254) * (drawn[..., 3] > 0)
+    assert near.mean() < 0.3
+    assert np.array_equal(shown[~near], expected[~near])
+    assert set(np.unique(shown)) == {0.0, *values}
+    plane = np.abs((x * np.roll(y, -1, axis=1) - np.roll(x, -1, axis=1) * y).sum(axis=1)) / 2 * np.radians(1) ** 2
+    # Within a degree of the equator the plane is as good as the sphere; the dent is not seen by a fan of triangles.
+    small = [cell for cell in range(12) if cell != 5]
+    assert weights[small] == pytest.approx(plane[small], rel=1e-3)
+    assert weights[12] == pytest.approx(plane[12], rel=0.02)
+
+
+def test_a_mesh_of_cells_with_too_many_corners_is_refused_by_name() -> None:
+    with pytest.raises(Unreadable, match="20 corners"):
+        open_catalog({"m": ugrid(20)})
+    assert open_catalog({"m": ugrid(6)}).indexes["m"].variables["depth"].grid.shape == (1, 7)
     broken = ugrid()
     broken["faces"][0, 0] = 99
     with pytest.raises(Unreadable, match="node 98"):

@@ -88,8 +88,9 @@ def _regular(grid: RectilinearGrid, cells: Cells, bbox: BBox | None) -> FloatArr
 def _of_polygons(grid: CurvilinearGrid, numbers: IntArray, bbox: BBox | None) -> FloatArray:
     corners = grid.corners.vectors(numbers)
     corners = corners / np.sqrt((corners**2).sum(axis=0))
-    whole = np.abs(_triangle(corners[:, 0], corners[:, 1], corners[:, 2]))
-    whole += np.abs(_triangle(corners[:, 0], corners[:, 2], corners[:, 3]))
+    whole = np.zeros(numbers.size)
+    for k in range(1, corners.shape[1] - 1):
+        whole += np.abs(_triangle(corners[:, 0], corners[:, k], corners[:, k + 1]))
     area = whole.copy()
     if grid.areas is not None:
         told = grid.areas.steradians.ravel()[numbers]
@@ -117,7 +118,7 @@ def _triangle(a: FloatArray, b: FloatArray, c: FloatArray) -> FloatArray:
 
 
 def _area_inside(corners: FloatArray, bbox: BBox) -> FloatArray:
-    """Areas that some cells have in a box; corners as unit vectors of shape (3, 4, n).
+    """Areas that some cells have in a box; corners as unit vectors of shape (3, corners, n).
 
     In the plane of longitude λ and sin φ, where areas are true, the area of what lies in the box is ∮ sin φ dλ round
     the cell, with sin φ held between the box's parallels and λ between its meridians.
@@ -145,7 +146,7 @@ class _Edges(NamedTuple):
 
     Parameters
     ----------
-    h, up : ndarray, shape (4, n)
+    h, up : ndarray, shape (edges, n)
         Lengths of the equatorial and of the polar part of the unit normal.
     side : ndarray
         The sign of the polar part, 1 or -1.
@@ -163,7 +164,7 @@ class _Edges(NamedTuple):
 
     @classmethod
     def of(cls, corners: FloatArray) -> _Edges:
-        """Those of some rings, shape (3, 4, n)."""
+        """Those of some rings, shape (3, corners, n)."""
         after = np.roll(corners, -1, axis=1)
         normal = cross(corners, after)
         length = np.sqrt((normal**2).sum(axis=0))

@@ -41,7 +41,7 @@ _KEPT = 128 * 2**20
 
 
 class Corners(Protocol):
-    """The four corners of every cell of a grid, around each cell."""
+    """The corners of every cell of a grid, around each cell: four, of a mesh as many as any cell has."""
 
     @property
     def reach(self) -> float:
@@ -49,11 +49,11 @@ class Corners(Protocol):
         ...
 
     def vectors(self, cells: IntArray) -> FloatArray:
-        """Unit vectors (as good as) of the corners of some cells by flat number, shape (3, 4, n)."""
+        """Unit vectors (as good as) of the corners of some cells by flat number, shape (3, corners, n)."""
         ...
 
     def degrees(self, cells: IntArray) -> tuple[FloatArray, FloatArray]:
-        """Longitudes and latitudes of the corners of some cells, each of shape (4, n)."""
+        """Longitudes and latitudes of the corners of some cells, each of shape (corners, n)."""
         ...
 
 
@@ -63,7 +63,7 @@ class ToldCorners:
 
     Parameters
     ----------
-    lon, lat : ndarray of float64, shape (4, n)
+    lon, lat : ndarray of float64, shape (corners, n)
         Degrees; n cells, numbered along the rows.
     reach : float
         Radians within which all corners of a cell lie from its centre.

@@ -79,6 +79,8 @@ class CurvilinearGrid:
         Its `reach`, where that was found out before.
     areas : Areas, optional
         Those that the data tell; corners decide where cells are, and which part of one lies in a box.
+    is_mesh : bool
+        Whether cells are listed in any order, of any size, each with its corners.
     """
 
     lon: FloatArray
@@ -90,6 +92,7 @@ class CurvilinearGrid:
     known_reach: float | None = None
     is_smooth = False
     areas: Areas | None = None
+    is_mesh: bool = False
     _told: tuple[FloatArray, FloatArray] | None = None
     _within: tuple[CurvilinearGrid, IntArray] | None = None
     _touching: dict[BBox, Cells] = field(default_factory=dict, repr=False)
@@ -114,7 +117,7 @@ class CurvilinearGrid:
         ----------
         lon, lat : array_like, shape (ny, nx)
             Centres in degrees.
-        lon_bounds, lat_bounds : array_like, shape (ny, nx, 4), optional
+        lon_bounds, lat_bounds : array_like, shape (ny, nx, 4), of a mesh (ny, nx, 4 or more), optional
             CF bounds: the corners around each cell. Where they are missing or far from the cell, and if they are not
             given at all, corners lie half-way between the centres.
         is_swath : bool
@@ -143,7 +146,7 @@ class CurvilinearGrid:
         told = None
         if lon_bounds is not None and lat_bounds is not None:
             told = np.asarray(lon_bounds, dtype=np.float64), np.asarray(lat_bounds, dtype=np.float64)
-            told = told if all(pair.shape == (*lons.shape, 4) for pair in told) else None
+            told = told if all(pair.shape == (*lons.shape, 4) or is_mesh for pair in told) else None
         digest = hashlib.blake2b(digest_size=16)
         for array in (lons, lats, *(told or ()), *(() if areas is None else (areas.steradians,))):
             digest.update(np.ascontiguousarray(array).data)
@@ -154,7 +157,7 @@ class CurvilinearGrid:
         if not (is_swath or is_mesh):
             valid &= ~_repeated(lons, lats)
             wrap = _wrapped_columns(lons, lats)
-        grid = cls(lons, lats, valid, key, is_swath, wrap, reach, areas, told)
+        grid = cls(lons, lats, valid, key, is_swath, wrap, reach, areas, is_mesh, told)
         _known[key] = grid
         return grid
 
@@ -184,7 +187,9 @@ class CurvilinearGrid:
                 return _Part(parent.corners, cells)
             if self._told is None:
                 return self._estimated()
-            return _mended(self.lon.ravel(), self.lat.ravel(), self._told, self._estimated)
+            # Cells of a mesh are of any size, and their neighbours are not known: what is told counts.
+            estimate = None if self.is_mesh else self._estimated
+            return _mended(self.lon.ravel(), self.lat.ravel(), self._told, estimate)
 
     def _estimated(self) -> Corners:
         return EstimatedCorners(self.lon, self.lat, self.wrap)
@@ -345,10 +350,11 @@ class CurvilinearGrid:
         left = half_turn(bbox.west + bbox.width / 2 - center) - bbox.width / 2
         box_x = np.stack([left, left + bbox.width, left + bbox.width, left])
         box_y = np.array([bbox.south, bbox.south, bbox.north, bbox.north])
-        turn = sum(x[k] * lat[(k + 1) % 4] - x[(k + 1) % 4] * lat[k] for k in range(4))
+        next_x, next_lat = np.roll(x, -1, axis=0), np.roll(lat, -1, axis=0)
+        turn = (x * next_lat - next_x * lat).sum(axis=0)
         apart = np.zeros(cells.size, dtype=bool)
-        for k in range(4):
-            dx, dy = x[(k + 1) % 4] - x[k], lat[(k + 1) % 4] - lat[k]
+        for k in range(len(x)):
+            dx, dy = next_x[k] - x[k], next_lat[k] - lat[k]
             side = dx * (box_y[:, None] - lat[k]) - dy * (box_x - x[k])
             corner_side = dx * (lat - lat[k]) - dy * (x - x[k])
             sign = np.sign(turn)
@@ -425,10 +431,10 @@ class _Part:
 
 
 def _mended(
-    lon: FloatArray, lat: FloatArray, told: tuple[FloatArray, FloatArray], estimate: Callable[[], Corners]
+    lon: FloatArray, lat: FloatArray, told: tuple[FloatArray, FloatArray], estimate: Callable[[], Corners] | None
 ) -> ToldCorners:
-    """The told corners, with estimated ones for the cells whose told ones are missing or far away."""
-    corner_lon, corner_lat = (np.ascontiguousarray(pair.reshape(-1, 4).T) for pair in told)
+    """The told corners, with estimated ones (if any) for the cells whose told ones are missing or far away."""
+    corner_lon, corner_lat = (np.ascontiguousarray(pair.reshape(-1, pair.shape[-1]).T) for pair in told)
     with np.errstate(invalid="ignore"):
         center = vectors_of(lon, lat)
         away = np.abs(corner_lat - lat).max(axis=0)
@@ -438,10 +444,12 @@ def _mended(
         typical = np.nanmedian(reach)
         # A cell is about its centre: no more than its own size away.
         good = np.isfinite(reach) & (away <= 90.0) & (reach <= _FAR * typical) & (off <= reach * 0.75)
+    if estimate is None:
+        good = np.isfinite(reach)
     bad = np.flatnonzero(~good & np.isfinite(lon))
     chord = float(reach.max(initial=0.0, where=good))
     angle = float(2.0 * np.arcsin(min(chord / 2.0, 1.0)))
-    if bad.size:
+    if bad.size and estimate is not None:
         estimated = estimate()
         corner_lon[:, bad], corner_lat[:, bad] = estimated.degrees(bad)
         angle = max(angle, estimated.reach)

@@ -1,4 +1,4 @@
-"""Cells of unstructured meshes, each with its nodes around it: triangles and quadrangles."""
+"""Cells of unstructured meshes, each with its nodes around it: triangles, quadrangles, hexagons and others."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["cells_of_corners", "grid_of_mesh"]
 
+_MOST_CORNERS = 16
+"""Corners that a cell may have: more than those of any model's, whose pictures take longer with each."""
+
 
 def grid_of_mesh(lon: NDArray[Any], lat: NDArray[Any], faces: xr.Variable, along: str) -> CurvilinearGrid:
     """The grid, of one row, of the faces of a mesh by the conventions UGRID 1.0.
@@ -33,7 +36,7 @@ def grid_of_mesh(lon: NDArray[Any], lat: NDArray[Any], faces: xr.Variable, along
     Raises
     ------
     InvalidValue
-        When faces have more than four nodes, or nodes that are not there.
+        When faces have too many nodes, or nodes that are not there.
     """
     packing = Packing.of(faces.dtype, faces.attrs, faces.encoding)
     numbers = np.ma.masked_invalid(packing.decode(np.moveaxis(faces.values, faces.dims.index(along), 0)))
@@ -47,20 +50,24 @@ def grid_of_mesh(lon: NDArray[Any], lat: NDArray[Any], faces: xr.Variable, along
 
 
 def cells_of_corners(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> CurvilinearGrid:
-    """The grid, of one row, of cells with three or four corners each, shape (n, 3 or 4 or more); missing as NaN.
+    """The grid, of one row, of cells with three corners or more each, shape (n, most corners).
+
+    Behind the last corner of a cell that has fewer than others there is NaN, or the last again.
 
     Raises
     ------
     InvalidValue
-        When cells have more corners.
+        When cells have too few corners, or too many.
     """
-    corners = int(np.isfinite(lon).sum(axis=1).max(initial=0))
-    if not 3 <= corners <= 4:
-        raise InvalidValue(f"its cells have {corners} corners, as on an unstructured mesh; those of 3 and 4 are drawn")
-    lon, lat = lon[:, :4], lat[:, :4]
-    if lon.shape[1] == 3:
-        lon, lat = (np.concatenate([axis, axis[:, 2:]], axis=1) for axis in (lon, lat))
-    # A triangle among quadrangles has its third corner twice.
-    lon, lat = (np.where(np.isfinite(axis), axis, axis[:, 2:3]) for axis in (lon, lat))
-    centers = degrees_of(vectors_of(lon, lat).mean(axis=2))
+    there = np.isfinite(lon) & np.isfinite(lat)
+    corners = int(there.sum(axis=1).max(initial=0))
+    if not 3 <= corners <= _MOST_CORNERS:
+        raise InvalidValue(f"its cells have {corners} corners, and those of 3 to {_MOST_CORNERS} are drawn")
+    last = np.maximum.accumulate(np.where(there, np.arange(lon.shape[1]), 0), axis=1)[:, : max(corners, 4)]
+    if corners == 3:
+        last = np.concatenate([last[:, :3], last[:, 2:3]], axis=1)
+    lon, lat = (np.take_along_axis(axis, last, axis=1) for axis in (lon, lat))
+    # Each corner counts once in the centre.
+    own = (lon != np.roll(lon, -1, axis=1)) | (lat != np.roll(lat, -1, axis=1))
+    centers = degrees_of((vectors_of(lon, lat) * own).sum(axis=2))
     return CurvilinearGrid.from_centers(centers[0][None], centers[1][None], lon[None], lat[None], is_mesh=True)

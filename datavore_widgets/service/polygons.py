@@ -70,11 +70,11 @@ class Edges:
 
 
 def edges_of(corners: FloatArray, cells: IntArray) -> Edges:
-    """The edges of cells with four corners; those that are not convex are cut in two triangles.
+    """The edges of cells; those that are not convex are cut in triangles.
 
     Parameters
     ----------
-    corners : ndarray of float64, shape (3, 4, n)
+    corners : ndarray of float64, shape (3, 4 or more, n)
         Around each cell, in either direction; corners may coincide.
     cells : ndarray of int64, shape (n,)
         What the cells are called. Cells without an area are left out.
@@ -92,10 +92,10 @@ def edges_of(corners: FloatArray, cells: IntArray) -> Edges:
     if cut.size:
         # The diagonal from a corner that points inwards, or in a crossed cell any.
         start = np.argmin(turns[:, cut] * turning[cut], axis=0)
-        start = (start + 1) % 4
-        for step in (0, 2):
-            picked = [corners[:, (start + step + k) % 4, cut] for k in (0, 1, 2)]
-            triangle = np.stack([picked[0], picked[1], picked[2], picked[2]], axis=1)
+        many = corners.shape[1]
+        for step in range(1, many - 1):
+            picked = [corners[:, (start + 1 + k) % many, cut] for k in (0, step, step + 1)]
+            triangle = np.stack([picked[0], picked[1]] + [picked[2]] * (many - 2), axis=1)
             sides = cross(triangle, np.roll(triangle, -1, axis=1))
             way = (sides[:, 0] * picked[2]).sum(axis=0)
             solid = np.abs(way) > _DEGENERATE
@@ -104,7 +104,7 @@ def edges_of(corners: FloatArray, cells: IntArray) -> Edges:
     joined = np.concatenate(parts, axis=2)
     length = np.sqrt((joined**2).sum(axis=0))
     joined /= np.where(length > 0, length, 1.0)
-    return Edges(joined, np.full((4, 1), -_SLACK), cells[np.concatenate(owner)])
+    return Edges(joined, np.full((corners.shape[1], 1), -_SLACK), cells[np.concatenate(owner)])
 
 
 class Pixels:
