@@ -56,7 +56,8 @@ _PICTURED = [
 _EXACTLY = -0.02  # levels of zoom: a view that was rounded on its way is the same view
 _NEAR = 8  # times on both sides that are made in advance while nobody plays
 _FAR = 32  # times in the direction of the last step, where pictures are made quickly
-_QUICK = 0.1  # seconds for a picture
+_QUICK = 0.2  # seconds for a picture
+_PLAYED = 90  # times that are made in advance while it plays: three seconds at the fastest
 _UNSEEN = 768  # pixels of the first picture, asked before the browser has told the map's size
 
 
@@ -318,7 +319,7 @@ class DatavoreMap(Panel):
         """Places in the order in which they are likely to be wanted, as many as the browser may keep."""
         most = self.film.reach // 2
         if self.desk.playing:
-            yield from range(place + 1, min(place + most, count - 1) + 1)
+            yield from range(place + 1, min(place + min(most, _PLAYED), count - 1) + 1)
             return
         for distance in range(1, min(_FAR if self.foresight.pace < _QUICK else _NEAR, most) + 1):
             on = distance if self._forward else -distance
