@@ -130,6 +130,10 @@ def serve(
         str, typer.Option(help="The address to listen on; 0.0.0.0 is every one of this machine.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 is any free one.")] = 8321,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="Address of a Dask scheduler whose workers read large boxes.  [default: this process]"),
+    ] = None,
     until_eof: Annotated[bool, typer.Option("--until-eof", hidden=True)] = False,
 ) -> None:
     """Serve your data to other programs; the built-in synthetic sample if none are given."""
@@ -143,7 +147,7 @@ def serve(
         from datavore_widgets.service.sample import catalog_path
 
         with (
-            LocalService(paths or [str(catalog_path())]) as service,
+            LocalService(paths or [str(catalog_path())], scheduler=scheduler) as service,
             serve_background(build_app(service), host=host, port=port) as server,
         ):
             typer.echo(f"Serving at {server.url} (Ctrl-C ends it)")

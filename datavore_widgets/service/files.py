@@ -181,10 +181,11 @@ def fingerprint_of(path: Path) -> Hashable:
         raise Unreadable(f"{str(path)!r} is gone: {error.strerror or error}") from error
 
 
-def _stamp(path: str) -> tuple[str, int, int, int, int]:
+def _stamp(path: str) -> tuple[str, int, int, int]:
     # Of a string: a store has dozens of them, and is looked at several times for one picture.
     status = os.stat(path)  # noqa: PTH116
-    return path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+    # Not the device, whose number is another one on every machine that mounts it.
+    return path, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 class FileSource:

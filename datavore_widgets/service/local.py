@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from datavore_widgets.errors import NotSupported, UnknownName
+from datavore_widgets.errors import DatavoreError, NotSupported, UnknownName
 from datavore_widgets.protocol.answers import Answer, Catalog, FileList, LapsCatalog, Times
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.queries import (
@@ -27,6 +27,7 @@ from datavore_widgets.protocol.queries import (
     TimesQuery,
 )
 from datavore_widgets.service.catalog import open_catalog
+from datavore_widgets.service.cluster import Cluster
 from datavore_widgets.service.data import data, lapse_data
 from datavore_widgets.service.filelist import file_list
 from datavore_widgets.service.laps.folder import cache_folder
@@ -55,6 +56,9 @@ class LocalService:
         What one answer may take.
     laps : path, optional
         The folder given to `prepare`; the user's cache folder if none was.
+    scheduler : str, optional
+        Address of a Dask scheduler whose workers read large boxes that are not prepared; by default those of the active
+        `distributed.Client` if there is one, else this process. They have to see the files under the same paths.
     field_bytes, picture_bytes, series_bytes : int
         Memory for fields, for pictures, and for the statistics behind series and aggregates.
 
@@ -69,6 +73,7 @@ class LocalService:
         *,
         caps: Caps | None = None,
         laps: str | Path | None = None,
+        scheduler: str | None = None,
         field_bytes: int = 256 * MIB,
         picture_bytes: int = 64 * MIB,
         series_bytes: int = 256 * MIB,
@@ -81,9 +86,16 @@ class LocalService:
         else:
             name = _name_of(spec)
         self._root = f"datavore:/{name}"
+        library = open_catalog(spec)
+        try:
+            cluster = Cluster(spec, scheduler)
+        except DatavoreError:
+            library.close()
+            raise
         self._store = Store(
-            open_catalog(spec),
+            library,
             caps or Caps(),
+            cluster=cluster,
             shelf=Shelf(Path(laps) if laps else cache_folder()),
             field_bytes=field_bytes,
             picture_bytes=picture_bytes,

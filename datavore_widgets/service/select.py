@@ -90,6 +90,8 @@ class Selection:
         The value on every further dimension, the defaults too.
     subtracted : _Companion, optional
         What is taken off the values: they are missing where it is.
+    asked : (Filters, str)
+        The conditions and what is to be subtracted, as they were asked for.
     """
 
     index: Index
@@ -98,6 +100,7 @@ class Selection:
     dims: Mapping[str, float | str]
     masks: tuple[_Mask, ...] = ()
     subtracted: _Companion | None = None
+    asked: tuple[Filters, str] = ((), "")
 
     @property
     def is_plain(self) -> bool:
@@ -210,7 +213,8 @@ def select(library: Library, index: str, varname: str, filters: Filters, subtrac
     at = tuple(_position(dim, by_name.pop(dim.name, None)) for dim in variable.dims)
     dims = {dim.name: _plain(dim.values[place]) for dim, place in zip(variable.dims, at, strict=True)}
     masks = tuple(_mask(found, variable, dims, condition) for condition in by_name.values())
-    return Selection(found, variable, at, dims, masks, _less(found, variable, dims, subtract) if subtract else None)
+    less = _less(found, variable, dims, subtract) if subtract else None
+    return Selection(found, variable, at, dims, masks, less, (filters, subtract))
 
 
 def advised(selection: Selection) -> Selection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Hashable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
@@ -18,6 +19,8 @@ from datavore_widgets.protocol.job import Job
 from datavore_widgets.service.cache import Memo
 from datavore_widgets.service.catalog import Library
 from datavore_widgets.service.cells import Cells
+from datavore_widgets.service.cluster import Cluster, made_by, threads_of
+from datavore_widgets.service.errand import Errand, Stint
 from datavore_widgets.service.index import Variable
 from datavore_widgets.service.laps.serve import prepared
 from datavore_widgets.service.laps.shelf import Ready, Run, Shelf
@@ -45,6 +48,9 @@ _PER_STEP = 400
 
 _LAYERS = 128 * MIB
 """Memory for what pictures of many times show of each: a window that moves on reads what is new in it alone."""
+
+_TURNS = 4
+"""Parts of a reading for each thread of a cluster: who is quick takes over from who is slow."""
 
 _COMPOSITES = 64 * MIB
 """Memory for pictures of many times before they have colours: other colours put nothing together anew."""
@@ -211,6 +217,8 @@ class Store:
         What one answer may take.
     shelf : Shelf
         What is prepared.
+    cluster : Cluster
+        Who reads large boxes that are not.
     field_bytes, picture_bytes, series_bytes : int
         Memory for fields, for pictures, and for the statistics behind series and aggregates.
     """
@@ -221,6 +229,7 @@ class Store:
         caps: Caps,
         *,
         shelf: Shelf,
+        cluster: Cluster,
         field_bytes: int,
         picture_bytes: int,
         series_bytes: int,
@@ -235,6 +244,7 @@ class Store:
         self._moments: Memo[Moments] = Memo(series_bytes, lambda moments: moments.nbytes)
         self._weighted: Memo[Weighted] = Memo(series_bytes // 4, lambda weighted: weighted.nbytes)
         self._shelf = shelf
+        self._cluster = cluster
         self._ready_for: weakref.WeakKeyDictionary[Selection, Ready | None] = weakref.WeakKeyDictionary()
         self._periods: Memo[Periods] = Memo(_PERIODS, lambda periods: _PER_STEP * periods.labels.size)
         self._limits: Memo[tuple[float, float]] = Memo(MIB, lambda _: 64)
@@ -255,6 +265,7 @@ class Store:
         for memo in memos:
             memo.clear()
         self._shelf.close()
+        self._cluster.close()
         self.library.close()
 
     def field(self, selection: Selection, step: int | None, cells: Cells, job: Job) -> NDArray[Any]:
@@ -384,7 +395,7 @@ class Store:
         Prepared data are taken where there are any; the job is told of the progress.
         """
         stretches = self._stretches(self._ready(selection), selection, steps, cells)
-        meter = self._meter(stretches, selection, cells, job)
+        meter = self._meter(stretches, selection, cells, False, job)
         for stretch in stretches:
             yield from self._blocks_of(stretch, selection, cells, meter, job)
 
@@ -394,15 +405,61 @@ class Store:
         return self._swept(stretches, selection, cells, fold, job)
 
     def _swept(self, stretches: list[_Stretch], selection: Selection, cells: Cells, fold: Fold[T], job: Job) -> T:
-        meter = self._meter(stretches, selection, cells, job)
+        client = None if sum(stretch.run.segment is None for stretch in stretches) < 2 else self._cluster.client
+        meter = self._meter(stretches, selection, cells, client is not None, job)
         parts: list[T] = []
-        for stretch in stretches:
-            parts.append(fold.of_run(self._blocks_of(stretch, selection, cells, meter, job)))
+        if client is None:
+            made = self._made_here(stretches, selection, cells, fold, meter, job)
+        else:
+            made = self._made_there(client, stretches, selection, cells, fold, meter, job)
+        for number, more in enumerate(made, 1):
+            parts += more
             if fold.pools:
                 parts[:] = [fold.join(parts)]
-            elif len(parts) < len(stretches):
+            elif number < len(stretches):
                 job.partial(partial(fold.join, tuple(parts)))
         return fold.join(parts)
+
+    def _made_here(
+        self, stretches: list[_Stretch], selection: Selection, cells: Cells, fold: Fold[T], meter: Meter, job: Job
+    ) -> Iterator[list[T]]:
+        """What is made of each of some stretches."""
+        for stretch in stretches:
+            yield [fold.of_run(self._blocks_of(stretch, selection, cells, meter, job))]
+
+    def _made_there(
+        self,
+        client: Any,
+        stretches: list[_Stretch],
+        selection: Selection,
+        cells: Cells,
+        fold: Fold[T],
+        meter: Meter,
+        job: Job,
+    ) -> Iterator[list[T]]:
+        """What is made of some stretches, in their order: by a cluster's workers where files are read, here else."""
+        runs = [stretch.tiles for stretch in stretches if stretch.run.segment is None]
+        # What is as large as the field itself travels a few times for each worker; a series of a run is small.
+        each = -(-len(runs) // (_TURNS * threads_of(client))) if fold.pools else 1
+        groups = [runs[first : first + each] for first in range(0, len(runs), each)]
+        stints = [Stint(group, None) for group in groups]
+        stints = [stint._replace(state=selection.fingerprint(stint.steps)) for stint in stints]
+        errand = Errand.of(self._cluster.spec or (), selection, cells, fold)
+        come: dict[int, list[T]] = {}
+        wanted = 0
+        with closing(made_by(client, errand, stints, job)) as told:
+            for stretch in stretches:
+                if stretch.run.segment is not None:
+                    yield from self._made_here([stretch], selection, cells, fold, meter, job)
+                elif wanted < len(stints) and stretch.tiles is stints[wanted].runs[0]:
+                    while wanted not in come:
+                        number, found = next(told)
+                        come[number] = found.made
+                        self.stats.add(blocks=found.blocks, nbytes=found.nbytes)
+                        for tiles in stints[number].runs:
+                            meter.did(tiles[0].steps.stop - tiles[0].steps.start, True)
+                    yield come.pop(wanted)
+                    wanted += 1
 
     def _stretches(self, ready: Ready | None, selection: Selection, steps: slice, cells: Cells) -> list[_Stretch]:
         """How some steps are gone over: runs of them, each of the files or of one segment of prepared data."""
@@ -416,14 +473,14 @@ class Store:
                 found += [_Stretch(Run(tiles[0].steps, None, tiles[0].steps), tiles) for tiles in runs]
         return found
 
-    def _meter(self, stretches: list[_Stretch], selection: Selection, cells: Cells, job: Job) -> Meter:
+    def _meter(self, stretches: list[_Stretch], selection: Selection, cells: Cells, shared: bool, job: Job) -> Meter:
         """What tells of the reading of some stretches."""
         first, last = stretches[0].run.steps.start, stretches[-1].run.steps.stop
         files: list[slice] = []
         for steps in (stretch.run.steps for stretch in stretches if stretch.run.segment is None):
             goes_on = bool(files) and files[-1].stop == steps.start
             files.append(slice(files.pop().start if goes_on else steps.start, steps.stop))
-        key = selection.index.id, selection.variable.name
+        key = selection.index.id, selection.variable.name, shared
         told = selection.estimate(files, cells, self._paces.of(key))
         return Meter(told, last - first, sum(run.stop - run.start for run in files), self._paces, key, job)
 

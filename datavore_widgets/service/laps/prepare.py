@@ -13,9 +13,9 @@ from typing import Any
 from datavore_widgets.errors import InvalidValue, NotSupported, Unreadable
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.service.catalog import Library, open_catalog
+from datavore_widgets.service.cluster import absolute, cluster_of, made_by
 from datavore_widgets.service.index import Index, Variable
 from datavore_widgets.service.laps.build import build_segment
-from datavore_widgets.service.laps.cluster import absolute, cluster_of, made_by
 from datavore_widgets.service.laps.folder import Folder, Plan, cache_folder, is_preparable, plan_of, plans_of
 from datavore_widgets.service.laps.segment import Segment
 
@@ -191,7 +191,9 @@ class _Work:
         steps = len(self.variable.axis) // len(plans)
         before = (len(plans) - len(wanted)) * steps
         self._progress(before)
-        made_by(client, make, wanted, self.job, lambda done: self._progress(before + done * steps))
+        # Each under a name of its own: of two who make the same, because one was thought lost, none spoils the other's.
+        for done, _ in enumerate(made_by(client, make, wanted, self.job), 1):
+            self._progress(before + done * steps)
         for number in wanted:
             if not self._is_there(plans[number]):
                 raise Unreadable(
