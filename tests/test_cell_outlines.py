@@ -15,6 +15,7 @@ with warnings.catch_warnings():
 
 from datavore_widgets.protocol.geometry import BBox
 from datavore_widgets.protocol.queries import DataQuery
+from datavore_widgets.service.areas import area_weights
 from datavore_widgets.service.local import LocalService
 from datavore_widgets.widgets.cell_outlines import corners_of
 from datavore_widgets.widgets.map import DatavoreMap
@@ -36,6 +37,43 @@ def test_a_box_outlines_the_cells_whose_centres_it_holds(make) -> None:
         (lat, lon) for lat in (-10, 0, 10, 20) for lon in (15, 25, 35, 45)
     }
     assert np.array_equal(found[:, 0], found[:, 4])
+
+
+@pytest.mark.parametrize("make", [fields.field, fields.descending, fields.around_greenwich, fields.odd_convention])
+def test_a_mean_by_area_outlines_every_cell_that_the_box_touches(make) -> None:
+    view = View(bbox=[12, -10, 36, 23])
+    shown = DatavoreMap(LocalService(make()), view)
+    assert shown.desk.aggregate == "area_avg"
+    found = rings(shown)
+    # Of the columns about 10, 20, 30, 40 and the rows about -5, 5, 15, 25.
+    assert {tuple(corner) for ring in found for corner in ring} == {
+        (lat, lon) for lat in (-10, 0, 10, 20, 30) for lon in (5, 15, 25, 35, 45)
+    }
+    assert len(found) == 16
+    view.aggregate = "avg"
+    assert len(rings(shown)) == 2 * 3  # centres at 20, 30 and -5, 5, 15
+    view.aggregate = None
+    assert len(rings(shown)) == 16
+
+
+def test_of_slanted_cells_those_are_outlined_that_weigh() -> None:
+    service = LocalService(fields.curvilinear())
+    view = View()
+    shown = DatavoreMap(service, view)
+    (index,) = service._store.library.indexes.values()
+    grid = next(iter(index.variables.values())).grid
+    rng = np.random.default_rng(3)
+    for _ in range(6):
+        row, column = rng.integers(3, grid.shape[0] - 3), rng.integers(3, grid.shape[1] - 3)
+        lon, lat = float(grid.lon[row, column]), float(grid.lat[row, column])
+        wide, high = rng.uniform(1, 6, 2)
+        view.bbox = BBox(lon - wide, lat - high, lon + wide, lat + high)
+        cells, weights = area_weights(grid, view.bbox)
+        whole = area_weights(grid, BBox(-180, -90, 180, 90))[1]
+        part = weights / whole[cells.rows][:, cells.columns]
+        found = len(rings(shown))
+        # Sides are straight on the map and not on the sphere: cells that hardly weigh are neither here nor there.
+        assert (part > 0.01).sum() <= found <= (part > 0).sum() + (part < 0.01).sum()
 
 
 def test_over_the_antimeridian_they_lie_together_where_the_map_looks() -> None:
@@ -76,7 +114,7 @@ def test_a_point_outlines_the_cell_that_its_value_is_of() -> None:
 
 def test_cells_of_a_model_grid_hold_their_centres() -> None:
     service = LocalService(fields.curvilinear())
-    view = View()
+    view = View(aggregate="avg")
     shown = DatavoreMap(service, view)
     source = shown.desk.scene.source(view)
     field = service.answer(DataQuery(source))

@@ -78,6 +78,7 @@ def test_seasons_are_weighted_by_days(laps, data) -> None:
     assert frame["sea_sst"].loc["1990-12-01"] == pytest.approx(wanted, rel=1e-12)
     assert "DJF is of January's year" in frame.attrs["weighting"]
     assert frame.attrs["groupby"] == "yyyy-season"
+    assert frame.attrs["total"] == 9 * 18
 
 
 @pytest.mark.parametrize(

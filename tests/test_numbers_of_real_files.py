@@ -11,10 +11,11 @@ import pytest
 import xarray as xr
 from numpy.typing import NDArray
 
+from datavore_widgets.client import export
 from datavore_widgets.errors import NoData
 from datavore_widgets.protocol.answers import Series
 from datavore_widgets.protocol.geometry import BBox
-from datavore_widgets.protocol.queries import SeriesQuery
+from datavore_widgets.protocol.queries import Canvas, MapQuery, SeriesQuery, Source
 from datavore_widgets.protocol.times import Date, Lapse
 from datavore_widgets.service.local import LocalService
 from tests.real import SHARED_DATA
@@ -243,3 +244,30 @@ def test_the_spread_in_space_and_time_and_in_time_alone(services, file: File) ->
     steps = field.weighted(weights).mean(("lat", "lon"))
     in_time = asked(services, file, box, "time_std", groupby="yyyy")
     close(in_time.values, np.sqrt(weighted_groups((steps - around) ** 2, field.length, key)), deviation)
+
+
+def test_exports_say_what_their_numbers_are(services) -> None:
+    """A monthly mean has the bounds of its month; means by area and then time say so; anomalies are no levels."""
+    file = FILES[1]
+    service = services[file.name]
+    (index,) = service._store.library.indexes
+    box = BBox(160, -5, -90, 5)
+    picture = MapQuery(Source(index, file.varname, Date("200702")), Canvas(box, 64))
+    month = export.exported(service, picture)
+    assert month["time"].attrs["bounds"] == "time_bnds"
+    assert np.datetime_as_string(month["time_bnds"].values, "D").tolist() == ["2007-02-01", "2007-03-01"]
+    assert np.datetime_as_string(month["time"].values, "D") == "2007-02-15"
+    assert month.attrs["datavore_period_used"] == "2007-02-01T00:00:00Z/2007-03-01T00:00:00Z"
+    assert month[file.varname].attrs["standard_name"] == "surface_temperature"
+    for groupby, aggregate, more, methods in (
+        ("yyyy", "area_avg", {}, "area: mean time: mean ("),
+        ("yyyy", "avg", {}, "time: area: mean ("),
+        (None, "area_avg", {}, "area: mean ("),
+        ("MM", "area_avg", {}, "area: mean time: mean within years time: mean over years ("),
+        ("yyyy", "area_avg", {"anomaly": "MM"}, "area: mean time: mean ("),
+    ):
+        query = SeriesQuery(index, file.varname, box, ALL, groupby, aggregate, **more)
+        attrs = export.exported(service, query)[file.varname].attrs
+        assert attrs["cell_methods"].startswith(methods)
+        assert attrs.get("standard_name") == (None if more else "surface_temperature")
+        assert attrs["long_name"].endswith("anomaly") == bool(more)

@@ -184,7 +184,8 @@ class Datalaps:
             One column `{index}_{varname}`, missing as NaN, indexed by `time` (naive UTC; a `CFTimeIndex` where the
             data's calendar has a date that the Gregorian does not). At a position in a swath it is when the samples
             were taken, where the data tell. Its `attrs` say what the numbers are: units, aggregate and weighting, the
-            cell used, the base period, the trend, and a note.
+            cells, the base period, the trend, and a note. Counts, bounds and which groups are whole are in the data
+            set of `to_xarray`.
         """
         added = (anomaly, base, trend, reach, window_from(window, overlap))
         series = self._series(index, varname, coord, datelaps, groupby, aggregate, filters, subtract, added, job=job)
@@ -525,10 +526,15 @@ def _series_query(
     )
 
 
+_TOLD = (
+    *("units", "long_name", "aggregate", "groupby", "anomaly", "base", "weighting", "time_method", "calendar"),
+    *("cell", "distance", "total", "note"),
+)
+
+
 def _facts(series: Series) -> dict[str, Any]:
     """What is true of a whole series, in plain values, without what was not told."""
-    names = ("units", "long_name", "aggregate", "weighting", "time_method", "calendar", "cell", "distance", "base")
-    facts: dict[str, Any] = {name: getattr(series, name) for name in (*names, "groupby", "anomaly", "note")}
+    facts: dict[str, Any] = {name: getattr(series, name) for name in _TOLD}
     facts |= {"dims": dict(series.dims), "trend": None if series.trend is None else asdict(series.trend)}
     return {name: value for name, value in facts.items() if value not in (None, "", {})}
 

@@ -192,7 +192,10 @@ def facts(query: _Asked, answer: _Exported) -> dict[str, str | float | int]:
         if field.name == "time" and isinstance(query, LapseDataQuery):
             continue  # the last one; the lapse tells it
         if value is not None and not isinstance(value, np.ndarray) and field.name not in ("bbox", "dims"):
-            told |= _spelled(_NAMES.get(field.name, field.name), value)
+            word = _NAMES.get(field.name, field.name)
+            if field.name == "period":
+                word = "period_used" if isinstance(answer, Field) and answer.aggregate is None else "lapse_used"
+            told |= _spelled(word, value)
     told |= {f"dim_{name}": value for name, value in answer.dims.items()}
     if isinstance(answer, Field):
         told["cells_valid"], told["cells_total"] = _counted(answer)
@@ -206,9 +209,9 @@ def _spelled(name: str, value: Any) -> dict[str, Any]:
     """A fact as text or number."""
     if isinstance(value, Stamp):
         return {name: value.iso, "calendar": value.calendar}
-    if name == "period":
+    if name in ("period_used", "lapse_used") and value is not None:
         first, last = value
-        return {"lapse_used": f"{first.iso}/{last.iso}", "calendar": first.calendar}
+        return {name: f"{first.iso}/{last.iso}", "calendar": first.calendar}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f"{name}_{key}": item for key, item in dataclasses.asdict(value).items()}
     if name == "cell_used" and value is not None:
@@ -239,8 +242,8 @@ def file_name(query: _Asked, answer: _Exported, ending: str) -> str:
     if isinstance(answer, Series):
         ends = [iso(int(label))[:10] for label in answer.labels[[0, -1]]] if answer.labels.size else []
         parts += ["series", *ends]
-    elif answer.period is not None:
-        parts += [answer.aggregate or "", *(stamp.iso[:10] for stamp in answer.period)]
+    elif answer.aggregate is not None and answer.period is not None:
+        parts += [answer.aggregate, *(stamp.iso[:10] for stamp in answer.period)]
     elif answer.time is not None:
         parts.append(answer.time.iso)
     text = re.sub(r"[^A-Za-z0-9.-]+", "_", "_".join(parts).replace(":", ""))
@@ -347,7 +350,7 @@ def _encoded(query: _Asked, answer: _Exported, info: VariableInfo | None) -> xr.
     }
     own = _variable_attrs(answer, info)
     if isinstance(answer, Field):
-        coords, variables = _of_field(answer, name, own)
+        coords, variables = _of_field(answer, name, own, "" if info is None else info.time_method)
     else:
         coords, variables = _of_series(query, answer, name, own)
     dataset = xr.Dataset(variables, coords, attrs)
@@ -369,7 +372,9 @@ def _variable_attrs(answer: _Exported, info: VariableInfo | None) -> dict[str, A
     return attrs
 
 
-def _of_field(field: Field, name: str, attrs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _of_field(
+    field: Field, name: str, attrs: dict[str, Any], time_method: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
     flat = field.lon.ndim == 1
     dims = ("lat", "lon") if flat else ("y", "x")
     coords: dict[str, Any] = {
@@ -383,9 +388,12 @@ def _of_field(field: Field, name: str, attrs: dict[str, Any]) -> tuple[dict[str,
         if bounds[0] < bounds[1]:
             told["bounds"], variables["time_bnds"] = "time_bnds", (("bnds",), bounds)
         coords["time"] = ((), bounds.mean(), told)
-    elif field.time is not None:
-        seconds, told = _times(np.array([field.time.label]), field.time.calendar)
-        coords["time"] = ((), seconds[0], told)
+    if field.aggregate is None and field.time is not None:
+        seconds, own = _times(np.array([field.time.label]), field.time.calendar)
+        # Its own time, with the bounds if it has any.
+        coords["time"] = ((), seconds[0], {**(coords["time"][2] if "time" in coords else {}), **own})
+        if field.period is not None and time_method:
+            attrs = {**attrs, "cell_methods": f"time: {time_method}"}
     if field.aggregate is not None:
         attrs = _as_aggregated(attrs, field.aggregate)
         if method := _METHODS.get(field.aggregate):
@@ -418,6 +426,10 @@ def _of_series(query: Any, series: Series, name: str, attrs: dict[str, Any]) -> 
     coords: dict[str, Any] = {}
     variables: dict[str, Any] = {}
     attrs = _as_aggregated(attrs, query.aggregate)
+    if query.anomaly is not None:
+        # A difference has not the standard name of a level.
+        attrs.pop("standard_name", None)
+        attrs["long_name"] = f"{attrs.get('long_name', name)} anomaly"
     if methods := _cell_methods(query, series):
         attrs["cell_methods"] = methods
     bounds = series.bounds
@@ -467,6 +479,9 @@ def _cell_methods(query: SeriesQuery, series: Series) -> str:
         return ("area: mean " if area else "") + f"time: {method} within years time: {method} over years{comment}"
     if query.aggregate == "time_std":
         return ("area: mean " if area else "") + f"time: {method}{comment}"
+    if query.aggregate == "area_avg" and area and over_time:
+        # One after the other; plain means are of both at once.
+        return f"area: mean time: mean{comment}"
     return ("time: " if over_time else "") + ("area: " if area else "") + method + comment
 
 

@@ -29,7 +29,16 @@ import re
 
 from datavore_widgets.errors import InvalidValue, did_you_mean
 
-__all__ = ["AGGREGATES", "AREA_WORDS", "FRACTION", "FURTHER_AGGREGATES", "check_aggregate", "flag_of", "percent_of"]
+__all__ = [
+    "AGGREGATES",
+    "AREA_WORDS",
+    "FRACTION",
+    "FURTHER_AGGREGATES",
+    "check_aggregate",
+    "flag_of",
+    "is_by_area",
+    "percent_of",
+]
 
 AGGREGATES = ("avg", "max", "min", "count", "std")
 """The documented ones."""
@@ -68,6 +77,17 @@ def flag_of(word: str) -> str | None:
     'ice'
     """
     return word.removeprefix(FRACTION) if word.startswith(FRACTION) and len(word) > len(FRACTION) else None
+
+
+def is_by_area(word: str) -> bool:
+    """Whether an aggregate weighs cells by area, and so takes every cell that a box touches by the part in it.
+
+    Examples
+    --------
+    >>> is_by_area("area_avg"), is_by_area("fraction:ice"), is_by_area("avg")
+    (True, True, False)
+    """
+    return word in AREA_WORDS or flag_of(word) is not None
 
 
 def check_aggregate(word: str) -> None:

@@ -160,8 +160,8 @@ class Field:
     steps : int, optional
         Times that went into an aggregate.
     period : (Stamp, Stamp), optional
-        For a lapse or a window: its first moment and the first after it, by the bounds of its times; else its first and
-        last time.
+        First moment and the first after it, by the bounds of the time, of the lapse or of the window; of a lapse or a
+        window without bounds the first and the last time.
     weighting : str
         How the times of an aggregate weigh, in words.
     """

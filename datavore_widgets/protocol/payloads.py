@@ -263,10 +263,10 @@ def _field_map(answer: Field) -> dict[str, Any]:
     }
     if answer.sample_time is not None:
         coded["sample_time"] = answer.sample_time
+    if answer.period is not None:
+        coded["period"] = [stamp.iso for stamp in answer.period]
     if answer.aggregate is not None:
-        period = None if answer.period is None else [stamp.iso for stamp in answer.period]
-        coded |= {"aggregate": answer.aggregate, "steps": answer.steps, "period": period}
-        coded["weighting"] = answer.weighting
+        coded |= {"aggregate": answer.aggregate, "steps": answer.steps, "weighting": answer.weighting}
     if isinstance(data, np.ma.MaskedArray):
         # A reader that does not know of `mask` sees a value that no measurement takes.
         coded["mask"] = np.ma.getmaskarray(data)

@@ -24,6 +24,7 @@ from datavore_widgets.service.select import (
     Selection,
     aggregate_info,
     cells_inside,
+    period_of,
     select,
     shifted,
     stamp_of,
@@ -62,6 +63,7 @@ def data(store: Store, query: DataQuery, job: Job) -> Field | CellList:
         data=values,
         bbox=query.bbox,
         time=None if step is None else stamp_of(variable, step),
+        period=None if step is None else period_of(variable, step, step),
         units=variable.info.units,
         long_name=variable.info.label,
         dims=selection.dims,
@@ -164,10 +166,7 @@ def _data_over_time(store: Store, query: DataQuery, window: Window, selection: S
 def _period(variable: Variable, steps: slice) -> tuple[Stamp, Stamp]:
     """First moment of some steps and the first after them, by the bounds of their times; else first and last time."""
     first, last = steps.start, steps.stop - 1
-    if variable.bounds is None:
-        return stamp_of(variable, first), stamp_of(variable, last)
-    low, high = int(variable.bounds[first, 0]), int(variable.bounds[last, 1])
-    return Stamp(low, variable.axis.calendar), Stamp(high, variable.axis.calendar)
+    return period_of(variable, first, last) or (stamp_of(variable, first), stamp_of(variable, last))
 
 
 def _times_of_steps(variable: Variable, cells: Cells, of_step: NDArray[np.int64]) -> NDArray[np.datetime64] | None:

@@ -18,7 +18,6 @@ from datavore_widgets.protocol.colormap import check_name, default_cmap, scale
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.places import area
 from datavore_widgets.protocol.queries import Canvas, LapseMapQuery, MapQuery, Style
-from datavore_widgets.protocol.times import Stamp
 from datavore_widgets.service.cells import Cells
 from datavore_widgets.service.composite import (
     check_pooled,
@@ -38,6 +37,7 @@ from datavore_widgets.service.resample import canvas_size, picture_bbox, plan, w
 from datavore_widgets.service.select import (
     Selection,
     aggregate_info,
+    period_of,
     select,
     shifted,
     stamp_of,
@@ -81,10 +81,7 @@ def map_image(store: Store, query: MapQuery, job: Job) -> MapImage:
 def _when(variable: Variable, step: int) -> dict[str, Any]:
     """The time of a picture, and the period that it stands for."""
     when: dict[str, Any] = {"time": stamp_of(variable, step), "time_method": variable.info.time_method}
-    if variable.bounds is not None:
-        low, high = (Stamp(int(label), variable.axis.calendar) for label in variable.bounds[step])
-        when["period"] = low, high
-    return when
+    return {**when, "period": period_of(variable, step, step)}
 
 
 def lapse_map_image(store: Store, query: LapseMapQuery, job: Job) -> MapImage:

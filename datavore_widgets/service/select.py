@@ -37,6 +37,7 @@ __all__ = [
     "chunk_steps",
     "find_index",
     "outside",
+    "period_of",
     "same_cells",
     "select",
     "shifted",
@@ -331,6 +332,14 @@ def chunk_steps(variable: Variable) -> int:
 def stamp_of(variable: Variable, step: int) -> Stamp:
     """The time of a step."""
     return Stamp(int(variable.axis.labels[step]), variable.axis.calendar)
+
+
+def period_of(variable: Variable, first: int, last: int) -> tuple[Stamp, Stamp] | None:
+    """The first moment of some steps and the first after them, by their bounds; None where these are not told."""
+    if variable.bounds is None:
+        return None
+    low, high = int(variable.bounds[first, 0]), int(variable.bounds[last, 1])
+    return Stamp(low, variable.axis.calendar), Stamp(high, variable.axis.calendar)
 
 
 def same_cells(one: Variable, other: Variable) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datavore_widgets.errors import InvalidValue, NoData, TooLarge, did_you_mean
-from datavore_widgets.protocol.aggregates import AGGREGATES, AREA_WORDS, flag_of, percent_of
+from datavore_widgets.protocol.aggregates import AGGREGATES, AREA_WORDS, flag_of, is_by_area, percent_of
 from datavore_widgets.protocol.answers import VariableInfo
 from datavore_widgets.protocol.geometry import BBox, Point
 from datavore_widgets.protocol.job import Job
@@ -27,7 +27,6 @@ from datavore_widgets.service.weighted import Parts, Weighted, weighing, weighte
 
 __all__ = [
     "Climatology",
-    "by_area",
     "check_words",
     "lapse_values",
     "nearest_valid",
@@ -48,11 +47,6 @@ _HELD = 512 * 2**20
 
 _METRES = 111_000.0
 """Of a degree of latitude, at least."""
-
-
-def by_area(aggregate: str) -> bool:
-    """Whether an aggregate weighs cells by area."""
-    return aggregate in AREA_WORDS or flag_of(aggregate) is not None
 
 
 def check_words(info: VariableInfo, aggregate: str, anomaly: str | None = None, *, trend: bool = False) -> None:
@@ -283,7 +277,7 @@ def lapse_values(
     if percent is not None:
         return _percentile_map(store, selection, steps, cells, percent, job)
     lengths = np.ones(steps.stop - steps.start)
-    if by_area(aggregate):
+    if is_by_area(aggregate):
         lengths = store.periods(selection.variable, steps).lengths
     parts = parts_of(info, aggregate)
     whole: dict[tuple[int, int], Weighted] = {}
@@ -311,7 +305,7 @@ def weighting_of(store: Store, variable: Variable, steps: slice, aggregate: str)
     """How times weigh in an aggregate of each cell, in words; empty where nothing is weighed."""
     if aggregate in ("latest", "min", "max", "count"):
         return ""
-    how = store.periods(variable, steps).weighting if by_area(aggregate) else "every value alike"
+    how = store.periods(variable, steps).weighting if is_by_area(aggregate) else "every value alike"
     return f"mean of unit vectors; {how}" if go_round(variable.info, aggregate) else how
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datavore_widgets.errors import InvalidValue, NoData, NotSupported
-from datavore_widgets.protocol.aggregates import percent_of
+from datavore_widgets.protocol.aggregates import is_by_area, percent_of
 from datavore_widgets.protocol.answers import Extract, Series, Trend, VariableInfo
 from datavore_widgets.protocol.geometry import BBox, Point
 from datavore_widgets.protocol.job import Job
@@ -63,7 +63,7 @@ def series(store: Store, query: SeriesQuery, job: Job) -> Series:
     store.caps.check_points(steps)
     periods = store.periods(variable, steps)
     years = periods.base_years(query.base) if query.groupby in CLIMATOLOGIES else None
-    is_weighted = summary.by_area(query.aggregate) or go_round(info, query.aggregate)
+    is_weighted = is_by_area(query.aggregate) or go_round(info, query.aggregate)
     percent = percent_of(query.aggregate)
     if isinstance(variable, Track) and (is_weighted or percent is not None or query.anomaly is not None):
         raise NotSupported(f"samples of a track have no {query.anomaly or query.aggregate}; ask for avg")
@@ -74,7 +74,7 @@ def series(store: Store, query: SeriesQuery, job: Job) -> Series:
         windows -= read.start
         if is_weighted:
             raise NotSupported(f"moving windows of time have no {query.aggregate} of directions; group by days instead")
-    places = _places(variable, query.coord, read, by_area=summary.by_area(query.aggregate))
+    places = _places(variable, query.coord, read, by_area=is_by_area(query.aggregate))
     is_moved = False
     if query.reach is not None and isinstance(query.coord, Point):
         if len(places) > 1 or isinstance(variable, Track):
@@ -181,7 +181,7 @@ class _Asked:
         steps = slice(steps.start, steps.start + weighted.count.size)
         query, (periods, groups) = self.query, self._grouped(steps)
         lengths = periods.usual_lengths if query.groupby in CLIMATOLOGIES else periods.lengths
-        if not summary.by_area(query.aggregate):
+        if not is_by_area(query.aggregate):
             lengths = weighted.weight
         whole, in_time = grouped(weighted, groups.of, groups.size, lengths)
         values = summary.values_of(query.aggregate, self.selection.variable.info, whole, in_time)
@@ -350,7 +350,7 @@ def _trend(periods: Periods, groups: Groups, query: SeriesQuery, values: NDArray
 
 def _measured(query: SeriesQuery, places: _Places) -> str:
     """What the areas of the cells of a box are told by, in words."""
-    if isinstance(query.coord, Point) or not summary.by_area(query.aggregate):
+    if isinstance(query.coord, Point) or not is_by_area(query.aggregate):
         return ""
     return ", ".join(sorted({weighed_by(place.grid) for _, place in places if place is not None} - {""}))
 
@@ -358,7 +358,7 @@ def _measured(query: SeriesQuery, places: _Places) -> str:
 def _weighting(query: SeriesQuery, info: VariableInfo, periods: Periods, measured: str) -> str:
     """How the values weigh, in words; of seasons also which December is whose."""
     told = ["mean of unit vectors"] if go_round(info, query.aggregate) else []
-    if summary.by_area(query.aggregate):
+    if is_by_area(query.aggregate):
         cells = "one cell" if isinstance(query.coord, Point) else "cells weighted by their area in the box"
         told.append(f"{cells} ({measured})" if measured else cells)
         if query.groupby is not None:

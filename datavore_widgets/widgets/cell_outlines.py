@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datavore_widgets.errors import DatavoreError
+from datavore_widgets.protocol.aggregates import is_by_area
 from datavore_widgets.protocol.answers import Field
 from datavore_widgets.protocol.geometry import BBox, wrap180
 from datavore_widgets.protocol.job import Job
@@ -28,6 +29,7 @@ CELLS_PANE = {_PANE: {"zIndex": 435, "pointerEvents": "none"}}
 
 _MOST = 400  # cells: of more, outlines would hide what they outline
 _LEAST_PIXELS = 10.0
+_SLIVER = 1e-3  # of a cell: less in a box is rounding, and seen by nobody
 _ROOM = 1.6  # cells around a box: the neighbours that the edges of its outermost cells lie between
 
 Ring = list[tuple[float, float]]
@@ -35,15 +37,21 @@ Ring = list[tuple[float, float]]
 
 @dataclass(frozen=True)
 class _Wish:
-    """A box and the cells around it; a centre, when only the cell that has it is wanted."""
+    """A box and the cells around it; a centre, when only the cell that has it is wanted.
+
+    `touching` are the cells that the box touches, else those whose centres it holds.
+    """
 
     query: DataQuery
     box: BBox
     centre: tuple[float, float] | None
+    touching: bool
 
 
 class CellOutlines:
-    """Lines around the cells whose centres lie in the view's box, where they are few, and around the point's cell.
+    """Lines around the cells that the view's aggregate takes in its box, where they are few, and around the point's.
+
+    Aggregates by area take every cell that the box touches, the others those whose centres it holds.
 
     Parameters
     ----------
@@ -60,7 +68,7 @@ class CellOutlines:
         self.lines = ipyleaflet.Polyline(name="Cells", locations=[], fill=False, weight=1, pane=_PANE)
         leaflet.add(self.lines)
         self._pumps = {part: self._pump(part) for part in self._rings}
-        self._watched = [(desk.view, ["bbox", "date"]), (desk, ["scene", "picture", "cell"])]
+        self._watched = [(desk.view, ["bbox", "date", "aggregate"]), (desk, ["scene", "picture", "cell", "is_plain"])]
         for thing, names in self._watched:
             thing.observe(self._wish, names)
         self._wish()
@@ -84,7 +92,8 @@ class CellOutlines:
                 self._rings[part] = []
             else:
                 source = desk.scene.source(view, conditions=False)
-                self._pumps[part].submit(_Wish(DataQuery(source, self._wider(found)), found, centre))
+                touching = part == "box" and is_by_area(desk.aggregate)
+                self._pumps[part].submit(_Wish(DataQuery(source, self._wider(found)), found, centre, touching))
         self._draw()
 
     def _small(self, box: BBox | None) -> BBox | None:
@@ -116,13 +125,15 @@ class CellOutlines:
         lon, lat = field.lon, field.lat
         if lon.ndim == 1:
             lon, lat = np.meshgrid(lon, lat)
-        if wish.centre is None:
+        middle = wish.box.west + wish.box.width / 2
+        x, y = corners_of(middle + (lon - middle + 180) % 360 - 180, lat)
+        if wish.touching:
+            taken = _touched(x, y, wish.box)
+        elif wish.centre is None:
             taken = wish.box.contains(lon, lat)
         else:
             away = np.hypot(((lon - wish.centre[0] + 180) % 360 - 180) * np.cos(np.radians(lat)), lat - wish.centre[1])
             taken = away == np.nanmin(away) if np.isfinite(away).any() else np.zeros(away.shape, np.bool_)
-        middle = wish.box.west + wish.box.width / 2
-        x, y = corners_of(middle + (lon - middle + 180) % 360 - 180, lat)
         self._rings[part] = [
             [(float(y[row, column]), float(x[row, column])) for row, column in _around(*cell)]
             for cell in np.argwhere(taken).tolist()
@@ -164,6 +175,22 @@ class CellOutlines:
             pump.close()
         for thing, names in self._watched:
             thing.unobserve(self._wish, names)
+
+
+def _touched(x: NDArray[np.float64], y: NDArray[np.float64], box: BBox) -> NDArray[np.bool_]:
+    """Which cells have a part in a box, of their corners (ny + 1, nx + 1): no line parts them from it."""
+    corners = [
+        np.stack([side[:-1, :-1], side[:-1, 1:], side[1:, 1:], side[1:, :-1]]) for side in (x - box.west, y - box.south)
+    ]
+    ends = np.array([[0.0, box.width, box.width, 0.0], [0.0, 0.0, box.height, box.height]])[..., None, None]
+    sides = [np.roll(corner, -1, axis=0) - corner for corner in corners]
+    touched = np.ones(corners[0].shape[1:], dtype=bool)
+    for across, up in [(1.0, 0.0), (0.0, 1.0), *zip(-sides[1], sides[0], strict=True)]:
+        cell, whole = corners[0] * across + corners[1] * up, ends[0] * across + ends[1] * up
+        with np.errstate(invalid="ignore"):
+            slack = _SLIVER * np.ptp(cell, axis=0)
+            touched &= (cell.max(axis=0) > whole.min(axis=0) + slack) & (whole.max(axis=0) > cell.min(axis=0) + slack)
+    return np.asarray(touched)
 
 
 def _around(row: int, column: int) -> list[tuple[int, int]]:
