@@ -100,7 +100,8 @@ LIGHT = {
     | {"pandas", "requests", "PIL"},
     "from datavore_widgets import Datavore, Datalaps, HttpService": NOTEBOOK | READERS | SERVERS,
     "from datavore_widgets import Datavore; Datavore('http://127.0.0.1:9')": NOTEBOOK | READERS | SERVERS,
-    "import datavore_widgets.service.local": NOTEBOOK | SERVERS | {"requests"},
+    # The first picture of prepared data waits for whatever this loads.
+    "import datavore_widgets.service.local": NOTEBOOK | READERS | SERVERS | {"pandas", "requests", "PIL"},
     "import datavore_widgets.server.app, datavore_widgets.server.run": NOTEBOOK | READERS | {"pandas", "requests"},
     "import datavore_widgets.server.run, datavore_widgets.service.local": NOTEBOOK | {"requests"},
 }

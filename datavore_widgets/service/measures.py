@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from datavore_widgets.protocol.geometry import EARTH_RADIUS
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["Areas", "areas_of"]
 
