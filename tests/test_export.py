@@ -284,6 +284,30 @@ def test_a_picture_of_a_lapse_is_exported_as_the_aggregate_of_its_cells(service,
     assert {row["aggregate"] for row in rows} == {aggregate}
 
 
+def test_a_climatology_is_exported_as_one(tmp_path):
+    """CF 7.4: January and February of each of thirty years, of which the bounds tell the first and the last."""
+    methods = "time: mean within years time: mean over years"
+    days = np.array([[0.0, 29 * 365 + 31], [31.0, 29 * 365 + 59]])
+    time = {"units": "days since 1991-01-01", "calendar": "noleap", "climatology": "climatology_bnds"}
+    xr.Dataset(
+        {
+            "t": (("time", "lat", "lon"), np.ones((2, 3, 4)), {"cell_methods": methods}),
+            "climatology_bnds": (("time", "nv"), days),
+        },
+        {
+            "time": ("time", [15.0, 45.0], time),
+            "lat": ("lat", [0.0, 1.0, 2.0], {"units": "degrees_north"}),
+            "lon": ("lon", [0.0, 1.0, 2.0, 3.0], {"units": "degrees_east"}),
+        },
+    ).to_netcdf(tmp_path / "clim.nc", engine="scipy")
+    with LocalService(tmp_path / "clim.nc") as service:
+        data = export.save(service, DataQuery(Source("clim", "t", Date("199101"))))[1]
+    stored = xr.open_dataset(io.BytesIO(data), engine="scipy", decode_times=False)
+    assert stored["time"].attrs["climatology"] == "climatology_bnds"
+    assert np.diff(stored["climatology_bnds"].values)[0] == (29 * 365 + 31) * 86400
+    assert stored["t"].attrs["cell_methods"] == methods
+
+
 def test_means_over_periods_are_exported_with_the_ends_of_these(shared_data):
     """OSTIA's months have bounds: a lapse of them ends with the last month, not in its middle."""
     with LocalService(shared_data / "ostia_monthly.nc") as months:

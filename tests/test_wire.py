@@ -578,6 +578,7 @@ def lapse_fields(draw: st.DrawFn) -> Field:
         draw(chosen_dims),
         aggregate=draw(names),
         steps=draw(st.integers(1, 10**6)),
+        is_climatology=draw(st.booleans()),
         period=(Stamp(first, time.calendar), Stamp(last, time.calendar)),
         weighting=draw(any_text),
     )

@@ -191,6 +191,8 @@ def facts(query: _Asked, answer: _Exported) -> dict[str, str | float | int]:
         value = getattr(answer, field.name)
         if field.name == "time" and isinstance(query, LapseDataQuery):
             continue  # the last one; the lapse tells it
+        if field.name == "is_climatology" and not value:
+            continue
         if value is not None and not isinstance(value, np.ndarray) and field.name not in ("bbox", "dims"):
             word = _NAMES.get(field.name, field.name)
             if field.name == "period":
@@ -386,14 +388,16 @@ def _of_field(
         # In the middle of its bounds, as means are.
         bounds, told = _times(np.array([stamp.label for stamp in field.period]), field.period[0].calendar)
         if bounds[0] < bounds[1]:
-            told["bounds"], variables["time_bnds"] = "time_bnds", (("bnds",), bounds)
+            word, of_bounds = ("climatology", "climatology_bnds") if field.is_climatology else ("bounds", "time_bnds")
+            told[word], variables[of_bounds] = of_bounds, (("bnds",), bounds)
         coords["time"] = ((), bounds.mean(), told)
     if field.aggregate is None and field.time is not None:
         seconds, own = _times(np.array([field.time.label]), field.time.calendar)
         # Its own time, with the bounds if it has any.
         coords["time"] = ((), seconds[0], {**(coords["time"][2] if "time" in coords else {}), **own})
         if field.period is not None and time_method:
-            attrs = {**attrs, "cell_methods": f"time: {time_method}"}
+            over = f" within years time: {time_method} over years" if field.is_climatology else ""
+            attrs = {**attrs, "cell_methods": f"time: {time_method}{over}"}
     if field.aggregate is not None:
         attrs = _as_aggregated(attrs, field.aggregate)
         if method := _METHODS.get(field.aggregate):

@@ -164,6 +164,8 @@ class Field:
         window without bounds the first and the last time.
     weighting : str
         How the times of an aggregate weigh, in words.
+    is_climatology : bool
+        Whether the period is that of a climatology, of which each year has a part alone (CF 7.4).
     """
 
     lon: NDArray[np.floating[Any]]
@@ -179,6 +181,7 @@ class Field:
     steps: int | None = None
     period: tuple[Stamp, Stamp] | None = None
     weighting: str = ""
+    is_climatology: bool = False
 
 
 @dataclass(frozen=True)

@@ -265,6 +265,8 @@ def _field_map(answer: Field) -> dict[str, Any]:
         coded["sample_time"] = answer.sample_time
     if answer.period is not None:
         coded["period"] = [stamp.iso for stamp in answer.period]
+    if answer.is_climatology:
+        coded["is_climatology"] = True
     if answer.aggregate is not None:
         coded |= {"aggregate": answer.aggregate, "steps": answer.steps, "weighting": answer.weighting}
     if isinstance(data, np.ma.MaskedArray):
@@ -530,6 +532,7 @@ def _decode_data(query: Any, _headers: Mapping[str, str], body: bytes) -> Field 
         steps=checks.maybe(checks.whole, told, "steps"),
         period=_period(told),
         weighting=checks.text(told, "weighting"),
+        is_climatology=told.get("is_climatology") is True,
     )
 
 

@@ -64,6 +64,7 @@ def data(store: Store, query: DataQuery, job: Job) -> Field | CellList:
         bbox=query.bbox,
         time=None if step is None else stamp_of(variable, step),
         period=None if step is None else period_of(variable, step, step),
+        is_climatology=step is not None and variable.is_climatology,
         units=variable.info.units,
         long_name=variable.info.label,
         dims=selection.dims,
@@ -98,6 +99,7 @@ def lapse_data(store: Store, query: LapseDataQuery, job: Job) -> Field:
         aggregate=query.aggregate,
         steps=steps.stop - steps.start,
         period=_period(variable, steps),
+        is_climatology=variable.is_climatology,
         weighting=summary.weighting_of(store, variable, steps, query.aggregate),
     )
 
@@ -159,6 +161,7 @@ def _data_over_time(store: Store, query: DataQuery, window: Window, selection: S
         aggregate=aggregate,
         steps=steps.stop - steps.start,
         period=_period(variable, steps),
+        is_climatology=variable.is_climatology,
         weighting="" if aggregate != "avg" else summary.weighting_of(store, variable, steps, aggregate),
     )
 
