@@ -25,6 +25,19 @@ def test_the_sample_is_on_screen_and_fills_it(
     screenshot("light")
 
 
+def test_land_and_coast_are_drawn_all_over_the_map(page: Page, start_explorer: Callable[..., str]) -> None:
+    page.goto(start_explorer())
+    whole = page.locator(".dv-map .leaflet-container").bounding_box(timeout=90_000)
+    assert whole is not None
+    for pane in ("dv-land", "dv-coast"):
+        path = page.locator(f".leaflet-{pane}-pane path").first
+        expect(path).to_be_visible(timeout=90_000)
+        drawn = path.bounding_box()
+        assert drawn is not None
+        assert drawn["width"] > 0.9 * whole["width"], "a copy of the world is missing"
+        assert drawn["height"] > 0.5 * whole["height"]
+
+
 def test_dark_by_the_url(page: Page, start_explorer: Callable[..., str], screenshot: Callable[[str], Path]) -> None:
     page.goto(start_explorer() + "?theme=dark")
     expect(page.locator(".leaflet-image-layer").first).to_be_visible(timeout=60_000)
