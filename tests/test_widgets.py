@@ -715,6 +715,10 @@ def test_cancel_lets_go_of_a_long_series(sea: Watched) -> None:
         await until(lambda: "dv-is-waiting" in chart._dom_classes)
         chart._stop.click()
         assert "dv-is-waiting" not in chart._dom_classes
+        chart.view.bbox = [25, 10, 80, 60]
+        await until(lambda: chart.desk.status.startswith("reading"))
+        chart.view.bbox = None
+        assert chart.desk.status == "ready"
         sea.open.set()
         await asyncio.sleep(0.05)
         assert chart.lines == []

@@ -38,6 +38,7 @@ _HINT = (
     "of which Enter puts the aggregate on the map; Escape leads back to one date"
 )
 _READING = "Reading the series …"
+_UNDER_WAY = "reading the series …"
 _PATIENCE = 0.5  # seconds a series that is no longer wished for may go on
 
 
@@ -195,8 +196,10 @@ class TimeseriesChart(Panel):
     def _busy(self, on: bool) -> None:
         self.mark("dv-is-waiting", on)
         if on:
-            self.desk.status = "reading the series …"
+            self.desk.status = _UNDER_WAY
         else:
+            if self.desk.status == _UNDER_WAY:  # it failed, or nobody wants it any more
+                self.desk.status = "ready"
             self._bar.value, self._reads.value = 0, _READING
 
     def _expect(self, estimate: Estimate) -> None:

@@ -159,8 +159,9 @@ def test_the_picture_under_a_known_coast(
     for _ in range(4):
         desk.zoom_in()
     _, ground = desk.draw(0.2, 0.2, 0.8, 0.8)
+    expect(desk.legend).to_contain_text("values from", timeout=30_000)
     desk.page.locator(".dv-area .dv-icon-button").click()
-    expect(desk.page.locator(".dv-chart")).to_contain_text("Draw a box on the map")
+    expect(desk.page.get_by_text("Draw a box on the map")).to_be_visible()
     screenshot("coast")
 
     date = Date.parse(desk.date.inner_text().removesuffix(" Z"))
