@@ -140,7 +140,7 @@ FILES: dict[str, Shown | Listed | str] = {
         ASCAT, "swath", "-180 -89.5 180 89.4", "2015-07-02T08:42:00Z 2015-07-02T08:42:00Z 1",
         "standard", "wind_speed", "lon", "lat"),
     "basin_mask.nc": _shown("basin", "rectilinear", "-180 -90 180 90", "", "standard", "basin", "X", "Y"),
-    "clim_axes_noleap.nc": "coordinates and their bounds alone",
+    "clim_axes_noleap.nc": "12 times from 0001-01-16T12:00:00Z to 0001-12-16T12:00:00Z, calendar noleap, and",
     "dsg_profile_example.nc": _listed(
         "depth temp sal sigma_t", "track", "-166 70.6 -159.7 71.8", "2012-08-22T17:25:00Z 2012-08-26T23:42:00Z 30",
         "temp"),
@@ -177,7 +177,7 @@ FILES: dict[str, Shown | Listed | str] = {
     "tasmax_day_CanESM2_rcp85_r1i1p1_na10kgrid_qm-moving-50bins-detrend_2095.nc": _shown(
         "time_vectors tasmax", "rectilinear", "-75 42 -72 45", "2095-01-01T00:00:00Z 2095-12-31T00:00:00Z 365",
         "noleap", "tasmax", "lon", "lat"),
-    "tiny.nc": "no longitude and latitude",
+    "tiny.nc": "no longitude and latitude, and no times: nothing tells where or when its 5 values are",
     "tos_Omon_CNRM-CM6-1_ssp245_r1i1p1f2_gn_201501.nc": _shown(
         "tos", "curvilinear", "-180 -79 180 90", "2015-01-16T12:00:00Z 2015-01-16T12:00:00Z 1",
         "standard", "tos", "lon", "lat"),

@@ -483,8 +483,9 @@ def test_the_faces_of_a_mesh_are_drawn_where_their_nodes_are() -> None:
 
 
 @pytest.mark.parametrize("corners", [3, 4])
-def test_cells_that_are_listed_with_their_corners_are_drawn(corners: int) -> None:
-    """As ICON's triangles: a bounds variable on the list of cells."""
+@pytest.mark.parametrize("units", ["degrees", "radian"])
+def test_cells_that_are_listed_with_their_corners_are_drawn(corners: int, units: str) -> None:
+    """As ICON's triangles: a bounds variable on the list of cells, all in radians."""
     west, south = np.array([178.0, 179.0, 180.0]), np.zeros(3)
     x = np.stack([west, west + 1, west + 1, west], axis=1)[:, :corners]
     y = np.stack([south, south, south + 1, south + 1], axis=1)[:, :corners]
@@ -497,6 +498,11 @@ def test_cells_that_are_listed_with_their_corners_are_drawn(corners: int) -> Non
             "clat_vertices": (("cell", "nv"), y),
         },
     )
+    if units == "radian":
+        for name in dataset.coords:
+            dataset[name] = np.radians(dataset[name]).assign_attrs(dataset[name].attrs)
+        dataset["clon"].attrs |= {"units": units, "standard_name": "longitude"}
+        dataset["clat"].attrs |= {"units": units, "standard_name": "latitude"}
     with LocalService({"m": dataset}) as service:
         assert service._store.library.info().index("m").variables["t"].geometry == "grid"
         canvas = Canvas(BBox(178, 0, -179, 1), 90)

@@ -22,6 +22,7 @@ from datavore_widgets.protocol.geometry import GLOBAL, BBox, Point
 from datavore_widgets.protocol.queries import (
     Canvas,
     DataQuery,
+    DoctorQuery,
     ExtractQuery,
     FilesQuery,
     LapseMapQuery,
@@ -34,6 +35,7 @@ from datavore_widgets.protocol.queries import (
     parse_filters,
 )
 from datavore_widgets.protocol.times import Date, Lapse, millis_from_label
+from datavore_widgets.service import geolocation
 from datavore_widgets.service.catalog import open_catalog
 from datavore_widgets.service.frames import grid_of_frame
 from datavore_widgets.service.local import LocalService
@@ -102,6 +104,25 @@ def test_granules_are_one_index_in_the_order_of_time(orbit: LocalService) -> Non
     # Over the antimeridian: the box is the narrow one, not its complement.
     assert info.bbox.crosses_antimeridian
     assert info.bbox.width < 20
+
+
+def test_places_in_radians_are_turned_into_degrees(tmp_path: Path) -> None:
+    dataset = granule(0)
+    for name, word in (("lon", "longitude"), ("lat", "latitude")):
+        turned = np.radians(dataset[name].where(dataset[name] != -999.0))
+        dataset[name] = turned.assign_attrs(units="rad", standard_name=word)
+    dataset.to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
+    lon, lat, _ = places(0)
+    with LocalService(tmp_path / "a.nc") as service:
+        index = index_of(service)
+        service.close()
+        # Read again, as in a picture of long after.
+        geolocation._grids.clear()
+        found = service.answer(DataQuery(Source(index, "sst", None)))
+        (told,) = service.answer(DoctorQuery(index, "sst")).files
+    assert np.allclose(found.lon, half_turn(lon), atol=1e-4, equal_nan=True)
+    assert np.allclose(found.lat, lat, atol=1e-4, equal_nan=True)
+    assert "lon, lat are in radians: they are turned into degrees" in told.mended
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])

@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from datavore_widgets.errors import InvalidValue
 from datavore_widgets.service.advice import SAMPLE_TIMES
 from datavore_widgets.service.decode import is_time_unit
@@ -18,7 +21,17 @@ from datavore_widgets.service.decode import is_time_unit
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["FEATURES", "Horizontal", "coordinate_names", "horizontal", "is_swath", "is_vertical", "kind_of"]
+__all__ = [
+    "FEATURES",
+    "Horizontal",
+    "are_radians",
+    "coordinate_names",
+    "horizontal",
+    "in_degrees",
+    "is_swath",
+    "is_vertical",
+    "kind_of",
+]
 
 _LON_UNITS = frozenset({"degrees_east", "degree_east", "degrees_e", "degree_e", "degreese", "degreee"})
 _LAT_UNITS = frozenset({"degrees_north", "degree_north", "degrees_n", "degree_n", "degreesn", "degreen"})
@@ -31,6 +44,7 @@ _LAT_NAME = re.compile(
     rf"(nav_lat|lat|lats|latitude|latitudes|xlat|glat|[tuvpq]lat|geolat|yc|grid_latt?){_STAGGER}|"
     r"gphi[tuvf]|y[tu]_ocean|etopo\d+y"
 )
+_RADIANS = frozenset({"rad", "radian", "radians"})
 _TIME_NAMES = frozenset({"time", "times", "time_counter", "ocean_time"})
 _OTHER_FRAMES = ("grid_", "projection_")
 """Standard names of rotated and projected coordinates begin so; they are no longitudes, whatever else they say."""
@@ -57,15 +71,24 @@ def kind_of(name: str, variable: xr.Variable) -> str | None:
         return "lat"
     if standard == "time":
         return "time"
-    in_degrees = units in ("", "degree", "degrees", "deg")
+    is_angle = units in ("", "degree", "degrees", "deg")
     known = name.lower()
-    if in_degrees and (axis == "X" or _LON_NAME.fullmatch(known)):
-        return "lon"
-    if in_degrees and (axis == "Y" or _LAT_NAME.fullmatch(known)):
-        return "lat"
+    for kind, word, names in (("lon", "X", _LON_NAME), ("lat", "Y", _LAT_NAME)):
+        if (is_angle and axis == word) or ((is_angle or units in _RADIANS) and names.fullmatch(known)):
+            return kind
     if axis == "T" or name.lower() in _TIME_NAMES:
         return "time"
     return None
+
+
+def are_radians(units: Any) -> bool:
+    """Whether units are those of radians."""
+    return str(units or "").strip().lower() in _RADIANS
+
+
+def in_degrees(values: NDArray[Any], units: Any) -> NDArray[Any]:
+    """Longitudes or latitudes in degrees, which their units may say are radians, as those of ICON are."""
+    return np.degrees(values.astype(np.float64)) if are_radians(units) else values
 
 
 def _holds_dates(variable: xr.Variable) -> bool:
@@ -170,6 +193,11 @@ def horizontal(
         return Horizontal(lon, lat, columns, "", "points")
     if lon is None and lat is None and _is_a_series(stored, kinds, variable):
         return Horizontal("", "", "", "", "nowhere")
+    if lon is None and lat is None and not any(_has_times(stored, kinds, str(dim)) for dim in variable.dims):
+        raise InvalidValue(
+            f"its dimensions ({', '.join(map(str, variable.dims))}) have no longitude and latitude, and no times: "
+            f"nothing tells where or when its {variable.size} values are"
+        )
     missing = " and ".join(word for word, name in (("longitude", lon), ("latitude", lat)) if name is None)
     raise InvalidValue(f"its dimensions ({', '.join(map(str, variable.dims))}) have no {missing}")
 

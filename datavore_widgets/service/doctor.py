@@ -18,7 +18,7 @@ from datavore_widgets.protocol.diagnosis import Checkup, Diagnosis, VariableDiag
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.queries import DoctorQuery
 from datavore_widgets.protocol.times import iso, label_from_parts
-from datavore_widgets.service.axes import kind_of
+from datavore_widgets.service.axes import are_radians, kind_of
 from datavore_widgets.service.catalog import files_of
 from datavore_widgets.service.curvilinear import CurvilinearGrid
 from datavore_widgets.service.decode import Packing
@@ -248,7 +248,17 @@ class _Look:
                 self.mended.append(
                     f"{repeated} cells lie where others do (repeated columns, folded rows): each counts once"
                 )
+        self._radians(found)
         self._conflict(found, names)
+
+    def _radians(self, found: Found) -> None:
+        turned = [
+            name
+            for name, coordinate in self.stored.items()
+            if kind_of(name, coordinate) in ("lon", "lat") and are_radians(coordinate.attrs.get("units"))
+        ]
+        if turned and found.info.geometry != "none":
+            self.mended.append(f"{', '.join(turned[:4])} are in radians: they are turned into degrees")
 
     def _conflict(self, found: Found, names: Sequence[str]) -> None:
         """One-dimensional axes beside the two-dimensional coordinates that are used."""

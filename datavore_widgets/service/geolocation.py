@@ -9,7 +9,7 @@ import numpy as np
 
 from datavore_widgets.errors import Unreadable
 from datavore_widgets.protocol.geometry import BBox
-from datavore_widgets.service.axes import Horizontal
+from datavore_widgets.service.axes import Horizontal, in_degrees
 from datavore_widgets.service.cache import Memo
 from datavore_widgets.service.curvilinear import CurvilinearGrid
 from datavore_widgets.service.files import Source
@@ -61,7 +61,10 @@ class Geolocation:
 
     def _read(self) -> CurvilinearGrid:
         lon, lat = (self.source.read(name, {}) for name in (self.where.lon, self.where.lat))
-        places = [np.ma.filled(raw.packing.decode(raw.values), np.nan) for raw in (lon, lat)]
+        places = [
+            in_degrees(np.ma.filled(raw.packing.decode(raw.values), np.nan), raw.attrs.get("units"))
+            for raw in (lon, lat)
+        ]
         if lat.dims != lon.dims:
             places[1] = places[1].T
         grid = CurvilinearGrid.from_centers(*places, is_swath=True, reach=self.reach)

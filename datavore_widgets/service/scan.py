@@ -21,6 +21,7 @@ from datavore_widgets.service.axes import (
     Horizontal,
     coordinate_names,
     horizontal,
+    in_degrees,
     is_swath,
     is_vertical,
     kind_of,
@@ -286,7 +287,18 @@ class _Scan:
                 variables[name] = self._found(name, variable)
             except InvalidValue as error:
                 refused[name] = str(error)
-        return variables, refused
+        return variables, refused or ({} if variables else self._bare_times())
+
+    def _bare_times(self) -> dict[str, str]:
+        """The time axes of a file that has nothing else, with what can be said of them."""
+        told = {}
+        for name, kind in self.kinds.items():
+            if kind == "time" and self.stored[name].dims == (name,):
+                with contextlib.suppress(InvalidValue):
+                    labels, calendar = self._labels(name)
+                    ends = f"from {iso(int(labels[0]))} to {iso(int(labels[-1]))}, " if labels.size else ""
+                    told[name] = f"{labels.size} times {ends}calendar {calendar}, and nothing that is measured at them"
+        return told
 
     def _helpers(self) -> set[str]:
         """Names of the variables that describe others: coordinates, bounds, grid mappings."""
@@ -434,7 +446,7 @@ class _Scan:
 
     def _samples(self, where: Horizontal) -> Samples:
         if where not in self._listed:
-            self._listed[where] = samples_of(where, self.stored, self.kinds, self._values)
+            self._listed[where] = samples_of(where, self.stored, self.kinds, self._degrees)
         return self._listed[where]
 
     def _values(self, name: str) -> NDArray[Any]:
@@ -448,6 +460,11 @@ class _Scan:
             return np.where(np.ma.getmaskarray(values), np.nan, np.ma.getdata(values))
         return values
 
+    def _degrees(self, name: str, of: str = "") -> NDArray[Any]:
+        """A longitude or latitude in degrees, or bounds of one, which need no units of their own."""
+        units = self.stored[name].attrs.get("units") or (self.stored[of].attrs.get("units") if of else None)
+        return in_degrees(self._values(name), units)
+
     def _place(self, where: Horizontal) -> Grid | Geolocation:
         if where not in self._places:
             self._places[where] = self._new_place(where)
@@ -456,7 +473,8 @@ class _Scan:
     def _new_place(self, where: Horizontal) -> Grid | Geolocation:
         if where.kind == "nowhere":
             return Nowhere()
-        lon, lat = self._values(where.lon), self._values(where.lat)
+        read = self._values if where.kind == "frame" else self._degrees
+        lon, lat = read(where.lon), read(where.lat)
         if where.kind == "mesh":
             topology = self.stored[where.mapping]
             return grid_of_mesh(lon, lat, self.stored[str(topology.attrs["face_node_connectivity"])], where.columns)
@@ -482,7 +500,7 @@ class _Scan:
 
     def _bounds(self, name: str, dims: int) -> NDArray[Any] | None:
         bounds = self._bounds_of(name, dims)
-        return None if bounds is None else self._values(bounds)
+        return None if bounds is None else self._degrees(bounds, name)
 
     def _bounds_of(self, name: str, dims: int) -> str | None:
         """The variable that tells the bounds of a coordinate, if it has as many dimensions."""
