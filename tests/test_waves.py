@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from same import assert_same
@@ -21,6 +21,7 @@ from same import assert_same
 from datavore_widgets import errors
 from datavore_widgets.client.http import HttpService
 from datavore_widgets.client.sentinel1 import Datavoresentinel1
+from datavore_widgets.protocol.colormap import colormap
 from datavore_widgets.protocol.geometry import GLOBAL, BBox
 from datavore_widgets.protocol.queries import (
     AcquisitionsQuery,
@@ -40,6 +41,7 @@ from datavore_widgets.service.local import LocalService
 from datavore_widgets.service.wave_sample import Imagette, Swell, swell_energy
 from datavore_widgets.service.waves import directions, names, ocn, spectra
 from datavore_widgets.service.waves.models import Models, read_model
+from datavore_widgets.service.waves.quicklook import draw
 from datavore_widgets.service.waves.regrid import regrid
 
 NOON = dt.datetime(2020, 6, 15, 12, 0, 0)
@@ -146,6 +148,55 @@ def test_waves_are_where_they_go_to(attrs, expected):
 # --- from known seas and back ----------------------------------------------------------------------------------------
 
 
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(
+    *(st.floats(0.5, 8) for _ in range(2)),
+    *(st.floats(110, 400) for _ in range(2)),
+    st.floats(0, 359.9),
+    st.floats(100, 260),
+)
+def test_two_known_swells_are_told_apart(first, second, one, other, direction, apart):
+    """100° and more apart: each is read back, and outlined where it was put, as far as a third of its peak."""
+    swells = (Swell(first, one, direction, 15), Swell(second, other, direction + apart, 15))
+    found = read(Imagette(NOON, 10, 20, swells, cutoff=20.0))
+    assert found.hs == pytest.approx(math.hypot(first, second), rel=0.02)
+    assert found.partition_ids.tolist() == [0, 1]
+    for number, swell in enumerate(swells):
+        assert found.partition_hs[number] == pytest.approx(swell.hs, rel=0.02)
+        assert abs(math.log(found.partition_wavelength[number] / swell.wavelength)) <= math.log(800 / 30) / 29
+        assert directions.angle_between(found.partition_direction[number], swell.direction) <= 10
+        mine = swell_energy(swell, found.k, found.phi)
+        rest = swell_energy(swells[1 - number], found.k, found.phi)
+        assert (found.partitions[(mine > mine.max() / 3) & (mine > rest)] == number).all()
+        assert (found.partitions[mine < mine.max() / 1e4] != number).all()
+
+
+@settings(
+    max_examples=25, deadline=None, derandomize=True, phases=(Phase.generate,)
+)  # each is a picture: none is made smaller
+@given(st.floats(0.5, 9), st.floats(110, 450), st.floats(0, 359.9), st.floats(0, 359.9), st.booleans())
+def test_a_known_swell_lies_in_the_picture_where_it_goes_to(hs, wavelength, direction, heading, is_flat):
+    """From the sea to pixels and back: 560 pixels across are ± 2π/75 rad/m, north is up.
+
+    Over range and azimuth too: there the picture is turned by the heading.
+    """
+    swell = Swell(hs, wavelength, direction)
+    data = Imagette(NOON, 10, 20, [swell], cutoff=20.0, heading=heading).dataset()
+    if is_flat:
+        data = data.drop_vars(["oswQualityCrossSpectraRe", "oswQualityCrossSpectraIm"])
+    png, _ = draw("imaginary", ocn.read_spectrum(MemorySource(data)))
+    with Image.open(io.BytesIO(png)) as page:
+        square = np.asarray(page.convert("RGB"))[96 : 96 + 560, 24 : 24 + 560].astype(int)
+    # The highest values have the last colour of the table; it is positive where the waves go to.
+    strongest = colormap("balance")[255].astype(int)
+    rows, columns = np.nonzero(np.abs(square - strongest).sum(axis=2) == 0)
+    assert rows.size > 0
+    scale = 2 * math.pi / 75 / 280
+    east, north = (columns + 0.5 - 280).mean() * scale, (280 - rows - 0.5).mean() * scale
+    assert abs(math.log(math.hypot(east, north) * wavelength / (2 * math.pi))) <= 1.5 * math.log(800 / 30) / 29
+    assert directions.angle_between(math.degrees(math.atan2(east, north)), direction) <= 10
+
+
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(
     st.floats(0.3, 12), st.floats(90, 500), st.floats(0, 359.9), st.floats(10, 30), st.sampled_from(("2014", "2020"))
@@ -162,6 +213,22 @@ def test_a_known_swell_is_read_back(hs, wavelength, direction, spread, edition):
     assert abs(math.log(found.partition_wavelength[0] / wavelength)) <= bin_width
     assert directions.angle_between(found.partition_direction[0], direction) <= 10
     assert found.partitions[np.unravel_index(np.argmax(found.energy), found.energy.shape)] == 0
+
+
+def test_what_is_resolved_in_each_direction_and_how_bright_it_is():
+    found = read(Imagette(NOON, 10, 20, SEA, heading=30.0, cutoff=200.0))
+    assert found.nrcs == -6.5
+    # Along the flight, at 30° and 210°, what the cut-off says; across it, at 120° and 300°, the shortest that there is.
+    np.testing.assert_allclose(found.shortest[[3, 21, 12, 30, 9]], [200, 200, 30, 30, 100], rtol=1e-6)
+    turned = (
+        Imagette(NOON, 10, 20, SEA, heading=30.0, cutoff=200.0).dataset().isel(oswAngularBinSize=slice(None, None, -1))
+    )
+    np.testing.assert_array_equal(ocn.read_spectrum(MemorySource(turned)).shortest, found.shortest)
+    data = Imagette(NOON, 10, 20, SEA).dataset()
+    data["oswNrcs"][:] = -999.0
+    without = ocn.read_spectrum(MemorySource(data.drop_vars("oswSpecRes")))
+    assert math.isnan(without.nrcs)
+    assert without.shortest is None
 
 
 def test_cross_spectra_are_even_and_odd():
@@ -373,6 +440,20 @@ def test_broken_and_foreign_files_are_flagged_and_the_others_served(local):
     assert set(problems) == {"001", "002", "003", "004"}
     assert "no level-2 OCN measurement" in problems["004"]
     assert len(local.answer(AcquisitionsQuery("all<"))) == 12
+
+
+@pytest.mark.parametrize("spec", ["SAFE", "file", "glob", "another name"])
+def test_products_are_opened_as_they_are_delivered(spec, folder, tmp_path):
+    safe = next(folder.glob("S1C*.SAFE"))
+    first = min((safe / "measurement").glob("s1c-*-001.nc"))
+    if spec == "another name":  # what it is, it says itself
+        copy = tmp_path / "swell.nc"
+        copy.write_bytes(first.read_bytes())
+    given_as = {"SAFE": safe, "file": first, "glob": f"{safe}/measurement/s1c-*.nc", "another name": tmp_path}[spec]
+    with LocalService(given_as) as service:
+        found = service.answer(AcquisitionsQuery("S1CWV.v3<"))
+        assert len(found) == (3 if spec in ("SAFE", "glob") else 1)
+        assert service.answer(SpectrumQuery("S1CWV.v3<", Date("20200615122000"))).satellite == "S1C"
 
 
 def test_what_was_learned_is_not_looked_into_again(folder, local, monkeypatch):

@@ -526,10 +526,11 @@ def spectra(draw: st.DrawFn) -> WaveSpectrum:
     return WaveSpectrum(
         time=time,
         **{name: draw(number) for name in ("lon", "lat", "incidence", "heading", "wind_speed", "wind_from")},
-        **{name: draw(number) for name in ("cutoff", "hs", "total_hs", "roughness_spacing")},
+        **{name: draw(number) for name in ("cutoff", "nrcs", "hs", "total_hs", "roughness_spacing")},
         **{name: draw(any_text) for name in ("satellite", "mode", "file", "lag")},
         k=draw(floats(grid[0])),
         phi=draw(floats(grid[1])),
+        shortest=draw(st.none() | floats(grid[1])),
         energy=draw(floats(grid)),
         cross_re=None if cross is None else cross[0],
         cross_im=None if cross is None else cross[1],

@@ -208,6 +208,8 @@ class Month:
             wind_speed=float(flown.wind_speed[n]),
             wind_from=250.0,
             cutoff=210.0,
+            shortest=np.maximum(30.0, 210.0 * np.abs(np.cos(np.radians(PHI - flown.heading[n])))),
+            nrcs=-6.5,
             hs=float(np.sqrt((heights**2).sum())),
             total_hs=np.nan,
             quality=0,

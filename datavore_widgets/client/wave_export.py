@@ -61,6 +61,7 @@ def dataset(spectrum: WaveSpectrum) -> xr.Dataset:
         "wind_speed": (spectrum.wind_speed, "m s-1", "wind speed", "wind_speed"),
         "wind_from_direction": (spectrum.wind_from, _DEGREE, "direction the wind comes from", "wind_from_direction"),
         "azimuth_cutoff": (spectrum.cutoff, "m", "azimuth cut-off wavelength", ""),
+        "nrcs": (spectrum.nrcs, "dB", "normalized radar cross section", ""),
         "incidence": (spectrum.incidence, _DEGREE, "incidence angle", "angle_of_incidence"),
         "heading": (spectrum.heading, _DEGREE, "direction of flight, clockwise from north", "platform_course"),
     }
@@ -80,6 +81,9 @@ def dataset(spectrum: WaveSpectrum) -> xr.Dataset:
     for name, (value, units, words, standard) in numbers.items():
         if np.isfinite(value):
             data[name] = ((), value, {"units": units, "long_name": words, **_named(standard)})
+    if spectrum.shortest is not None:
+        told = {"units": "m", "long_name": "shortest wavelength that is resolved in each direction"}
+        data["shortest_resolved"] = ("direction", spectrum.shortest, told)
     if spectrum.roughness is not None:
         spacing = {"spacing": float(spectrum.roughness_spacing), "comment": "rows from north to south; spacing in m"}
         data["roughness"] = (("y", "x"), spectrum.roughness, {"long_name": "sea surface roughness", **spacing})

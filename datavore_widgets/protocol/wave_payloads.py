@@ -54,9 +54,10 @@ _SPECTRUM: _Layout = {
     "partition_quality": ("i", "p"),
     "partition_iconf": ("i", "p"),
     "partition_ambiguity": ("f", "p"),
+    "shortest": ("f", "a"),
     "roughness": ("f", "yx"),
 }
-_OPTIONAL = ("cross_re", "cross_im", "roughness")
+_OPTIONAL = ("cross_re", "cross_im", "shortest", "roughness")
 _CARTESIAN: _Layout = {"re": ("f", "ar"), "im": ("f", "ar"), "k_range": ("f", "r"), "k_azimuth": ("f", "a")}
 _MODEL: _Layout = {"energy": ("f", "ka")}
 
@@ -68,6 +69,7 @@ _NUMBERS = (
     "wind_speed",
     "wind_from",
     "cutoff",
+    "nrcs",
     "hs",
     "total_hs",
     "roughness_spacing",

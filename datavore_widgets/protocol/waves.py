@@ -222,6 +222,10 @@ class WaveSpectrum:
         m/s, degrees from.
     cutoff : float
         Azimuth cut-off wavelength in m: nothing with |k_azimuth| above 2π/cutoff is resolved.
+    shortest : ndarray, shape (nphi,), optional
+        The shortest wavelength that is resolved in each direction, as the file has it (`oswSpecRes`), m.
+    nrcs : float
+        Normalized radar cross section, dB; NaN where it is missing.
     hs : float
         Of the spectrum, integrated: the resolved part. m.
     total_hs : float
@@ -264,6 +268,8 @@ class WaveSpectrum:
     wind_speed: float
     wind_from: float
     cutoff: float
+    shortest: Floats | None
+    nrcs: float
     hs: float
     total_hs: float
     quality: int

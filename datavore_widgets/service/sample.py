@@ -19,7 +19,7 @@ __all__ = ["NOTE", "catalog_path"]
 NOTE = "synthetic data"
 """Shown wherever the sample is."""
 
-_VERSION = "sample-2"
+_VERSION = "sample-3"
 """Of the folder: a change of the data is a new name, so that an old copy is never taken for the new one."""
 
 _CATALOG = """\

@@ -47,7 +47,7 @@ COMMENT = "Synthetic data: computed from given swells and a seed, not measured."
 
 WAVENUMBERS = 2 * math.pi / np.geomspace(800.0, 30.0, 30)
 DIRECTIONS = np.arange(0.0, 360.0, 10.0)
-_FLAT_SPACING = 2 * math.pi / 20_000.0  # rad/m between the bins of a cartesian spectrum: those of 20 km
+_FLAT_SPACING = 2 * math.pi / 4_000.0  # rad/m between the bins of a cartesian spectrum: 128 of them reach to 62 m
 _BLANK = np.float32(-999.0)
 
 
@@ -241,7 +241,7 @@ def _variables(made: Imagette) -> dict[str, tuple[tuple[str, ...], NDArray[Any],
         "oswAzCutoff": cell(made.cutoff, "m", "azimuth cut-off wavelength"),
         "oswSpecRes": (
             (*_CELL, "oswAngularBinSize"),
-            (made.cutoff * np.abs(np.cos(np.deg2rad(phi - made.heading))))[np.newaxis, np.newaxis].astype(np.float32),
+            _resolution(made, phi)[np.newaxis, np.newaxis].astype(np.float32),
             {"units": "m", "long_name": "azimuth cut-off wavelength as function of wave direction"},
         ),
         "oswHs": part(hs, "m", "significant wave height for each partition"),
@@ -278,6 +278,12 @@ def _variables(made: Imagette) -> dict[str, tuple[tuple[str, ...], NDArray[Any],
     found["oswTotalHs"] = cell(total, "m", "total significant wave height")
     found |= _flat_cross(made, k, phi, energy)
     return found
+
+
+def _resolution(made: Imagette, phi: Floats) -> Floats:
+    """The shortest wavelength that is resolved in each direction, m: across the flight that of the grid."""
+    along = np.abs(np.cos(np.deg2rad(phi - made.heading)))
+    return np.asarray(np.maximum(2 * math.pi / WAVENUMBERS[-1], made.cutoff * along))
 
 
 def _owners(parts: Sequence[Floats], inside: NDArray[np.bool_], ids: Sequence[int] | None) -> tuple[Any, list[int]]:

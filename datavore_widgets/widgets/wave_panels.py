@@ -117,6 +117,7 @@ def plate(spectrum: WaveSpectrum) -> dict[str, Any]:
         "roughness": _roughness(spectrum),
         "heading": _number(spectrum.heading),
         "cutoff": _number(spectrum.cutoff),
+        "shortest": None if spectrum.shortest is None else _f4(spectrum.shortest),
         "wind_from": _number(spectrum.wind_from),
         "cross_units": "(m/rad)²",  # as the products have it: a density of what has no unit
         "swells": [_swell(spectrum, place) for place in range(spectrum.partition_ids.size)],
@@ -243,4 +244,5 @@ def _told(spectrum: WaveSpectrum) -> str:
     """What stands where the pointer reads nothing."""
     wind = f"wind {number(spectrum.wind_speed, 3)} m/s from {_degrees(spectrum.wind_from)}"
     cut = f"azimuth cut-off {number(spectrum.cutoff, 3)} m (dashed)" if np.isfinite(spectrum.cutoff) else ""
-    return " · ".join(part for part in (wind, cut, *spectrum.notes) if part)
+    nrcs = f"NRCS {number(spectrum.nrcs, 3)} dB" if np.isfinite(spectrum.nrcs) else ""
+    return " · ".join(part for part in (wind, cut, nrcs, *spectrum.notes) if part)

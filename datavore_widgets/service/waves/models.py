@@ -14,6 +14,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,11 @@ class Model:
     lon: Floats
     lat: Floats
     density: NDArray[np.floating[Any]]
+
+    @cached_property
+    def there(self) -> NDArray[np.bool_]:
+        """Where there is a spectrum, shape (nt, ns)."""
+        return np.asarray(np.isfinite(self.density).any(axis=(2, 3)))
 
     def variance(self, time: int, station: int) -> Floats:
         """m² in each bin of one spectrum, shape (nf, nd)."""
@@ -133,9 +139,8 @@ class Models:
         for model in self.files:
             hours = (millis_from_label(model.labels) - asked) / 3_600_000
             far = distance(found.lon, found.lat, model.lon, model.lat) / 1000
-            there = np.isfinite(model.density).any(axis=(2, 3))
             # A hundred kilometres weigh as much as three hours: what a swell of 160 m crosses in about that time.
-            weight = np.where(there, far / 100 + np.abs(hours)[:, np.newaxis] / 3, np.inf)
+            weight = np.where(model.there, far / 100 + np.abs(hours)[:, np.newaxis] / 3, np.inf)
             time, station = (int(at) for at in np.unravel_index(int(np.argmin(weight)), weight.shape))
             candidates.append(
                 (float(weight[time, station]), float(far[time, station]), float(hours[time]), model, time, station)

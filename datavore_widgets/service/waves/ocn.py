@@ -423,6 +423,11 @@ class _File:
         cutoff = cutoff if cutoff > 0 else math.nan
         if not math.isfinite(cutoff):
             self._tell("the file tells no azimuth cut-off")
+        shortest = self._values("oswSpecRes", "oswAngularBinSize")
+        if shortest is None or shortest.shape != phi.shape or not np.isfinite(shortest).any():
+            shortest = None
+        else:
+            shortest = np.where(shortest > 0, shortest, np.nan)[columns]
         land = self._number("oswLandFlag")
         if land > 0:
             self._tell("there is land in the imagette (oswLandFlag)")
@@ -454,6 +459,8 @@ class _File:
             wind_speed=row.wind_speed,
             wind_from=row.wind_from,
             cutoff=cutoff,
+            shortest=shortest,
+            nrcs=self._number("oswNrcs"),
             hs=math.nan if blank else spectra.significant_height(k, phi, energy),
             total_hs=total,
             quality=row.quality,

@@ -62,6 +62,7 @@ def _header(pen: Any, found: WaveSpectrum, long_name: str) -> None:
     _text(pen, (_LEFT, 14), long_name, 24)
     _text(pen, (_LEFT, 46), f"{display(found.time.label)}   {_place(found.lon, found.lat)}", 16)
     told = f"{found.satellite} {found.mode}   incidence {found.incidence:.1f}°   flight towards {found.heading:.0f}°"
+    told += f"   NRCS {found.nrcs:.1f} dB" if math.isfinite(found.nrcs) else ""
     _text(pen, (_LEFT, 68), told, 14, _PALE)
 
 

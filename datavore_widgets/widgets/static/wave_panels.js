@@ -197,6 +197,7 @@ function render({ model, el }) {
         real: f32(plate.re),
         imaginary: f32(plate.im),
         partitions: new Int16Array(bytes(plate.partitions)),
+        shortest: f32(plate.shortest),
       };
     } else {
       axes = null;
@@ -606,6 +607,8 @@ function render({ model, el }) {
       const [word, units] = named[one.name];
       parts.push(`${word} ${round(one.read(k, phi, bin))}${units ? ` ${units}` : ""}`);
     }
+    const shortest = bin >= 0 && layers.shortest ? layers.shortest[bin % axes.np] : NaN;
+    if (Number.isFinite(shortest)) parts.push(`resolved there: ${round(shortest)} m and longer`);
     const id = bin >= 0 ? layers.partitions[bin] : -1;
     const number = plate.swells.findIndex((swell) => swell.id === id);
     if (number >= 0 && id >= 0) parts.push(`swell ${number + 1}`);
