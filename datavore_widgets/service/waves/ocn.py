@@ -28,6 +28,7 @@ themselves, or found out:
 
 from __future__ import annotations
 
+import copy
 import functools
 import math
 import re
@@ -120,9 +121,12 @@ class _Glance(Mapping[str, Any]):
 
     def __init__(self, file: Any) -> None:
         self._file = file
+        self._seen: dict[str, _Stored] = {}
 
     def __getitem__(self, name: str) -> _Stored:
-        return _Stored(self._file[name])
+        if name not in self._seen:
+            self._seen[name] = _Stored(self._file[name])
+        return self._seen[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._file)
@@ -137,15 +141,17 @@ class _Glance(Mapping[str, Any]):
 class _Stored:
     """What is needed of an `xarray.Variable`, of a data set of h5py."""
 
-    def __init__(self, stored: Any, keys: Any = ()) -> None:
+    def __init__(self, stored: Any) -> None:
         self._stored = stored
-        self._keys = keys
+        self._keys: Any = ()
         self.shape = stored.shape
         self.dtype = stored.dtype
         self.encoding: dict[str, Any] = {}
 
     def __getitem__(self, keys: Any) -> _Stored:
-        return _Stored(self._stored, keys)
+        part = copy.copy(self)  # with the names of dimensions, each of which is a question to the file
+        part._keys = keys
+        return part
 
     @functools.cached_property
     def dims(self) -> tuple[str, ...]:
@@ -173,9 +179,10 @@ class _Stored:
 def _plain(attrs: Mapping[str, Any]) -> dict[str, Any]:
     """Attributes as texts and numbers; h5py has some of them as bytes, or as arrays of one."""
     told = {}
-    for name, value in attrs.items():
+    for name in attrs:
         if name in ("DIMENSION_LIST", "REFERENCE_LIST"):
             continue
+        value = attrs[name]
         plain = value.reshape(-1)[0] if isinstance(value, np.ndarray) and value.size == 1 else value
         told[name] = plain.decode("utf-8", "replace") if isinstance(plain, bytes) else plain
     return told
