@@ -503,7 +503,7 @@ def test_pictures_are_right_at_probe_cells(opened: Opened, table: Table) -> None
                     abs(int(shade[0]) - int(np.asarray(colours).reshape(-1, np.asarray(colours).shape[-1])[level][0]))
                     <= 2
                 )
-    table[name]["pictures"] = f"{probes.size} cells, 2 projections"
+    table[name]["pictures"] = f"{probes.size} cell{'' if probes.size == 1 else 's'}, 2 projections"
 
 
 def test_a_cell_is_found_at_its_centre(opened: Opened) -> None:
