@@ -24,6 +24,7 @@ from datavore_widgets.service.errand import Errand, Stint
 from datavore_widgets.service.index import Variable
 from datavore_widgets.service.laps.serve import prepared
 from datavore_widgets.service.laps.shelf import Ready, Run, Shelf
+from datavore_widgets.service.laps.weighed import prepared_weighted
 from datavore_widgets.service.limits import default_limits
 from datavore_widgets.service.meter import Meter, Paces
 from datavore_widgets.service.periods import Periods
@@ -499,6 +500,19 @@ class Store:
                 values = part.hide(window[:, :: part.row_step, :: part.column_step])
             yield tile, values
             meter.did((steps.stop - steps.start) / len(stretch.tiles), segment is None)
+
+    def weighed(
+        self,
+        selection: Selection,
+        steps: slice,
+        cells: Cells,
+        weights: NDArray[np.float64],
+        read: Callable[[slice, Job], Weighted],
+        job: Job,
+    ) -> Weighted:
+        """Weighted statistics of each step over some cells, of prepared data where there are any; else read."""
+        ready = self._ready(selection) if cells.mask is None else None
+        return read(steps, job) if ready is None else prepared_weighted(ready, steps, cells, weights, read, job)
 
     def weighted(
         self,

@@ -385,9 +385,15 @@ def weighted_steps(
     parts: Callable[[FloatArray], FloatArray] = parts_of(selection.variable.info, aggregate)
     kind = aggregate if aggregate not in ("area_avg", "area_std", "time_std", "avg", "std") else "plain"
 
+    is_made = kind != "plain" or go_round(selection.variable.info, aggregate)
+
+    def read(some: slice, job: Job) -> Weighted:
+        return store.swept(selection, some, cells, weighing(cells.rows.start, weights, parts), job)
+
     def make(job: Job) -> Weighted:
         if climatology is None:
-            return store.swept(selection, steps, cells, weighing(cells.rows.start, weights, parts), job)
+            # Of the values themselves the codes of prepared data do.
+            return read(steps, job) if is_made else store.weighed(selection, steps, cells, weights, read, job)
         tiles = climatology.off(store.tiles(selection, steps, cells, job), cells)
         return weighted(tiles, cells.rows.start, weights, parts)
 

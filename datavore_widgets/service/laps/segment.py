@@ -279,12 +279,17 @@ class Segment:
         self._ask(Part(0, rows.start // _EDGE, -(-rows.stop // _EDGE), left // _EDGE, -(-right // _EDGE)))
         codes = np.empty((rows.stop - rows.start, right - left, steps.stop - steps.start), dtype=self.codes.dtype)
         for row in range(rows.start, rows.stop):
-            tiles = self._tiles[row // _EDGE, left // _EDGE : -(-right // _EDGE), row % _EDGE, :, steps]
-            line = tiles.reshape(-1, tiles.shape[-1])
-            codes[row - rows.start] = line[left % _EDGE : left % _EDGE + right - left]
-            self.touched += tiles.nbytes
+            codes[row - rows.start] = self.line(row, left, right, steps)
         taken = codes if columns.size == right - left and columns[0] == left else codes[:, columns - left]
         return self.codes.decode(taken).transpose(2, 0, 1)
+
+    def line(self, row: int, left: int, right: int, steps: slice) -> NDArray[Any]:
+        """Codes of the cells of a row, from a column to before another, shape (cells, steps)."""
+        first, last = left // _EDGE, -(-right // _EDGE)
+        self._ask(Part(0, row // _EDGE, row // _EDGE + 1, first, last))
+        tiles = self._tiles[row // _EDGE, first:last, row % _EDGE, :, steps]
+        self.touched += tiles.nbytes
+        return tiles.reshape(-1, tiles.shape[-1])[left % _EDGE : left % _EDGE + right - left]
 
     def _boxes(self, part: Part, steps: slice) -> list[NDArray[Any]]:
         """The cells of a rectangle, as parts of tiles: (tile rows, tile columns, rows, columns, t) each."""
