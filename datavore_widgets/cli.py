@@ -134,6 +134,9 @@ def serve(
         str | None,
         typer.Option(help="Address of a Dask scheduler whose workers read large boxes.  [default: this process]"),
     ] = None,
+    prepare: Annotated[
+        bool, typer.Option("--prepare/--no-prepare", help="Prepare data in the cache folder for whoever asks.")
+    ] = False,
     until_eof: Annotated[bool, typer.Option("--until-eof", hidden=True)] = False,
 ) -> None:
     """Serve your data to other programs; the built-in synthetic sample if none are given."""
@@ -147,7 +150,7 @@ def serve(
         from datavore_widgets.service.sample import catalog_path
 
         with (
-            LocalService(paths or [str(catalog_path())], scheduler=scheduler) as service,
+            LocalService(paths or [str(catalog_path())], scheduler=scheduler, prepares=prepare) as service,
             serve_background(build_app(service), host=host, port=port) as server,
         ):
             typer.echo(f"Serving at {server.url} (Ctrl-C ends it)")

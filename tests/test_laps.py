@@ -152,7 +152,7 @@ def test_a_large_box_touches_little_more_than_its_edges(tmp_path: Path, laps: Pa
     with LocalService(path, laps=laps) as service:
         coord = BBox(20.0, -70.0, 280.0 - 360.0, 70.0)
         answer = service.answer(SeriesQuery("v", "v", coord))
-        [ready] = service._store._shelf._known.values()
+        [ready] = service._store.shelf._known.values()
         assert ready is not None
         touched = sum(segment.touched for segment in ready._segments)
         edge_cells = 2 * 8 * (187 + 289)
@@ -310,7 +310,7 @@ def test_what_is_on_the_disk_is_asked_for_before_it_is_read(tmp_path: Path, laps
     around = BBox(10, -60, 300, 60)
     with LocalService(path, laps=laps) as service, LocalService(path, laps=nowhere) as plain:
         service.answer(SeriesQuery("a", "v", Point(0, 0)))
-        segments = next(iter(service._store._shelf._known.values()))._segments
+        segments = next(iter(service._store.shelf._known.values()))._segments
         for segment in segments:
             segment.forget()
             segment._is_warm = False  # as of a file that the system has not in memory
@@ -375,7 +375,7 @@ def test_a_picture_of_prepared_floats_copies_nothing_and_looks_at_the_file_twice
         service.answer(MapQuery(Source("v", "v", Date("20000103")), Canvas(BBox(-180, -80, 180, 80), 64)))
         # Once for the answer, once for what is prepared; nothing is read, so that there is nothing to look at after.
         assert looks == [str(path)] * 2
-        [entry] = service._store._shelf._known.values()
+        [entry] = service._store.shelf._known.values()
         field = entry._segments[0].field(3, slice(0, NY), np.arange(NX))
         assert field.base is not None
         assert not field.flags.writeable

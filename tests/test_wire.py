@@ -40,6 +40,7 @@ from datavore_widgets.protocol.answers import (
 from datavore_widgets.protocol.diagnosis import Checkup, Diagnosis, VariableDiagnosis
 from datavore_widgets.protocol.geometry import GLOBAL, BBox, Point
 from datavore_widgets.protocol.png import check_png
+from datavore_widgets.protocol.preparation import Preparation
 from datavore_widgets.protocol.queries import (
     AGGREGATES,
     OVERLAPS,
@@ -58,6 +59,7 @@ from datavore_widgets.protocol.queries import (
     LapseDataQuery,
     LapseMapQuery,
     MapQuery,
+    PrepareQuery,
     Query,
     QuicklookQuery,
     SeriesQuery,
@@ -193,6 +195,7 @@ queries = st.one_of(
     st.builds(FilesQuery, ids, names, boxes(), lapses, filters),
     st.builds(TimesQuery, ids, names),
     st.builds(DoctorQuery, ids, names, st.integers(1, 1000)),
+    st.builds(PrepareQuery, ids, names, st.booleans()),
     st.just(CatalogQuery()),
     st.just(LapsCatalogQuery()),
     st.builds(QuicklookQuery, ids, names, dates(), boxes()),
@@ -228,7 +231,7 @@ def test_a_plain_request_keeps_to_what_published_servers_know(query):
         asks_more = getattr(query, "subtract", "") or getattr(query, "window", None)
         asks_more = asks_more or getattr(getattr(query, "source", None), "subtract", "")
         assert (
-            isinstance(query, AcquisitionsQuery | SpectrumQuery | DoctorQuery | LapseDataQuery)
+            isinstance(query, AcquisitionsQuery | SpectrumQuery | DoctorQuery | PrepareQuery | LapseDataQuery)
             or asks_more
             or query.filters
             or has_further_words(query)
@@ -618,6 +621,8 @@ checkups = st.builds(
     st.integers(0, 10**6),
     st.dictionaries(any_text, any_text, max_size=2),
 )
+sizes = st.integers(0, 10**15)
+preparations = st.builds(Preparation, sizes, sizes, st.booleans(), sizes, sizes, any_text)
 PAIRS = st.one_of(
     st.tuples(st.just(MapQuery(ISAS, Canvas(BOX))), images()),
     st.tuples(
@@ -644,6 +649,7 @@ PAIRS = st.one_of(
     st.tuples(st.just(FilesQuery("a", "b")), st.builds(FileList, st.lists(any_text, max_size=3).map(tuple))),
     st.tuples(st.just(TimesQuery("a", "b")), st.builds(Times, axes, st.booleans())),
     st.tuples(st.just(DoctorQuery("a", "b")), checkups),
+    st.tuples(st.just(PrepareQuery("a", "b")), preparations),
     st.tuples(st.just(CatalogQuery()), indexes.map(lambda info: Catalog({"a/b": info}))),
     st.tuples(
         st.just(LapsCatalogQuery()),

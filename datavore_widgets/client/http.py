@@ -44,6 +44,7 @@ from datavore_widgets.protocol.queries import (
     LapseDataQuery,
     LapseMapQuery,
     MapQuery,
+    PrepareQuery,
     Query,
     QuicklookQuery,
     SeriesQuery,
@@ -56,6 +57,7 @@ __all__ = ["HttpService"]
 
 logger = logging.getLogger(__name__)
 
+_LONG = 7 * 86_400.0  # seconds that preparing may take, whatever the timeout: it tells its progress, and is cancelled
 _RETRIED = (429, 502, 503, 504)
 _LONGEST_WAIT = 5.0  # seconds, whatever `Retry-After` asks for
 _FIRST_WAIT = 0.2
@@ -145,7 +147,8 @@ class HttpService:
         DatavoreError
             What the server itself refuses, as the same class and sentence that it raised.
         """
-        call = _Call(time.monotonic() + self._total, job)
+        is_long = isinstance(query, PrepareQuery) and query.start
+        call = _Call(time.monotonic() + (_LONG if is_long else self._total), job)
         if self._ours is None and _added_words(query):
             self._ask(CatalogQuery(), call)
         if self._ours is False:
@@ -373,7 +376,7 @@ def _retry_after(value: str | None) -> float | None:
 
 def _added_words(query: Query) -> bool:
     """Whether the question, or the picture in its answer, depends on whose server it is."""
-    if isinstance(query, TimesQuery | DoctorQuery | AcquisitionsQuery | SpectrumQuery):
+    if isinstance(query, TimesQuery | DoctorQuery | PrepareQuery | AcquisitionsQuery | SpectrumQuery):
         return True
     if isinstance(query, MapQuery | LapseMapQuery) and query.canvas.projection == "mercator":
         return True
@@ -396,6 +399,7 @@ def _named(query: Query) -> tuple[str, tuple[str, ...]] | None:
             | SeriesQuery(index, varname)
             | FilesQuery(index, varname)
             | DoctorQuery(index, varname)
+            | PrepareQuery(index, varname)
             | QuicklookQuery(index, varname)
         ):
             return index, (varname,)

@@ -14,6 +14,7 @@ from datavore_widgets.errors import UnknownName, did_you_mean
 from datavore_widgets.protocol.diagnosis import Checkup
 from datavore_widgets.protocol.geometry import BBox
 from datavore_widgets.protocol.job import Job
+from datavore_widgets.protocol.preparation import Preparation
 from datavore_widgets.protocol.queries import (
     AcquisitionsQuery,
     CatalogQuery,
@@ -25,6 +26,7 @@ from datavore_widgets.protocol.queries import (
     LapseDataQuery,
     LapseMapQuery,
     MapQuery,
+    PrepareQuery,
     Query,
     QuicklookQuery,
     SeriesQuery,
@@ -271,6 +273,8 @@ class Series:
         What else has to be known, such as that prepared data are no longer true and the files were read instead.
     granules : ndarray of int64, shape (n,), optional
         At a position in a swath: times of the granules, where `labels` are when the samples themselves were taken.
+    is_prepared : bool
+        Whether all of it came from prepared data.
     is_partial : bool
         Whether more is still being read: it is of the first times alone.
     """
@@ -298,6 +302,7 @@ class Series:
     base: tuple[int, int] | None = None
     trend: Trend | None = None
     note: str = ""
+    is_prepared: bool = False
     is_partial: bool = False
     granules: NDArray[np.int64] | None = None
 
@@ -593,6 +598,7 @@ Answer = (
     | FileList
     | Times
     | Checkup
+    | Preparation
     | Catalog
     | LapsCatalog
     | Quicklook
@@ -618,6 +624,8 @@ class Service(Protocol):
     def answer(self, query: FilesQuery, job: Job | None = None) -> FileList: ...
     @overload
     def answer(self, query: DoctorQuery, job: Job | None = None) -> Checkup: ...
+    @overload
+    def answer(self, query: PrepareQuery, job: Job | None = None) -> Preparation: ...
     @overload
     def answer(self, query: TimesQuery, job: Job | None = None) -> Times: ...
     @overload

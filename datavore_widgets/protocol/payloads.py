@@ -39,6 +39,7 @@ from datavore_widgets.protocol.diagnosis import Checkup, Diagnosis, VariableDiag
 from datavore_widgets.protocol.geometry import BBox
 from datavore_widgets.protocol.job import Estimate
 from datavore_widgets.protocol.png import check_png
+from datavore_widgets.protocol.preparation import Preparation
 from datavore_widgets.protocol.queries import (
     AcquisitionsQuery,
     CatalogQuery,
@@ -50,6 +51,7 @@ from datavore_widgets.protocol.queries import (
     LapseDataQuery,
     LapseMapQuery,
     MapQuery,
+    PrepareQuery,
     Query,
     QuicklookQuery,
     SeriesQuery,
@@ -123,6 +125,8 @@ def encode(answer: Answer) -> Payload:
             return _json_payload(_series_object(answer))
         case FileList(files, footprints):
             return _json_payload(files if footprints is None else {"files": files, "footprints": footprints})
+        case Preparation():
+            return _json_payload(asdict(answer))
         case Checkup():
             return _json_payload(asdict(answer))
         case Times(axis, exact):
@@ -313,6 +317,7 @@ def _series_object(series: Series) -> dict[str, Any]:
         "trend": None if series.trend is None else asdict(series.trend),
         "note": series.note,
         "granules": None if series.granules is None else _spell(series.granules),
+        **({"is_prepared": True} if series.is_prepared else {}),
         **({"is_partial": True} if series.is_partial else {}),
     }
 
@@ -600,6 +605,7 @@ def _decode_series(_query: Any, _headers: Mapping[str, str], body: bytes) -> Ser
         base=checks.maybe(_years, told, "base"),
         trend=checks.maybe(_trend, told, "trend"),
         note=checks.text(told, "note"),
+        is_prepared=checks.typed(told.get("is_prepared", False), bool, "is_prepared"),
         is_partial=checks.typed(told.get("is_partial", False), bool, "is_partial"),
         granules=beside("granules", _label, np.int64),
     )
@@ -663,6 +669,13 @@ def _decode_files(_query: Any, _headers: Mapping[str, str], body: bytes) -> File
 
 def _ring(value: Any) -> tuple[tuple[float, float], ...]:
     return tuple(checks.pair(corner, "footprints") for corner in checks.typed(value, list, "footprints"))
+
+
+def _decode_preparation(_query: Any, _headers: Mapping[str, str], body: bytes) -> Preparation:
+    told = checks.typed(_load(body), dict, "preparation")
+    times, ready, reads, takes = (checks.whole(told.get(name), name) for name in ("times", "ready", "reads", "takes"))
+    changed = checks.typed(told.get("changed", False), bool, "changed")
+    return Preparation(times, ready, changed, reads, takes, checks.text(told, "hindrance"))
 
 
 def _decode_checkup(_query: Any, _headers: Mapping[str, str], body: bytes) -> Checkup:
@@ -809,6 +822,7 @@ _DECODERS: dict[type, tuple[tuple[str, ...], _Decoder]] = {
     FilesQuery: (_JSON_TYPES, _decode_files),
     TimesQuery: (_JSON_TYPES, _decode_times),
     DoctorQuery: (_JSON_TYPES, _decode_checkup),
+    PrepareQuery: (_JSON_TYPES, _decode_preparation),
     CatalogQuery: (_JSON_TYPES, _decode_catalog),
     LapsCatalogQuery: (_JSON_TYPES, _decode_laps_catalog),
     QuicklookQuery: (_PICTURE_TYPES, _decode_quicklook),

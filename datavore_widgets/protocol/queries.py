@@ -33,6 +33,7 @@ __all__ = [
     "LapseDataQuery",
     "LapseMapQuery",
     "MapQuery",
+    "PrepareQuery",
     "Query",
     "QuicklookQuery",
     "SeriesQuery",
@@ -453,6 +454,19 @@ class FilesQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class PrepareQuery:
+    """How far a variable is prepared; with `start`, after it was prepared. Answer: `Preparation`."""
+
+    index: str
+    varname: str
+    start: bool = False
+
+    def __post_init__(self) -> None:
+        _tell_index(self)
+        _check_varname(self.varname)
+
+
+@dataclass(frozen=True, slots=True)
 class DoctorQuery:
     """What the files behind a variable are, the first `limit` of them. Answer: `Checkup`."""
 
@@ -548,6 +562,7 @@ Query = (
     | FilesQuery
     | TimesQuery
     | DoctorQuery
+    | PrepareQuery
     | CatalogQuery
     | LapsCatalogQuery
     | QuicklookQuery

@@ -29,6 +29,7 @@ from datavore_widgets.protocol.queries import (
     LapseDataQuery,
     LapseMapQuery,
     MapQuery,
+    PrepareQuery,
     Query,
     QuicklookQuery,
     SeriesQuery,
@@ -59,6 +60,7 @@ PATHS = {
     "filelist": "/{index}/{varname}/{bbox}/{startdate},{stopdate}/filelist/",
     "times": "/{index}/{varname}/times/",
     "doctor": "/{index}/{varname}/doctor/",
+    "prepare": "/{index}/{varname}/prepare/",
     "ts": "/{index}/{varname}/{coord}/{datelaps}/ts",
     "extract": "/{index}/{varnames}/{coord}/{datelaps}/extract/",
     "quicklook": "/{index}/{varname}/{bbox}/{date}/quicklook/",
@@ -163,6 +165,10 @@ def write(query: Query, *, plain: bool = False) -> Request:
             if plain:
                 raise NotSupported("this server does not tell what its files are")
             return Request(_path(_arrow_id(index), varname, "doctor", ""), (("limit", str(limit)),))
+        case PrepareQuery(index, varname, start):
+            if plain:
+                raise NotSupported("this server prepares nothing")
+            return Request(_path(_arrow_id(index), varname, "prepare", ""), (("start", "true"),) if start else ())
         case TimesQuery(index, varname):
             return Request(_path(_arrow_id(index), varname, "times", ""))
         case QuicklookQuery(index, varname, date, bbox):
@@ -536,6 +542,10 @@ def _read_doctor(index: str, parts: list[str], options: _Options) -> Query:
     return DoctorQuery(index, unquote(parts[0]), options.whole("limit") or 20)
 
 
+def _read_prepare(index: str, parts: list[str], options: _Options) -> Query:
+    return PrepareQuery(index, unquote(parts[0]), options.flag("start"))
+
+
 def _read_times(index: str, parts: list[str], options: _Options) -> Query:  # noqa: ARG001  # it has no options
     return TimesQuery(index, unquote(parts[0]))
 
@@ -617,6 +627,7 @@ _READERS: dict[str, tuple[int, tuple[str, ...], _Reader]] = {
     "filelist": (3, ("dl", "inv", "filters", "footprints"), _read_files),
     "times": (1, (), _read_times),
     "doctor": (1, ("limit",), _read_doctor),
+    "prepare": (1, ("start",), _read_prepare),
     "ts": (3, ("groupby", "sm", "filters", "subtract", "anomaly", "base", "trend", "reach", *_WINDOW), _read_series),
     "extract": (3, ("filters", "format", "subtract"), _read_extract),
     "quicklook": (3, (), _read_quicklook),

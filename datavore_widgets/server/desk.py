@@ -11,10 +11,11 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from datavore_widgets.errors import InvalidValue, NoData, ServerError, UnknownName
+from datavore_widgets.errors import InvalidValue, NoData, NotSupported, ServerError, UnknownName
 from datavore_widgets.protocol import payloads, wire
 from datavore_widgets.protocol.answers import Answer, Service
 from datavore_widgets.protocol.job import Job
+from datavore_widgets.protocol.queries import PrepareQuery
 from datavore_widgets.server.replies import BUSY, answer_reply
 
 __all__ = ["MOST_WAITING", "WORKERS", "Desk"]
@@ -91,6 +92,9 @@ class Desk:
         options, name = _without_job(request.scope["query_string"].decode("latin-1"))
         path = request.scope["raw_path"].decode("latin-1").removeprefix(request.scope.get("root_path", ""))
         query = wire.read(path, options)
+        if isinstance(query, PrepareQuery) and query.start and "sec-fetch-site" in request.headers:
+            # A page of anybody's can send its reader's browser here.
+            raise NotSupported("preparing is asked for by programs, not by pages of a browser")
         if len(self._jobs) >= self._most:
             raise ServerError("the server is busy; ask again in a moment", code=BUSY)
         job = Job() if name is None else _Named()

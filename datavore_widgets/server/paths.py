@@ -32,6 +32,7 @@ _PLACES: dict[str, tuple[str, str]] = {
 }
 
 _OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "start": ("`true`: prepare it, and answer when that is done.", ("true", "false")),
     "nearest": ("Seconds that a time may be off; absent: exactly that time.", ()),
     "filters": ('JSON object of what dimensions and companion variables must be: `{"depth": 0.5}`.', ()),
     "offset": ("Added to the values.", ()),
@@ -193,6 +194,14 @@ OPERATIONS = (
         "and `problems`, what was said when the data were opened.",
         "application/json",
         ("limit", "job"),
+    ),
+    Operation(
+        wire.PATHS["prepare"],
+        "How far a variable is prepared",
+        "JSON: `times`, and those of them that are `ready`; the bytes that preparing `reads`, and `takes` on the disk; "
+        "and a `hindrance`, if there is one. `start=true` prepares it first, where the server is run so that it does.",
+        "application/json",
+        ("start", "job"),
     ),
     Operation(wire.PATHS["times"], "The times of a variable", "JSON: `labels` and `milliseconds`.", "application/json"),
     Operation(wire.PATHS["config"], "The indexes", "JSON: id → configuration.", "application/json"),

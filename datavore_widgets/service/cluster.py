@@ -104,6 +104,12 @@ class Cluster:
             return None
         return self._own if self._own is not None else cluster_of(None)
 
+    @property
+    def share(self) -> tuple[Any, Any] | None:
+        """The client, and what its workers open; None where there is none."""
+        client = self.client
+        return None if client is None or self.spec is None else (client, list(self.spec))
+
     def close(self) -> None:
         """Leave the cluster; what others started goes on."""
         if self._own is not None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from datavore_widgets.errors import DatavoreError, NotSupported, UnknownName
 from datavore_widgets.protocol.answers import Answer, Catalog, FileList, LapsCatalog, Times
 from datavore_widgets.protocol.job import Job
+from datavore_widgets.protocol.preparation import Preparation
 from datavore_widgets.protocol.queries import (
     AcquisitionsQuery,
     CatalogQuery,
@@ -21,6 +22,7 @@ from datavore_widgets.protocol.queries import (
     LapseDataQuery,
     LapseMapQuery,
     MapQuery,
+    PrepareQuery,
     QuicklookQuery,
     SeriesQuery,
     SpectrumQuery,
@@ -59,6 +61,8 @@ class LocalService:
     scheduler : str, optional
         Address of a Dask scheduler whose workers read large boxes that are not prepared; by default those of the active
         `distributed.Client` if there is one, else this process. They have to see the files under the same paths.
+    prepares : bool
+        Whether data are prepared for whoever asks; a server for others had better not.
     field_bytes, picture_bytes, series_bytes : int
         Memory for fields, for pictures, and for the statistics behind series and aggregates.
 
@@ -74,6 +78,7 @@ class LocalService:
         caps: Caps | None = None,
         laps: str | Path | None = None,
         scheduler: str | None = None,
+        prepares: bool = True,
         field_bytes: int = 256 * MIB,
         picture_bytes: int = 64 * MIB,
         series_bytes: int = 256 * MIB,
@@ -96,6 +101,7 @@ class LocalService:
             library,
             caps or Caps(),
             cluster=cluster,
+            prepares=prepares,
             shelf=Shelf(Path(laps) if laps else cache_folder()),
             field_bytes=field_bytes,
             picture_bytes=picture_bytes,
@@ -162,6 +168,13 @@ def _doctor(store: Store, query: DoctorQuery, job: Job) -> Checkup:
     return checkup(store, query, job)
 
 
+def _prepare(store: Store, query: PrepareQuery, job: Job) -> Preparation:
+    # Here, not at the top, for the same reason.
+    from datavore_widgets.service.laps.ask import preparation
+
+    return preparation(store, query, job)
+
+
 def _catalog(store: Store, _query: CatalogQuery, _job: Job) -> Catalog:
     return store.library.info()
 
@@ -215,6 +228,7 @@ _HANDLERS: dict[type, Callable[[Store, Any, Job], Answer]] = {
     FilesQuery: _files,
     TimesQuery: _times,
     DoctorQuery: _doctor,
+    PrepareQuery: _prepare,
     CatalogQuery: _catalog,
     LapsCatalogQuery: _laps_catalog,
     QuicklookQuery: _quicklook,

@@ -220,6 +220,8 @@ class Store:
         What is prepared.
     cluster : Cluster
         Who reads large boxes that are not.
+    prepares : bool
+        Whether it is prepared for whoever asks.
     field_bytes, picture_bytes, series_bytes : int
         Memory for fields, for pictures, and for the statistics behind series and aggregates.
     """
@@ -231,6 +233,7 @@ class Store:
         *,
         shelf: Shelf,
         cluster: Cluster,
+        prepares: bool,
         field_bytes: int,
         picture_bytes: int,
         series_bytes: int,
@@ -244,8 +247,9 @@ class Store:
         self._fields: Memo[NDArray[Any]] = Memo(field_bytes, _array_bytes)
         self._moments: Memo[Moments] = Memo(series_bytes, lambda moments: moments.nbytes)
         self._weighted: Memo[Weighted] = Memo(series_bytes // 4, lambda weighted: weighted.nbytes)
-        self._shelf = shelf
-        self._cluster = cluster
+        self.shelf = shelf
+        self.cluster = cluster
+        self.prepares = prepares
         self._ready_for: weakref.WeakKeyDictionary[Selection, Ready | None] = weakref.WeakKeyDictionary()
         self._periods: Memo[Periods] = Memo(_PERIODS, lambda periods: _PER_STEP * periods.labels.size)
         self._limits: Memo[tuple[float, float]] = Memo(MIB, lambda _: 64)
@@ -265,8 +269,8 @@ class Store:
         )
         for memo in memos:
             memo.clear()
-        self._shelf.close()
-        self._cluster.close()
+        self.shelf.close()
+        self.cluster.close()
         self.library.close()
 
     def field(self, selection: Selection, step: int | None, cells: Cells, job: Job) -> NDArray[Any]:
@@ -313,7 +317,7 @@ class Store:
         if not selection.is_plain:
             return None
         if selection not in self._ready_for:
-            self._ready_for[selection] = self._shelf.look(selection.variable, selection.at)
+            self._ready_for[selection] = self.shelf.look(selection.variable, selection.at)
         return self._ready_for[selection]
 
     def _ready(self, selection: Selection) -> Ready | None:
@@ -325,6 +329,11 @@ class Store:
         """What has to be known of an answer over some steps: that data were prepared, and are so no longer."""
         ready = self._looked(selection)
         return "" if ready is None else ready.told(steps)
+
+    def is_prepared(self, selection: Selection, steps: slice) -> bool:
+        """Whether all of some steps are prepared, and still are."""
+        ready = self._looked(selection)
+        return ready is not None and bool((ready.segment_of[steps] >= 0).all())
 
     def periods(self, variable: Variable, steps: slice) -> Periods:
         """The periods that some times of a variable stand for."""
@@ -406,7 +415,7 @@ class Store:
         return self._swept(stretches, selection, cells, fold, job)
 
     def _swept(self, stretches: list[_Stretch], selection: Selection, cells: Cells, fold: Fold[T], job: Job) -> T:
-        client = None if sum(stretch.run.segment is None for stretch in stretches) < 2 else self._cluster.client
+        client = None if sum(stretch.run.segment is None for stretch in stretches) < 2 else self.cluster.client
         meter = self._meter(stretches, selection, cells, client is not None, job)
         parts: list[T] = []
         if client is None:
@@ -445,7 +454,7 @@ class Store:
         groups = [runs[first : first + each] for first in range(0, len(runs), each)]
         stints = [Stint(group, None) for group in groups]
         stints = [stint._replace(state=selection.fingerprint(stint.steps)) for stint in stints]
-        errand = Errand.of(self._cluster.spec or (), selection, cells, fold)
+        errand = Errand.of(self.cluster.spec or (), selection, cells, fold)
         come: dict[int, list[T]] = {}
         wanted = 0
         with closing(made_by(client, errand, stints, job)) as told:

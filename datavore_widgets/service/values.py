@@ -99,8 +99,7 @@ def series(store: Store, query: SeriesQuery, job: Job) -> Series:
         answer = asked.of_weighted(steps, _by_weight(store, asked, places, job))
     else:
         answer = asked.of_moments(steps, _moments(store, asked, places, job))
-    if told := store.told(selection, read):
-        answer = replace(answer, note=told)
+    answer = replace(answer, note=store.told(selection, read), is_prepared=store.is_prepared(selection, read))
     if variable.info.geometry != "swath" or not variable.tells_sample_times:
         return answer
     is_plain = isinstance(query.coord, Point) and query.groupby is None and windows is None

@@ -26,7 +26,18 @@ class ServiceProcess:
     """
 
     def __init__(self, paths: Sequence[str]) -> None:
-        command = [sys.executable, "-m", "datavore_widgets.cli", "serve", "--port", "0", "--until-eof", "--", *paths]
+        command = [
+            sys.executable,
+            "-m",
+            "datavore_widgets.cli",
+            "serve",
+            "--port",
+            "0",
+            "--prepare",
+            "--until-eof",
+            "--",
+            *paths,
+        ]
         # Of a session of its own, so that Ctrl-C reaches only us, and the kernels can end before their service does.
         self._child = subprocess.Popen(  # noqa: S603 - our own interpreter and module; the paths follow "--"
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True

@@ -22,6 +22,7 @@ from datavore_widgets.widgets.index_picker import IndexPicker
 from datavore_widgets.widgets.link import traits_of
 from datavore_widgets.widgets.map import DatavoreMap
 from datavore_widgets.widgets.panel import Panel, ViewPanel
+from datavore_widgets.widgets.prepare_row import PrepareRow
 from datavore_widgets.widgets.series_picker import SeriesPicker
 from datavore_widgets.widgets.share import ShareRow
 from datavore_widgets.widgets.text import escape
@@ -82,6 +83,7 @@ class Explorer(Panel):
         self.truth = TruthLine(client, view)
         self.chart = TimeseriesChart(client, view)
         self.series_picker = SeriesPicker(client, view, self.chart)
+        self.prepare = PrepareRow(client, view, self.chart)
         self.share = ShareRow(client, view, self.chart)
         self.console = _console(console, view)
         self.deck = Deck(view, self._tabs(), self.desk.sheet)
@@ -94,6 +96,7 @@ class Explorer(Panel):
                 self.truth,
                 self.area,
                 self.series_picker,
+                self.prepare,
                 self.share,
                 self.deck,
             ),
@@ -106,7 +109,7 @@ class Explorer(Panel):
         sections = [
             _section("Data", self.index_picker, self.window_picker, self.conditions),
             _section("Map", self.colormap_picker, self.basemap_picker),
-            _section("Series", self.area, self.series_picker),
+            _section("Series", self.area, self.series_picker, self.prepare),
             _section("Share", self.share),
         ]
         self._message = ipywidgets.HTML()

@@ -144,6 +144,11 @@ class TimeseriesChart(Panel):
             return
         self.pump.submit(_Wish(tuple(self._query(scene, place) for place in places), view.aggregate is None))
 
+    def again(self) -> None:
+        """Ask once more for what is shown: the data may be others, or come from elsewhere."""
+        self.pump.forget()
+        self._wish()
+
     def _query(self, scene: Scene, place: BBox | Point) -> SeriesQuery:
         view = self.view
         based = view.anomaly is not None or view.groupby in CLIMATOLOGIES
@@ -413,6 +418,8 @@ def _particulars(line: _Line) -> Iterator[str]:
         yield f"nearest cell with values, {series.distance / 1000:.3g} km away"
     if series.weighting:
         yield series.weighting
+    if series.is_prepared:
+        yield "from prepared data"
     if series.note:
         yield series.note
 

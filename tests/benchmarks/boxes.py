@@ -105,7 +105,7 @@ def _boxes(
 
 def _gone_over(service: LocalService, box: BBox) -> int:
     """Bytes of prepared data behind all aggregates of a box, which was not asked for before over this lapse."""
-    segments = [segment for entry in service._store._shelf._known.values() if entry for segment in entry._segments]
+    segments = [segment for entry in service._store.shelf._known.values() if entry for segment in entry._segments]
     before = sum(segment.touched for segment in segments)
     lapse = Lapse.parse("2000-01-02,2100")
     for name in AGGREGATES:

@@ -19,7 +19,7 @@ from datavore_widgets.service.laps.build import build_segment
 from datavore_widgets.service.laps.folder import Folder, Plan, cache_folder, is_preparable, plan_of, plans_of
 from datavore_widgets.service.laps.segment import Segment
 
-__all__ = ["Prepared", "prepare"]
+__all__ = ["Prepared", "prepare", "prepare_variable", "room_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -108,20 +108,47 @@ def prepare_library(
     total = sum(len(variable.axis) for _, variable in todo)
     done, told = 0, []
     for index, variable in todo:
-        work = _Work(index, variable, root, fields, job, done, total)
         try:
-            told.append(work.run(share))
+            told.append(_done(_Work(index, variable, root, fields, job, done, total), share))
         except NotSupported as error:
             _log.warning("%s", error)
-        except OSError as error:
-            if isinstance(error, Unreadable):
-                raise
-            raise Unreadable(
-                f"{variable.name!r} of {index.id!r} cannot be prepared in {str(root)!r}: {error.strerror or error}; "
-                f"it takes up to {work.estimate / 2**30:.1f} GiB there. What was prepared before is still in use"
-            ) from error
         done += len(variable.axis)
     return told
+
+
+def prepare_variable(
+    index: Index, variable: Variable, root: Path, job: Job, share: tuple[Any, Any] | None = None
+) -> Prepared:
+    """Prepare one variable of an index that is open."""
+    return _done(_Work(index, variable, root, None, job, 0, len(variable.axis)), share)
+
+
+def room_of(variable: Variable) -> int:
+    """Bytes that it takes on the disk at most, about."""
+    return _room(variable, _by_fields(variable))
+
+
+def _room(variable: Variable, fields: bool) -> int:
+    ny, nx = variable.grid.shape
+    return int(ny * nx * len(variable.axis) * variable.dtype.itemsize * (2.25 if fields else 1.25))
+
+
+def _by_fields(variable: Variable) -> bool:
+    """Whether pictures of it are slow without a copy of their own."""
+    return variable.pieces[0].found.layout.chunk[0] > 1
+
+
+def _done(work: _Work, share: tuple[Any, Any] | None) -> Prepared:
+    try:
+        return work.run(share)
+    except OSError as error:
+        if isinstance(error, Unreadable):
+            raise
+        gib = _room(work.variable, work.fields) / 2**30
+        raise Unreadable(
+            f"{work.variable.name!r} of {work.index.id!r} cannot be prepared in {str(work.root)!r}: "
+            f"{error.strerror or error}; it takes up to {gib:.1f} GiB there. What was prepared before is still in use"
+        ) from error
 
 
 def _preparable(indexes: Iterable[Index]) -> Iterator[tuple[Index, Variable]]:
@@ -140,14 +167,8 @@ class _Work:
         self.index, self.variable, self.job = index, variable, job
         self.before, self.total = before, total
         self.at = tuple(dim.default for dim in variable.dims)
-        self.folder = Folder(root, variable, self.at)
-        self.fields = variable.pieces[0].found.layout.chunk[0] > 1 if fields is None else fields
-
-    @property
-    def estimate(self) -> float:
-        """Bytes that it takes at most, about."""
-        ny, nx = self.variable.grid.shape
-        return ny * nx * len(self.variable.axis) * self.variable.dtype.itemsize * (2.25 if self.fields else 1.25)
+        self.root, self.folder = root, Folder(root, variable, self.at)
+        self.fields = _by_fields(variable) if fields is None else fields
 
     def run(self, share: tuple[Any, Any] | None) -> Prepared:
         with self.folder.locked(self.job):

@@ -116,7 +116,7 @@ class Shelf:
     """
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self.root = root
         self._lock = threading.Lock()
         self._known: dict[tuple[int, tuple[int, ...]], _Entry | None] = {}
 
@@ -126,7 +126,7 @@ class Shelf:
             key = id(variable), at
             if key not in self._known:
                 self._known[key] = (
-                    _Entry(variable, Folder(self._root, variable, at)) if is_preparable(variable) else None
+                    _Entry(variable, Folder(self.root, variable, at)) if is_preparable(variable) else None
                 )
             entry = self._known[key]
             return entry.look() if entry else None
