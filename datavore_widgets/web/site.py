@@ -34,7 +34,7 @@ _HOST = "127.0.0.1"
 _USUAL_PORT = 8866
 _END_WITHIN = 10.0
 _PING = 30_000
-_PAGE = 3.0  # seconds that a page takes to come up
+_PAGE, _FIRST_PAGE = 3.0, 6.0  # seconds that a page takes to come up, and the first one, whose kernel starts with it
 
 _EXTENSIONS = [
     "@voila-dashboards/widgets-manager8",
@@ -125,6 +125,8 @@ class Site(Voila):
         def sent(handler: RequestHandler) -> None:
             if handler.get_status() == 200:
                 self._scripts.sent(handler.request.uri or "", self.base_url)
+                if handler.request.path == self.base_url:
+                    self.kernel_manager.fill_delay = _PAGE
             log_request(handler)
 
         self.app.log_request = sent
@@ -215,7 +217,7 @@ def explorer_site(on_ready: Callable[[str], None], *, port: int | None = None, t
     config.VoilaConfiguration.preheat_kernel = True
     config.VoilaConfiguration.default_pool_size = 1
     # The next one starts when the visitor's page is there: it would take the processor from it.
-    config.VoilaKernelManager.fill_delay = _PAGE
+    config.VoilaKernelManager.fill_delay = _FIRST_PAGE
     scripts = Scripts()
     config.VoilaConfiguration.resources = {"scripts": list(scripts.known)}
     if len(tempfile.gettempdir()) < 32 and os.name == "posix":
