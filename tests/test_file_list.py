@@ -16,7 +16,7 @@ from datavore_widgets.client.datavore import Datavore
 from datavore_widgets.client.http import HttpService
 from datavore_widgets.errors import Unreadable
 from datavore_widgets.protocol.geometry import GLOBAL, BBox
-from datavore_widgets.protocol.queries import DataQuery, FilesQuery, Source
+from datavore_widgets.protocol.queries import Canvas, DataQuery, FilesQuery, LapseMapQuery, Source, Style
 from datavore_widgets.protocol.times import Date, Lapse
 from datavore_widgets.server.app import build_app
 from datavore_widgets.server.run import serve_background
@@ -139,6 +139,28 @@ def test_what_is_known_is_not_opened(own_cache, swaths, opened):
         assert opened == ["00.nc"]
         service.answer(DataQuery(Source(index, "sst", Date("20150111")), GLOBAL))
         assert opened == ["00.nc", "10.nc"]
+
+
+def test_pictures_of_many_files_read_those_that_reach_into_them(own_cache, swaths, opened):
+    with LocalService(swaths) as service:
+        (index,) = service._store.library.indexes
+        for box in (BBox(-20, -30, 10, 0), BBox(100, 40, 140, 60), BBox(-3, -3, 3, 3)):
+            there = service.answer(FilesQuery(index, "sst", box)).files
+            assert len(there) < COUNT
+            service.close()
+            opened.clear()
+            query = LapseMapQuery(index, "sst", Canvas(box, 60), style=Style("gray", 270.0, 290.0))
+            picture = service.answer(query)
+            # One that its footprint does not tell enough of may be opened in vain.
+            assert set(names(there)) <= set(opened)
+            assert len(set(opened)) <= len(there) + 4
+            values = []
+            for path in there:
+                with xr.open_dataset(path) as data:
+                    grid = CurvilinearGrid.from_centers(data.lon.values, data.lat.values, is_swath=True)
+                    cells = grid.touching(box)
+                    values.append(np.ravel(data.sst.values[0][cells.rows][:, cells.columns][cells.kept]))
+            assert picture.total == sum(map(len, values))
 
 
 def test_known_and_opened_files_are_one_index_alike(own_cache, swaths):

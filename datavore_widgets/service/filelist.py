@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datavore_widgets.protocol.answers import FileList
+from datavore_widgets.protocol.geometry import BBox
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.queries import FilesQuery
+from datavore_widgets.protocol.times import Lapse
 from datavore_widgets.service.footprint import Ring, ring_of_box
 from datavore_widgets.service.index import Variable
 from datavore_widgets.service.recall import KIND, footprint_of
@@ -13,7 +15,7 @@ from datavore_widgets.service.store import Store
 from datavore_widgets.service.track import Track
 from datavore_widgets.service.vectors import Vector
 
-__all__ = ["file_list"]
+__all__ = ["file_list", "perhaps_touching"]
 
 
 def file_list(store: Store, query: FilesQuery, job: Job) -> FileList:
@@ -43,13 +45,32 @@ def _listed(store: Store, variable: Variable, query: FilesQuery, job: Job) -> di
     return {variable.pieces.file(number): rings[number] for number in numbers if number in rings}
 
 
+def perhaps_touching(store: Store, variable: Variable, bbox: BBox, wanted: set[int]) -> set[int]:
+    """Of files with places of their own, those that may touch a box: none is opened to find out."""
+    found, open_questions = _remembered(store, variable, bbox, None, wanted)
+    return set(found) | set(open_questions)
+
+
 def _moving(store: Store, variable: Variable, query: FilesQuery, wanted: set[int], job: Job) -> dict[int, Ring]:
     """Of files with places of their own, those that touch the box, with their outlines."""
+    lapse = query.lapse if variable.has_time else None
+    found, open_questions = _remembered(store, variable, query.bbox, lapse, wanted)
+    for done, (number, ring) in enumerate(open_questions.items()):
+        job.progress(done, len(open_questions))
+        if variable.pieces[number].touches(query.bbox):
+            found[number] = ring
+    return found
+
+
+def _remembered(
+    store: Store, variable: Variable, bbox: BBox, lapse: Lapse | None, wanted: set[int]
+) -> tuple[dict[int, Ring], dict[int, Ring]]:
+    """Files that touch a box by the footprints that are remembered, and those of which they do not tell."""
     files, ledger = variable.pieces.files, store.library.ledger
     slots = {number: files.granules[number].place_slot(variable.name) for number in wanted}
     hits = []
     if ledger.birth == store.library.known_since:
-        hits = ledger.search(query.bbox, query.lapse if variable.has_time else None, kind=KIND, under=files.folder)
+        hits = ledger.search(bbox, lapse, kind=KIND, under=files.folder)
     else:
         # It was lost meanwhile, and what it does not know says nothing.
         slots = dict.fromkeys(wanted)
@@ -65,11 +86,7 @@ def _moving(store: Store, variable: Variable, query: FilesQuery, wanted: set[int
         slot, footprint = footprint_of(record)
         if footprint is None or slots.get(number) != slot:
             continue
-        meets = footprint.meets(query.bbox)
+        meets = footprint.meets(bbox)
         if meets is not False:
             (found if meets else open_questions)[number] = footprint.outline
-    for done, (number, ring) in enumerate(open_questions.items()):
-        job.progress(done, len(open_questions))
-        if variable.pieces[number].touches(query.bbox):
-            found[number] = ring
-    return found
+    return found, open_questions

@@ -28,6 +28,7 @@ from datavore_widgets.service.composite import (
     pooled,
 )
 from datavore_widgets.service.directions import go_round
+from datavore_widgets.service.filelist import perhaps_touching
 from datavore_widgets.service.grid import Grid
 from datavore_widgets.service.index import Variable
 from datavore_widgets.service.limits import limits_of
@@ -49,6 +50,7 @@ from datavore_widgets.service.series import missing_of
 from datavore_widgets.service.store import Composite, Layer, Store
 from datavore_widgets.service.summary import check_words, lapse_values, weighting_of
 from datavore_widgets.service.track import Track
+from datavore_widgets.service.vectors import Vector
 
 __all__ = ["lapse_map_image", "map_image"]
 
@@ -157,7 +159,12 @@ def _composed(
     """The picture of cells that lie elsewhere each time: laid over one another, or pooled pixel by pixel."""
     bbox = picture_bbox(query.canvas)
     variable = selection.variable
-    runs = list(variable.stretches(steps, bbox)) or list(itertools.islice(variable.stretches(steps), 1))
+    runs = list(variable.stretches(steps, bbox))
+    if not isinstance(variable, Track | Vector) and query.canvas.radius is None:
+        # An orbit has the whole earth around it, and most of it lies elsewhere.
+        there = perhaps_touching(store, variable, bbox, {int(variable.piece_of[run.start]) for run in runs})
+        runs = [run for run in runs if int(variable.piece_of[run.start]) in there]
+    runs = runs or list(itertools.islice(variable.stretches(steps), 1))
     grid = variable.grid_at(runs[-1].start)
     width, height = canvas_size(grid, query.canvas)
     canvas = replace(query.canvas, resolution=max(width, height))
