@@ -136,7 +136,7 @@ def test_seasons_of_a_climatology_are_of_the_months_of_the_base_period() -> None
         [19910601 * 10**9, 20200901 * 10**9],
         [19910901 * 10**9, 20201201 * 10**9],
     ]
-    assert "Decembers of the same years" in answer.weighting
+    assert "Decembers, Januaries and Februaries of the same years" in answer.weighting
 
 
 @pytest.mark.parametrize(("groupby", "part"), [("MM", 1), ("season", 0)])

@@ -118,7 +118,7 @@ def test_a_monthly_series_by_area_is_named_so_with_its_incomplete_months() -> No
 
 
 def test_a_trend_is_drawn_and_told_with_its_interval() -> None:
-    trend = Trend(slope=0.02, low=0.015, high=0.025, level=0.95, n=24, r1=0.4, n_eff=10.3)
+    trend = Trend(slope=0.02, low=0.015, high=0.025, level=0.95, n=24, r1=0.4, n_eff=10.3, method="least squares")
     service = Scripted(lambda query: months(query, trend=trend if query.trend else None))
     view = View(bbox=[0, -30, 60, 30], groupby="yyyy-MM")
     chart, picker = TimeseriesChart(service, view), SeriesPicker(None, view)
@@ -126,6 +126,7 @@ def test_a_trend_is_drawn_and_told_with_its_interval() -> None:
     picker.trend.value = True
     assert view.trend
     assert "trend 0.2 K a decade (95 %: 0.15 to 0.25; n_eff = 10)" in plain(chart._head.value)
+    assert plain(chart._head.value).endswith("trend by least squares")
     line = chart.plot.trends[0]
     assert line.visible
     years = (np.asarray(line.x)[1] - np.asarray(line.x)[0]) / np.timedelta64(1, "D") / 365.2425

@@ -121,3 +121,9 @@ def test_an_equal_value_in_another_spelling_tells_nobody() -> None:
     view.observe(seen.append, "bbox")
     view.bbox = "-60,3,-22,27"
     assert seen == []
+
+
+def test_yes_and_no_are_read_as_links_and_the_wire_spell_them() -> None:
+    assert [View(trend=word).trend for word in (True, "True", "true", "False", "false")] == [True] * 3 + [False] * 2
+    with pytest.raises(InvalidValue, match="True or False"):
+        View(trend="yes")

@@ -370,7 +370,7 @@ def _weighting(query: SeriesQuery, info: VariableInfo, periods: Periods, measure
     if query.groupby == "yyyy-season":
         told.append("DJF is of January's year")
     if "season" in (query.groupby, query.anomaly):
-        told.append("DJF has the Decembers of the same years as its Januaries")
+        told.append("in the climatology DJF is of the Decembers, Januaries and Februaries of the same years")
     return "; ".join(told)
 
 

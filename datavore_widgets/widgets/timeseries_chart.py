@@ -420,6 +420,8 @@ def _particulars(line: _Line) -> Iterator[str]:
         yield series.weighting
     if series.is_prepared:
         yield "from prepared data"
+    if line.query.trend and series.trend is not None and series.trend.method:
+        yield f"trend by {series.trend.method}"
     if series.note:
         yield series.note
 
@@ -432,8 +434,7 @@ def _trend_words(line: _Line) -> str:
     if trend.low is None or trend.high is None:
         return f"{text} (too few independent values for an interval)"
     interval = f"{number(10 * trend.low, 3)} to {number(10 * trend.high, 3)}"
-    text = f"{text} ({100 * trend.level:.0f} %: {interval}; n_eff = {trend.n_eff:.0f})"
-    return f"{text}, {trend.method}" if trend.method else text
+    return f"{text} ({100 * trend.level:.0f} %: {interval}; n_eff = {trend.n_eff:.0f})"
 
 
 _OF_YEAR = {"MM": "months", "season": "seasons", "MM-dd": "days"}

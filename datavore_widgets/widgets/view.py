@@ -99,7 +99,8 @@ def _base(value: Any) -> tuple[int, int]:
 
 
 def _yes(value: Any) -> bool:
-    spelled = {"True": True, "False": False}.get(value, value) if isinstance(value, str) else value
+    # In a link also as the wire spells it.
+    spelled = {"true": True, "false": False}.get(value.lower(), value) if isinstance(value, str) else value
     if not isinstance(spelled, bool):
         raise InvalidValue(f"True or False, not {value!r}")
     return spelled
