@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 
 from datavore_widgets.client import export
+from datavore_widgets.errors import InvalidValue
 from datavore_widgets.protocol.answers import Series
 from datavore_widgets.protocol.geometry import BBox
 from datavore_widgets.protocol.queries import SeriesQuery
@@ -166,3 +167,15 @@ def test_the_bounds_of_a_climatology_are_written_as_cf_has_them(tmp_path) -> Non
                 assert [int(date.strftime("%Y%m%d")) for date in dates] == (answer.bounds // 10**9).ravel().tolist()
                 assert "time: mean within years time: mean over years" in back["t"].attrs["cell_methods"]
                 assert back["t"].attrs["cell_methods"].startswith("area: mean")
+
+
+def test_what_is_an_anomaly_already_is_not_based_again() -> None:
+    data = daily("standard", "2001-01-01", 2)
+    attrs = {"units": "m", "standard_name": "sea_surface_height_above_sea_level", "long_name": "Sea level anomaly"}
+    data = data.assign(sla=(data.t.dims, data.t.values - 280, attrs)).drop_vars("t")
+    with LocalService({"m": data}) as service:
+        assert service._store.library.info().index("m").variables["sla"].kind == "anomaly"
+        with pytest.raises(InvalidValue, match="anomaly already; leave `anomaly` out"):
+            service.answer(SeriesQuery("m", "sla", BOX, ALL, anomaly="MM"))
+        # Its own climatology is nobody's base.
+        assert service.answer(SeriesQuery("m", "sla", BOX, ALL, groupby="MM")).base == (2001, 2002)
