@@ -97,7 +97,7 @@ def test_no_more_is_gone_over_than_the_tiles_that_the_box_touches(tmp_path: Path
     with LocalService(path, laps=tmp_path / "laps") as service:
         service.answer(SeriesQuery("m", "t", BBox(20.2, -10.5, 39.8, 9.5), ALL, None, "area_avg"))
         (index,) = service._store.library.indexes.values()
-        ready = service._store._shelf.look(index.variables["t"], ())
+        ready = service._store.shelf.look(index.variables["t"], ())
         (segment,) = ready.segments
         # 21 rows of the 20 columns from 20 on: of each row the tiles of eight columns from 16 to 40.
         assert segment.touched == 21 * 24 * 50 * segment.codes.dtype.itemsize
