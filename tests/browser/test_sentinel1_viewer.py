@@ -182,6 +182,12 @@ def test_a_month_is_looked_at(
     for name in ("real", "imaginary", "swell", "model"):
         assert desk.marked(name) == pytest.approx(desk.spot(name, length, towards), abs=2.0), name
     assert desk.inked(".dv-plate-roughness .dv-plate-over") == 0
+    # When another imagette comes under a pointer at rest, it is read as well.
+    page.keyboard.press("ArrowLeft")
+    expect(desk.head).not_to_contain_text(words.splitlines()[0])
+    expect(desk.readout).to_contain_text(f"λ {read[1]} m")
+    page.keyboard.press("ArrowRight")
+    expect(desk.head).to_contain_text(words.splitlines()[0])
     box = desk.stage("roughness").bounding_box()
     page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + box["height"] * 0.5)
     expect(desk.readout).to_have_text(re.compile(r"^5(\.\d)? km E, [\d.]+ km [NS] of the centre · roughness "))

@@ -176,6 +176,7 @@ function render({ model, el }) {
   let layers = {};
   let tables = new Map();
   let hover = null;
+  let pointer = null; // where it rests: what comes under it next is read too
   let frame = 0;
 
   const outer = () => (2 * Math.PI) / Number(rim.value);
@@ -258,6 +259,10 @@ function render({ model, el }) {
       }
       if (one.name === "roughness") drawRoughness(one, g);
       else drawSpectrum(one, g);
+    }
+    if (pointer && !hover) {
+      hover = locate(pointer.one, pointer);
+      read();
     }
     mark();
   };
@@ -644,12 +649,13 @@ function render({ model, el }) {
   };
   for (const one of plates) {
     one.stage.addEventListener("pointermove", (event) => {
+      pointer = { one, clientX: event.clientX, clientY: event.clientY };
       hover = locate(one, event);
       mark();
       read();
     });
     one.stage.addEventListener("pointerleave", () => {
-      hover = null;
+      hover = pointer = null;
       mark();
       read();
     });
