@@ -159,6 +159,21 @@ def test_scalar_coordinates_are_no_dimensions_and_a_scalar_time_is_a_time(tmp_pa
         assert everything(variable).shape == (18, 36)
 
 
+def test_a_scalar_time_that_nothing_names_is_that_of_its_file(tmp_path):
+    for day in range(3):
+        dataset = fields.field(times=1).isel(time=0, drop=True)
+        dataset["time"] = ((), day, {"units": "days since 2020-05-01"})
+        dataset["forecast_reference_time"] = (
+            (),
+            -2,
+            {"units": "days since 2020-05-01", "standard_name": "forecast_reference_time"},
+        )
+        dataset.reset_coords().to_netcdf(tmp_path / f"{day}.nc", engine="h5netcdf")
+    info = open_catalog(tmp_path).info()
+    (index,) = info.indexes.values()
+    assert (index.first, index.last, index.count) == ("2020-05-01T00:00:00Z", "2020-05-03T00:00:00Z", 3)
+
+
 def test_kinds_of_variables():
     anomaly = only(open_catalog(fields.anomaly()))
     assert anomaly.info.kind == "anomaly"

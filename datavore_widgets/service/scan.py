@@ -527,7 +527,9 @@ class _Scan:
             candidates += [(name, None) for name in over if set(map(str, self.stored[name].dims)) <= taken][:1]
         if not candidates:
             candidates = [
-                (name, None) for name in named if self.kinds.get(name) == "time" and self.stored[name].ndim == 0
+                (name, None)
+                for name in [*named, *self.kinds]
+                if self.kinds.get(name) == "time" and self.stored[name].ndim == 0
             ]
             # Other scalar times, such as that of a forecast's start, are not when the values are.
             candidates = [pair for pair in candidates if self._is_plain_time(pair[0])]
