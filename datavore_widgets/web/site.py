@@ -18,14 +18,13 @@ from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 from tornado.netutil import bind_sockets
-from tornado.web import HTTPError, RequestHandler
+from tornado.web import HTTPError
 from traitlets import default
 from traitlets.config import Config
 from voila.app import Voila
 from voila.tornado.handler import TornadoVoilaHandler
 
 from datavore_widgets.errors import InvalidValue
-from datavore_widgets.web.scripts import Scripts
 
 __all__ = ["Site", "explorer_site"]
 
@@ -34,7 +33,6 @@ _HOST = "127.0.0.1"
 _USUAL_PORT = 8866
 _END_WITHIN = 10.0
 _PING = 30_000
-_PAGE, _FIRST_PAGE = 3.0, 6.0  # seconds that a page takes to come up, and the first one, whose kernel starts with it
 
 _EXTENSIONS = [
     "@voila-dashboards/widgets-manager8",
@@ -80,17 +78,14 @@ class Site(Voila):
     ----------
     on_ready : callable
         Called with the URL when the page can be asked for.
-    scripts : Scripts
-        What the page begins with.
     """
 
     port: int
     template_paths: list[str]
 
-    def __init__(self, on_ready: Callable[[str], None], scripts: Scripts, **traits: Any) -> None:
+    def __init__(self, on_ready: Callable[[str], None], **traits: Any) -> None:
         super().__init__(**traits)
         self._on_ready = on_ready
-        self._scripts = scripts
         self._sockets: list[socket.socket] = []
         self.ioloop = IOLoop.current()
 
@@ -120,16 +115,6 @@ class Site(Voila):
 
     def listen(self) -> None:
         """Serve on the sockets that are bound already: called by `start`."""
-        log_request = self.app.log_request
-
-        def sent(handler: RequestHandler) -> None:
-            if handler.get_status() == 200:
-                self._scripts.sent(handler.request.uri or "", self.base_url)
-                if handler.request.path == self.base_url:
-                    self.kernel_manager.fill_delay = _PAGE
-            log_request(handler)
-
-        self.app.log_request = sent
         HTTPServer(self.app).add_sockets(self._sockets)
         self.ioloop.add_callback(self._on_ready, self.connection_url)
         # Not as an exception, which could strike anywhere and leave kernels behind.
@@ -143,7 +128,6 @@ class Site(Voila):
         """End the kernels, those too that are being started; called when the loop has ended."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)  # it is being done
-        self._scripts.close()
         self.ioloop.run_sync(self._end_kernels)
         shutil.rmtree(self.connection_dir, ignore_errors=True)
 
@@ -216,10 +200,6 @@ def explorer_site(on_ready: Callable[[str], None], *, port: int | None = None, t
     # One kernel stands by with the explorer drawn, so that a visitor waits for the browser only.
     config.VoilaConfiguration.preheat_kernel = True
     config.VoilaConfiguration.default_pool_size = 1
-    # The next one starts when the visitor's page is there: it would take the processor from it.
-    config.VoilaKernelManager.fill_delay = _FIRST_PAGE
-    scripts = Scripts()
-    config.VoilaConfiguration.resources = {"scripts": list(scripts.known)}
     if len(tempfile.gettempdir()) < 32 and os.name == "posix":
         # Sockets in a folder of the user's own; by TCP any user of the machine could listen to what kernels publish.
         # A socket's path has at most 104 bytes, of which the kernel's name takes 70: else TCP it is.
@@ -227,6 +207,6 @@ def explorer_site(on_ready: Callable[[str], None], *, port: int | None = None, t
     # A page that is left ends its kernel; one whose browser could not say so is ended after ten minutes without it.
     config.MappingKernelManager.cull_idle_timeout = 600
     config.MappingKernelManager.cull_interval = 60
-    site = Site(on_ready, scripts, config=config)
+    site = Site(on_ready, config=config)
     site.initialize([])
     return site

@@ -94,27 +94,3 @@ def test_the_notebook_is_alone_in_its_folder() -> None:
     assert [file.name for file in folder.iterdir() if file.name != "__pycache__"] == ["explorer.ipynb"]
     notebook = json.loads((folder / "explorer.ipynb").read_text())
     assert all(not cell["outputs"] for cell in notebook["cells"])
-
-
-@pytest.mark.usefixtures("_own_cache")
-def test_a_later_start_has_the_page_fetch_its_scripts_at_once(page: Page) -> None:
-    named: set[str] = set()
-    for is_first in (True, False):
-        with started("datavore_widgets.cli", "explore", "--no-browser", "--port", "0") as program:
-            url = program.wait_for(r"(http://127\.0\.0\.1:\d+/)")
-            page.goto(url)
-            expect(page.locator(".leaflet-image-layer").first).to_be_visible(timeout=90_000)
-            expect(page.locator(".dv-truth")).to_contain_text("cells in the picture have a value", timeout=90_000)
-            named = set(page.evaluate("[...document.querySelectorAll('link[rel=preload]')].map((link) => link.href)"))
-            entries = page.evaluate("performance.getEntriesByType('resource').map((entry) => entry.name)")
-            scripts = [name.removeprefix(url) for name in entries if name.partition("?")[0].endswith(".js")]
-            # What was fetched ahead is not fetched again.
-            assert len(scripts) == len(set(scripts))
-            if is_first:
-                needed = set(scripts)
-            page.goto("about:blank")
-            assert program.interrupt() == 0
-    assert len(named) > 50
-    # What the page's head names by itself is fetched at once anyway.
-    in_head = {name for name in needed if "/voila-style.js" in name}
-    assert needed - in_head <= {name.removeprefix(url) for name in named}
