@@ -7,14 +7,17 @@ import logging
 import re
 import socket
 import threading
+import time
 
 import pytest
 import requests
 
 from datavore_widgets import __version__, errors
+from datavore_widgets.client.http import HttpService
 from datavore_widgets.protocol import wire
 from datavore_widgets.protocol.answers import Catalog, FileList
-from datavore_widgets.protocol.queries import CatalogQuery
+from datavore_widgets.protocol.job import Job
+from datavore_widgets.protocol.queries import CatalogQuery, FilesQuery
 from datavore_widgets.server.app import build_app
 from datavore_widgets.server.run import serve_background
 
@@ -140,6 +143,29 @@ def test_a_closed_connection_gives_the_question_up():
             connection.sendall(b"GET /a/b/1,2/2001,2002/ts HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
             assert started.wait(10)
         assert gave_up.wait(10)
+
+
+@pytest.mark.parametrize("tells", [True, False])
+def test_an_answer_may_take_as_long_as_it_tells_that_it_comes_nearer(tells):
+    class Slow:
+        def answer(self, query, job=None):
+            if isinstance(query, CatalogQuery):
+                return Catalog({})
+            until = time.monotonic() + 5.0
+            while time.monotonic() < until:
+                job.check()
+                job.progress(int(1000 * (5.0 - (until - time.monotonic()))) if tells else 1, 5000)
+                threading.Event().wait(0.02)
+            return FileList(("a.nc",))
+
+    with serve_background(build_app(Slow())) as running, HttpService(running.url, timeout=(5, 2.5), tries=1) as client:
+        client.answer(CatalogQuery())
+        query = FilesQuery("a", "b")
+        if tells:
+            assert client.answer(query, Job()).files == ("a.nc",)
+        else:
+            with pytest.raises(errors.DeadlineExceeded):
+                client.answer(query, Job())
 
 
 def test_closing_the_server_gives_up_what_it_does():

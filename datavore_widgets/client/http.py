@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 import numpy as np
 
 from datavore_widgets import __version__
-from datavore_widgets.client.transport import Reply, Transport, TryAgain
+from datavore_widgets.client.transport import Deadline, Reply, Transport, TryAgain
 from datavore_widgets.errors import (
     BadReply,
     Cancelled,
@@ -81,7 +81,8 @@ class HttpService:
         `http://…` or `https://…`, with or without a `/` at its end. A user and a password in it are used and kept out
         of everything that is shown or logged.
     timeout : (float, float)
-        Seconds for connecting, and for the whole answer with all its tries.
+        Seconds for connecting, and for the whole answer with all its tries; for a server of ours that tells its
+        progress, the second ones begin anew with each step.
     tries : int
         How often a question is asked when the connection fails or the server is busy (502, 503, 504, 429).
     max_bytes : int
@@ -148,7 +149,7 @@ class HttpService:
             What the server itself refuses, as the same class and sentence that it raised.
         """
         is_long = isinstance(query, PrepareQuery) and query.start
-        call = _Call(time.monotonic() + (_LONG if is_long else self._total), job)
+        call = _Call(Deadline(_LONG if is_long else self._total), job)
         if self._ours is None and _added_words(query):
             self._ask(CatalogQuery(), call)
         if self._ours is False:
@@ -271,7 +272,10 @@ class HttpService:
             return
         name, over = secrets.token_hex(16), threading.Event()
         watcher = threading.Thread(
-            target=self._poll_progress, args=(query, name, job, over), name="datavore-progress", daemon=True
+            target=self._poll_progress,
+            args=(query, name, job, call.deadline, over),
+            name="datavore-progress",
+            daemon=True,
         )
         watcher.start()
         try:
@@ -279,7 +283,7 @@ class HttpService:
         finally:
             over.set()
 
-    def _poll_progress(self, query: Query, name: str, job: Job, over: threading.Event) -> None:
+    def _poll_progress(self, query: Query, name: str, job: Job, deadline: Deadline, over: threading.Event) -> None:
         wait, heard = _PROGRESS_AFTER, payloads.Progress(0, 0)
         while not over.wait(wait):
             wait = _PROGRESS_EVERY
@@ -288,6 +292,8 @@ class HttpService:
                 if reply.status != 200 or over.is_set():
                     continue
                 told = payloads.decode_progress(reply.body)
+                if (told.done, told.parts) > (heard.done, heard.parts):
+                    deadline.put_off()
                 if told.estimate is not None and told.estimate != heard.estimate:
                     job.expect(told.estimate)
                 if told.total:
@@ -308,13 +314,13 @@ class HttpService:
                 job.partial(lambda: part)
 
     def _look(self, path: str, max_bytes: int) -> Reply:
-        return self._transport.get(f"{self.root}/{path}", deadline=time.monotonic() + 2.0, max_bytes=max_bytes)
+        return self._transport.get(f"{self.root}/{path}", deadline=Deadline(2.0), max_bytes=max_bytes)
 
 
 class _Call:
     """What one question may take: a deadline over all its requests, and the job that may cancel it."""
 
-    def __init__(self, deadline: float, job: Job | None) -> None:
+    def __init__(self, deadline: Deadline, job: Job | None) -> None:
         self.deadline = deadline
         self.job = job
 
@@ -327,7 +333,7 @@ class _Call:
             When the job is cancelled meanwhile.
         """
         until = time.monotonic() + seconds
-        if until >= self.deadline:
+        if until >= self.deadline.until:
             return False
         while (left := until - time.monotonic()) > 0:
             if self.job is not None:

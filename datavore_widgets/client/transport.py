@@ -37,7 +37,7 @@ from datavore_widgets.errors import (
 )
 from datavore_widgets.protocol.job import Job
 
-__all__ = ["Reply", "Transport", "TryAgain"]
+__all__ = ["Deadline", "Reply", "Transport", "TryAgain"]
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +61,23 @@ class TryAgain(Exception):
         self.after = after
 
 
+class Deadline:
+    """When everything ends: so many seconds after it was set, or was last put off."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self.put_off()
+
+    def put_off(self) -> None:
+        """Let the seconds begin anew."""
+        self.until = time.monotonic() + self._seconds
+
+    @property
+    def left(self) -> float:
+        """Seconds until then; 0 or less when it is over."""
+        return self.until - time.monotonic()
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """A whole reply: `headers` are found whatever their case, `body` is decoded."""
@@ -73,7 +90,7 @@ class Reply:
 class _Watch(threading.Thread):
     """Shuts a connection down at the deadline or when the job is cancelled, which wakes whoever reads from it."""
 
-    def __init__(self, deadline: float, job: Job | None) -> None:
+    def __init__(self, deadline: Deadline, job: Job | None) -> None:
         super().__init__(name="datavore-watch", daemon=True)
         self._deadline = deadline
         self._job = job
@@ -83,7 +100,7 @@ class _Watch(threading.Thread):
         self.cut = False
 
     def run(self) -> None:
-        while (left := self._deadline - time.monotonic()) > 0 and not (self._job and self._job.cancelled):
+        while (left := self._deadline.left) > 0 and not (self._job and self._job.cancelled):
             if self._over.wait(left if self._job is None else min(left, _CANCEL_POLL)):
                 return
         with self._lock:
@@ -191,15 +208,15 @@ class Transport:
         """Close the connections that are kept."""
         self._session.close()
 
-    def get(self, url: str, *, deadline: float, max_bytes: int, job: Job | None = None) -> Reply:
+    def get(self, url: str, *, deadline: Deadline, max_bytes: int, job: Job | None = None) -> Reply:
         """Ask once, following redirects to the same host.
 
         Parameters
         ----------
         url : str
             Without user and password: it is logged.
-        deadline : float
-            On the clock of `time.monotonic`; everything ends there.
+        deadline : Deadline
+            Everything ends there; with a job it may be put off meanwhile.
         max_bytes : int
             The most bytes of a body, decoded.
 
@@ -220,13 +237,13 @@ class Transport:
             url = there
         raise BadReply(f"{_host(url)} sends on more than {_MOST_REDIRECTS} times")
 
-    def _once(self, url: str, deadline: float, max_bytes: int, job: Job | None) -> tuple[Reply, str | None]:
-        left = deadline - time.monotonic()
+    def _once(self, url: str, deadline: Deadline, max_bytes: int, job: Job | None) -> tuple[Reply, str | None]:
+        left = deadline.left
         if left <= 0:
             raise _late(url)
         started = time.monotonic()
         with self._watched(url, deadline, job):
-            timeout = (min(self._connect_timeout, left), left)
+            timeout = (min(self._connect_timeout, left), None)  # what is read, the watch ends: its end may move
             with self._session.get(url, stream=True, allow_redirects=False, timeout=timeout) as response:
                 target = self._session.get_redirect_target(response)
                 body = b"" if target else _body(response, max_bytes)
@@ -235,7 +252,7 @@ class Transport:
         return Reply(response.status_code, response.headers, body), target
 
     @contextlib.contextmanager
-    def _watched(self, url: str, deadline: float, job: Job | None) -> Iterator[None]:
+    def _watched(self, url: str, deadline: Deadline, job: Job | None) -> Iterator[None]:
         watch = _line.watch = _Watch(deadline, job)
         watch.start()
         failure: Exception | None = None
@@ -250,7 +267,7 @@ class Transport:
             watch.finish()
         if job is not None and job.cancelled:
             raise Cancelled("the request was cancelled") from failure
-        if watch.cut or (failure is not None and time.monotonic() >= deadline):
+        if watch.cut or (failure is not None and deadline.left <= 0):
             # A body without a length ends without an error when the connection is shut: it is not whole.
             raise _late(url) from failure
         if failure is not None:
