@@ -210,8 +210,8 @@ class TimePlot:
 
     def _make_room(self, characters: int) -> None:
         """Left of the axis of values, for ticks of so many characters with the label beside them, never under them."""
-        left = max(_MARGIN["left"], characters * _DIGIT + 26)
-        self._y_axis.label_offset = f"{left - 16}px"
+        left = max(_MARGIN["left"], characters * _DIGIT + 32)
+        self._y_axis.label_offset = f"{left - 12}px"
         self.figure.fig_margin = {**_MARGIN, "left": left}
         self.sheet.margin = _edges(self.figure.fig_margin)
 
