@@ -89,7 +89,7 @@ def about(seconds: float) -> str:
     if seconds < 1.5:
         return "a second"
     if seconds < 90:
-        return f"{number(seconds, 1)} s"
+        return f"{round(seconds, -1 if seconds >= 10 else 0):.0f} s"
     return f"{round(seconds / 60)} min" if seconds < 5400 else f"{round(seconds / 3600)} h"
 
 

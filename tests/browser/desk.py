@@ -55,6 +55,10 @@ class Ground:
         """Page pixel of a place."""
         return self.x0 + lon * self.per_degree, self.y0 - float(mercator_from_latitude(lat)) * self.per_radian
 
+    def moved(self, right: float, down: float) -> Ground:
+        """The same after the page was scrolled by so many pixels."""
+        return Ground(self.x0 + right, self.per_degree, self.y0 + down, self.per_radian)
+
     def place(self, x: float, y: float) -> tuple[float, float]:
         """(lon, lat) of a page pixel."""
         return (x - self.x0) / self.per_degree, float(latitude_from_mercator((self.y0 - y) / self.per_radian))
