@@ -70,7 +70,7 @@ def test_the_button_prepares_and_the_chart_says_so(service: Any) -> None:
         row = PrepareRow(service, chart.view, chart)
         chart.view.bbox = [-60, -50, 60, 50]
         await until(lambda: chart.lines and chart.is_idle and row.is_idle)
-        assert "Not prepared: boxes are read from the files. Preparing reads 104 kB once" in plain(row._said.value)
+        assert "Not prepared: reads 104 kB, takes up to" in plain(row._said.value)
         assert "from prepared data" not in plain(chart._head.value)
         row.start.click()
         assert (row.start.layout.display, row.stop.layout.display) == ("none", "")

@@ -46,7 +46,8 @@ class PrepareRow(Panel):
         self._said = ipywidgets.HTML()
         self._said.add_class("dv-prepare-said")
         self.start = ipywidgets.Button(
-            description="Prepare", tooltip="Make, once, what boxes over years are answered from in milliseconds"
+            description="Prepare",
+            tooltip="Boxes are read from the files: make, once, in the cache folder, what answers them in milliseconds",
         )
         self.start.on_click(self._begin)
         self.stop = ipywidgets.Button(description="Cancel", tooltip="What is made so far is kept, for the next time")
@@ -54,7 +55,9 @@ class PrepareRow(Panel):
         self.bar = ipywidgets.IntProgress(max=100, layout=ipywidgets.Layout(width="100%"))
         self._buttons = ipywidgets.HBox([self.start, self.stop])
         self._buttons.add_class("dv-buttons")
-        self.fill([self._said, self.bar, self._buttons])
+        line = ipywidgets.HBox([self._said, self._buttons])
+        line.add_class("dv-prepare-line")
+        self.fill([line, self.bar])
         self._began = 0.0
         self.pump: Pump[PrepareQuery, Preparation] = Pump(
             self._work, show=self._show, fail=self._fail, progress=self._report
@@ -122,10 +125,7 @@ class PrepareRow(Panel):
         elif found.hindrance:
             self._say("")
         else:
-            self._say(
-                f"Not prepared: boxes are read from the files. Preparing reads {amount(found.reads)} once and takes up "
-                f"to {amount(found.takes)} in the cache folder"
-            )
+            self._say(f"Not prepared: reads {amount(found.reads)}, takes up to {amount(found.takes)}")
         if query.start and self._chart is not None:
             self._chart.again()
 

@@ -59,7 +59,7 @@ def test_a_long_series_grows_and_prepared_it_is_there_at_once(
     expect(legend).not_to_contain_text("incomplete", timeout=60_000)
     expect(legend).to_contain_text("500 values")
     expect(legend).not_to_contain_text("prepared data")
-    expect(page.get_by_text("Not prepared: boxes are read from the files")).to_be_visible()
+    expect(page.get_by_text("Not prepared: reads")).to_be_visible()
     screenshot("read")
     page.get_by_role("button", name="Prepare", exact=True).click()
     expect(page.get_by_text(re.compile(r"Preparing: \d+ of 500 times"))).to_be_visible(timeout=30_000)
