@@ -44,3 +44,26 @@ def sample_catalog(_own_cache: None) -> Path:
     from datavore_widgets.service.sample import catalog_path
 
     return catalog_path()
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty cache folder: what other tests have learned is not known."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The files of data that are opened from now on, in their order."""
+    # Late: most tests need none of it.
+    from datavore_widgets.service import files
+
+    paths: list[str] = []
+    before = files._open
+
+    def counting(path: Path, fingerprint: object) -> object:
+        paths.append(path.name)
+        return before(path, fingerprint)
+
+    monkeypatch.setattr(files, "_open", counting)
+    return paths

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,31 +13,13 @@ from datavore_widgets.errors import InvalidValue, Unreadable
 from datavore_widgets.protocol.geometry import GLOBAL
 from datavore_widgets.protocol.queries import DataQuery, FilesQuery, SeriesQuery, Source
 from datavore_widgets.protocol.times import Date, Lapse
-from datavore_widgets.service import files as files_module
 from datavore_widgets.service.dated import DatedPattern
 from datavore_widgets.service.local import LocalService
 
 START, COUNT = dt.datetime(2015, 12, 20), 30
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty cache folder: what other tests have learned is not known."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """The files that are opened, in their order."""
-    paths: list[str] = []
-    before = files_module._open
-
-    def counting(path: Path, fingerprint: object) -> object:
-        paths.append(path.name)
-        return before(path, fingerprint)
-
-    monkeypatch.setattr(files_module, "_open", counting)
-    return paths
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def write(path: Path, time: dt.datetime, value: float, width: int = 6, *, bounds: bool = False) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,6 @@ from datavore_widgets.protocol.queries import Canvas, DataQuery, FilesQuery, Lap
 from datavore_widgets.protocol.times import Date, Lapse
 from datavore_widgets.server.app import build_app
 from datavore_widgets.server.run import serve_background
-from datavore_widgets.service import files as files_module
 from datavore_widgets.service import footprint
 from datavore_widgets.service.curvilinear import CurvilinearGrid
 from datavore_widgets.service.footprint import Footprint
@@ -67,26 +65,6 @@ def swaths(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for day in range(COUNT):
         write_swath(folder / f"{day:02d}.nc", day, rng)
     return folder
-
-
-@pytest.fixture
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty cache folder: what other tests have learned is not known."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """The files that are opened, in their order."""
-    paths: list[str] = []
-    before = files_module._open
-
-    def counting(path: Path, fingerprint: object) -> object:
-        paths.append(path.name)
-        return before(path, fingerprint)
-
-    monkeypatch.setattr(files_module, "_open", counting)
-    return paths
 
 
 def boxes(count: int) -> list[BBox]:
