@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,3 +68,11 @@ def test_an_unknown_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
         main(["boxen"])
     said = capsys.readouterr().err
     assert all(name in said for name in [*BENCHMARKS, *PROGRAMS])
+
+
+def test_a_folder_that_is_known_is_opened_without_its_files() -> None:
+    program = Path(__file__).parent / "benchmarks" / "bench_files.py"
+    told = subprocess.run([sys.executable, program, "10000"], capture_output=True, check=True, text=True).stdout
+    assert "(7 found)" in told
+    assert "1 of them opened" in told
+    assert "(85 found)" in told

@@ -96,7 +96,7 @@ def opening(count: int, folder: Path) -> None:
 
             labels = label_from_millis(FIRST + np.arange(count) * (DAYS * DAY // count))
             slot, told, footprint = msgpack.unpackb(own.payload)
-            key, _, places = msgpack.unpackb(told)
+            key, _, places, bounds = msgpack.unpackb(told)
             for number in range(2, count):
                 path = data / f"{number:07d}.nc"
                 # A file has some 65,000 names at most.
@@ -106,7 +106,7 @@ def opening(count: int, folder: Path) -> None:
                 else:
                     os.link(first, path)
                 label = int(labels[number])
-                mine = msgpack.packb([key, [labels[number : number + 1].tobytes()], places])
+                mine = msgpack.packb([key, [labels[number : number + 1].tobytes()], places, bounds])
                 seen = Seen.of(str(path))
                 yield seen, [Record(own.boxes, label, label, KIND, msgpack.packb([slot, mine, footprint]))]
 
