@@ -90,10 +90,11 @@ def loaded_after(code: str) -> set[str]:
 
 NOTEBOOK = {"ipywidgets", "ipyleaflet", "bqplot", "anywidget", "IPython", "traitlets", "voila"}
 READERS = {"xarray", "dask", "netCDF4", "h5netcdf", "h5py", "zarr", "cftime", "scipy"}
+COMPILER = {"numba", "llvmlite"}
 SERVERS = {"fastapi", "starlette", "uvicorn"}
 
 LIGHT = {
-    "import datavore_widgets": NOTEBOOK | READERS | SERVERS | {"numpy", "pandas", "requests"},
+    "import datavore_widgets": NOTEBOOK | READERS | SERVERS | COMPILER | {"numpy", "pandas", "requests"},
     "import datavore_widgets.protocol.payloads, datavore_widgets.protocol.wire": NOTEBOOK
     | READERS
     | SERVERS
@@ -101,7 +102,7 @@ LIGHT = {
     "from datavore_widgets import Datavore, Datalaps, HttpService": NOTEBOOK | READERS | SERVERS,
     "from datavore_widgets import Datavore; Datavore('http://127.0.0.1:9')": NOTEBOOK | READERS | SERVERS,
     # The first picture of prepared data waits for whatever this loads.
-    "import datavore_widgets.service.local": NOTEBOOK | READERS | SERVERS | {"pandas", "requests", "PIL"},
+    "import datavore_widgets.service.local": NOTEBOOK | READERS | SERVERS | COMPILER | {"pandas", "requests", "PIL"},
     "import datavore_widgets.server.app, datavore_widgets.server.run": NOTEBOOK | READERS | {"pandas", "requests"},
     "import datavore_widgets.server.run, datavore_widgets.service.local": NOTEBOOK | {"requests"},
 }
