@@ -237,6 +237,33 @@ def test_several_missing_values_and_the_valid_range_are_missing():
     assert np.isnan(as_values).tolist() == [False, False, False, False, False, True]
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("scale", "offset", "low", "high"),
+    [(0.01, 273.15, 271.15, 318.15), (0.001, 20.0, -2.0, 45.0), (-0.1, 5.0, 0.0, 9.9)],
+)
+def test_both_ends_of_a_valid_range_that_is_told_as_values_are_valid(kind, scale, offset, low, high):
+    stored = np.sort(np.rint((np.array([low, high]) - offset) / scale).astype(np.int32))
+    raw = np.array([stored[0] - 1, *stored, stored[1] + 1], dtype=np.int32)
+    attrs = {"scale_factor": kind(scale), "add_offset": kind(offset), "valid_min": kind(low), "valid_max": kind(high)}
+    assert np.isnan(Packing.of(raw.dtype, attrs).decode(raw)).tolist() == [True, False, False, True]
+    only_low = {key: value for key, value in attrs.items() if key != "valid_max"}
+    beyond = [False, False, False, True] if scale < 0 else [True, False, False, False]
+    assert np.isnan(Packing.of(raw.dtype, only_low).decode(raw)).tolist() == beyond
+    # What xarray has decoded has the same ends, although its values were rounded.
+    told = {key: value for key, value in attrs.items() if key.startswith("valid")}
+    for ends in (told, {"valid_range": stored}):
+        dataset = xr.decode_cf(xr.Dataset({"v": ("x", raw, {**attrs, **ends})}))["v"]
+        values = Packing.of(dataset.dtype, dataset.attrs, dataset.encoding).decode(dataset.values)
+        assert np.isnan(values).tolist() == [True, False, False, True]
+
+
+def test_a_valid_range_has_the_sign_that_values_are_meant_to_have():
+    raw = np.array([100, 156, 157], dtype=np.uint8)
+    values = Packing.of(raw.dtype, {"_Unsigned": "false", "valid_min": np.uint8(157)}).decode(raw)
+    assert values.tolist() == [100, None, -99]
+
+
 def test_a_fill_value_that_no_stored_value_can_equal_hides_nothing():
     raw = np.array([-1, 0, 1], dtype=np.int8)
     assert not Packing.of(raw.dtype, {"_FillValue": np.float32(np.nan)}).can_miss
@@ -760,6 +787,19 @@ def test_many_reasons_are_listed_as_far_as_one_can_read(tmp_path):
         (tmp_path / f"{number:02d}.nc").write_bytes(b"")
     with pytest.raises(Unreadable, match=r"none of 30 files .* and 22 more"):
         open_catalog(tmp_path)
+
+
+@pytest.mark.parametrize("empty", ["time", "depth", "lat"])
+def test_a_file_that_has_no_values_yet_says_so_beside_those_that_have(empty, tmp_path):
+    full = fields.with_depth()
+    full.to_netcdf(tmp_path / "full.nc")
+    full.isel({empty: slice(0, 0)}).to_netcdf(tmp_path / "new.nc", unlimited_dims=["time"])
+    reason = f"it has no values yet: its dimension '{empty}' has no positions"
+    with pytest.raises(Unreadable, match=reason):
+        open_catalog(tmp_path / "new.nc")
+    with open_catalog(tmp_path) as library:
+        assert [Path(file).name for index in library.indexes.values() for file in index.files] == ["full.nc"]
+        assert [Path(file).name for file, why in library.problems.items() if reason in why] == ["new.nc"]
 
 
 def test_a_small_file_that_declares_a_huge_axis_is_refused_without_reading_it(tmp_path):

@@ -182,6 +182,52 @@ def test_many_bits_are_told_and_filtered_but_no_categories() -> None:
     assert np.array_equal(np.isfinite(data), stored == 1 << 11)
 
 
+@pytest.mark.parametrize("unsigned", ["true", "false"])
+@pytest.mark.parametrize("told", [np.int8, np.uint8, np.int16])
+def test_the_highest_bit_is_a_flag_whatever_sign_it_is_written_with(told: type, unsigned: str) -> None:
+    stored = np.array([0, 1, 128, 129], dtype=np.uint8)[np.arange(18 * 36).reshape(18, 36) % 4]
+    masks = np.array([1, 128], dtype=np.uint8)
+    attrs = {"flag_masks": masks.astype(told), "flag_meanings": "land bad", "_Unsigned": unsigned}
+    with LocalService({"a": flagged(stored.astype(np.int8), **attrs)}) as service:
+        info = service._store.library.info().index("a").variables["flag"]
+        top = 128 if unsigned == "true" else -128
+        assert info.flags == {0: "none", 1: "land", top: "bad", top + 1: "land + bad"}
+        bad = Source("a", "sst", None, filters=parse_filters({"flag": "bad"}))
+        assert np.array_equal(np.isfinite(service.answer(DataQuery(bad, CELLS)).data), stored >= 128)
+
+
+def test_every_bit_of_a_type_may_be_a_flag() -> None:
+    stored = (1 << (np.arange(18 * 36).reshape(18, 36) % 16)).astype(np.uint16).astype(np.int16)
+    masks = (1 << np.arange(16)).astype(np.uint16).astype(np.int16)
+    dataset = flagged(stored, flag_masks=masks, flag_meanings=" ".join(f"m{k}" for k in range(16)))
+    with LocalService({"a": dataset}) as service:
+        info = service._store.library.info().index("a").variables["flag"]
+        assert (info.flags, info.masks["m15"]) == ({}, (-(1 << 15), -(1 << 15)))
+
+
+def test_flag_values_have_the_sign_that_values_are_meant_to_have() -> None:
+    stored = np.array([1, 200, 255], dtype=np.uint8)[np.arange(18 * 36).reshape(18, 36) % 3]
+    values = np.array([1, 200, 255], dtype=np.uint8).view(np.int8)
+    attrs = {"flag_values": values, "flag_meanings": "sea ice land", "_Unsigned": "true"}
+    with LocalService({"a": flagged(stored.view(np.int8), **attrs)}) as service:
+        assert service._store.library.info().index("a").variables["flag"].flags == {1: "sea", 200: "ice", 255: "land"}
+        ice = Source("a", "sst", None, filters=parse_filters({"flag": "ice"}))
+        assert np.array_equal(np.isfinite(service.answer(DataQuery(ice, CELLS)).data), stored == 200)
+
+
+def test_flags_that_values_cannot_have_are_left_out() -> None:
+    attrs = {"flag_values": np.array([0, 1, 300, np.nan]), "flag_meanings": "sea land ice rain"}
+    with LocalService({"a": flagged(bits(), **attrs)}) as service:
+        assert service._store.library.info().index("a").variables["flag"].flags == {0: "sea", 1: "land"}
+
+
+def test_a_condition_on_whole_numbers_is_met_by_that_number_alone() -> None:
+    stored = 10_000_000 + np.arange(18 * 36, dtype=np.int32).reshape(18, 36)
+    with LocalService({"a": flagged(stored)}) as service:
+        one = Source("a", "sst", None, filters=parse_filters({"flag": 10_000_003}))
+        assert np.array_equal(np.isfinite(service.answer(DataQuery(one, CELLS)).data), stored == 10_000_003)
+
+
 def test_truth_is_a_flag(tmp_path: Path) -> None:
     dataset = fields.no_time()
     dataset = dataset.assign(wet=dataset["sst"] > 20).drop_vars("sst")

@@ -6,6 +6,7 @@ integers, with a mask. Floats come out as xarray's own decoding gives them.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -58,6 +59,8 @@ _MONTHS = {"month": 1, "months": 1, "year": 12, "years": 12}
 _DAY = 86_400_000
 _MOST_BITS = 4
 """Bits of flags whose combinations are categories: 16 of them."""
+_ROUNDING = 0.01
+"""Part of a packed step by which a valid end may lie beside a whole one: what scale and offset in float32 lose."""
 # From this day on the standard calendar is the proleptic Gregorian one, in which numpy counts.
 _GREGORIAN_START = int(np.datetime64("1582-10-15", "ms").astype(np.int64))
 # Milliseconds of float64 times are whole numbers up to here (2**53, the year 287396).
@@ -205,26 +208,40 @@ def _valid_range(
     They are in the stored type, unless they are floats on packed integers, which the NetCDF users' guide reads as
     values. Of a variable that is decoded already they are still those of the packed values.
     """
+    if stored.kind not in "iuf":
+        return None, None
     pair = np.atleast_1d(attrs.get("valid_range", ()))
-    low, high = (pair[0], pair[1]) if pair.size == 2 else (attrs.get("valid_min"), attrs.get("valid_max"))
-    ends: list[Any] = []
+    told = (pair[0], pair[1]) if pair.size == 2 else (attrs.get("valid_min"), attrs.get("valid_max"))
     was_packed = "scale_factor" in encoding or "add_offset" in encoding
-    for end in (low, high):
+    packed = np.dtype(encoding["dtype"]) if was_packed and "dtype" in encoding else stored
+    if was_packed:
+        scale, offset = _scalar(encoding.get("scale_factor")), _scalar(encoding.get("add_offset"))
+    step, start = float(1 if scale is None else scale), float(offset or 0)
+    ends: list[Any] = [None, None]
+    for place, end in enumerate(told):
         number = _scalar(end)
-        if number is None or not np.isfinite(number) or stored.kind not in "iuf":
-            ends.append(None)
+        if number is None or not np.isfinite(number):
             continue
-        is_value = number.dtype.kind == "f" and (stored.kind in "iu" or was_packed)
-        if was_packed and not is_value:
-            number = number * float(encoding.get("scale_factor", 1)) + float(encoding.get("add_offset", 0))
-        elif is_value and (scale is not None or offset is not None):
-            number = (float(number) - float(offset or 0)) / float(1 if scale is None else scale)
-        elif stored.kind == "u" and dtype.kind == "i":
-            number = _as_stored(number, stored, dtype)
-        ends.append(number)
-    if scale is not None and scale < 0 and ends[0] is not None and ends[1] is not None and ends[0] > ends[1]:
+        if number.dtype.kind == "f" and packed.kind in "iu":
+            # Of values that fall where the packed ones rise, the smallest is the largest packed one.
+            is_top = (place == 1) != (step < 0)
+            whole = (float(number) - start) / step
+            ends[is_top] = math.floor(whole + _ROUNDING) if is_top else math.ceil(whole - _ROUNDING)
+        elif stored.kind in "iu" and stored.kind != dtype.kind:
+            ends[place] = _as_stored(number, stored, dtype)
+        else:
+            ends[place] = number
+    if step < 0 and None not in ends and ends[0] > ends[1]:
         ends.reverse()
-    return ends[0], ends[1]
+    if not was_packed:
+        return ends[0], ends[1]
+    # Half a step farther: what was decoded lies beside its whole number by its own rounding.
+    room = 0.5 if packed.kind in "iu" else 0.0
+    values = [
+        None if end is None else (float(end) + side) * step + start
+        for end, side in zip(ends, (-room, room), strict=True)
+    ]
+    return (values[1], values[0]) if step < 0 else (values[0], values[1])
 
 
 def _float_type(stored: np.dtype[Any], scale: Any, offset: Any) -> np.dtype[Any]:
@@ -246,37 +263,78 @@ def _float_type(stored: np.dtype[Any], scale: Any, offset: Any) -> np.dtype[Any]
     return single if stored.itemsize <= 2 else double
 
 
-def flag_meanings(attrs: Mapping[str, Any]) -> dict[int, str]:
-    """Meanings by value, of `flag_values` and `flag_meanings`; empty where there are none."""
+def flag_meanings(attrs: Mapping[str, Any], stored: np.dtype[Any]) -> dict[int, str]:
+    """Meanings by value, of `flag_values` and `flag_meanings`; empty where there are none.
+
+    Parameters
+    ----------
+    stored : dtype
+        Of the values, with the sign that they are meant to have: numbers are told as these have them.
+    """
     values = np.atleast_1d(attrs.get("flag_values", ()))
     words = str(attrs.get("flag_meanings", "")).replace(",", " ").split()
     if values.dtype.kind in "SU":
         values = np.array(re.findall(r"-?\d+", " ".join(str(v) for v in values)), dtype=np.int64)
     if values.dtype.kind not in "iuf" or values.size == 0 or values.size != len(words):
         return {}
-    return {int(value): word for value, word in zip(values, words, strict=True)}
+    told = ((_same_bits(value, stored), word) for value, word in zip(values, words, strict=True))
+    return {value: word for value, word in told if value is not None}
 
 
-def flag_masks(attrs: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
-    """Bits and what they are then by meaning, of `flag_masks`, and of `flag_values` if given too (CF 3.5)."""
+def flag_masks(attrs: Mapping[str, Any], stored: np.dtype[Any]) -> dict[str, tuple[int, int]]:
+    """Bits and what they are then by meaning, of `flag_masks`, and of `flag_values` if given too (CF 3.5).
+
+    Parameters
+    ----------
+    stored : dtype
+        As for `flag_meanings`.
+    """
     masks, values = np.atleast_1d(attrs.get("flag_masks", ())), np.atleast_1d(attrs.get("flag_values", ()))
     words = str(attrs.get("flag_meanings", "")).replace(",", " ").split()
     if masks.dtype.kind not in "iu" or masks.size == 0 or masks.size != len(words):
         return {}
     wanted = values if values.size == masks.size and values.dtype.kind in "iu" else masks
-    return {word: (int(mask), int(value)) for word, mask, value in zip(words, masks, wanted, strict=True)}
+    found = {}
+    for word, mask, value in zip(words, masks, wanted, strict=True):
+        bits, then = _same_bits(mask, stored), _same_bits(value, stored)
+        if bits is not None and then is not None:
+            found[word] = bits, then
+    return found
 
 
-def combined(masks: Mapping[str, tuple[int, int]]) -> dict[int, str]:
-    """The meaning of every value that some flags can make together, if they are few enough to be told apart."""
+def _same_bits(value: Any, stored: np.dtype[Any]) -> int | None:
+    """The number of a flag as stored values have it; None where they have no such bits.
+
+    The highest bit of a signed type is written as a negative number, and with another sign where attributes have no
+    unsigned type.
+    """
+    if not np.isfinite(value):
+        return None
+    number, turn = int(value), 1 << 8 * stored.itemsize
+    if not -turn // 2 <= number < turn:
+        return None
+    number %= turn
+    return number - turn if stored.kind == "i" and number >= turn // 2 else number
+
+
+def combined(masks: Mapping[str, tuple[int, int]], stored: np.dtype[Any]) -> dict[int, str]:
+    """The meaning of every value that some flags can make together, if they are few enough to be told apart.
+
+    Parameters
+    ----------
+    masks : mapping of str to (int, int)
+        As `flag_masks` gives them, for the same type.
+    """
+    size = 8 * stored.itemsize
     bits = 0
     for mask, _ in masks.values():
-        bits |= mask
+        bits |= mask % (1 << size)
     if not 0 < bits.bit_count() <= _MOST_BITS:
         return {}
-    places = [1 << place for place in range(64) if bits >> place & 1]
+    places = [1 << place for place in range(size) if bits >> place & 1]
     sums = (sum(bit for k, bit in enumerate(places) if number >> k & 1) for number in range(1 << len(places)))
-    told = {value: [word for word, (mask, wanted) in masks.items() if value & mask == wanted] for value in sums}
+    values = (value - (1 << size) if stored.kind == "i" and value >> size - 1 else value for value in sums)
+    told = {value: [word for word, (mask, wanted) in masks.items() if value & mask == wanted] for value in values}
     return {value: " + ".join(words) if words else "none" for value, words in told.items()}
 
 

@@ -329,6 +329,9 @@ class _Scan:
     def _found(self, name: str, variable: xr.Variable) -> Found:
         if variable.dtype.kind not in "iufb":
             raise InvalidValue(f"its values are no numbers but {variable.dtype}")
+        if 0 in variable.shape:
+            empty = variable.dims[variable.shape.index(0)]
+            raise InvalidValue(f"it has no values yet: its dimension {empty!r} has no positions")
         where = horizontal(self.stored, self.kinds, variable, self.contents.attrs)
         if self._has_corners(where):
             where = replace(where, kind="cells")
@@ -613,8 +616,8 @@ def _time_method(variable: xr.Variable) -> str:
 
 def _info(name: str, variable: xr.Variable, dtype: np.dtype[Any], dims: tuple[Dim, ...]) -> VariableInfo:
     attrs = variable.attrs
-    masks = flag_masks(attrs) if dtype.kind in "iu" else {}
-    flags = combined(masks) if masks else flag_meanings(attrs) if dtype.kind in "iu" else {}
+    masks = flag_masks(attrs, dtype) if dtype.kind in "iu" else {}
+    flags = combined(masks, dtype) if masks else flag_meanings(attrs, dtype) if dtype.kind in "iu" else {}
     if dtype.kind == "b" or variable.encoding.get("dtype") == "bool" or attrs.get("dtype") == "bool":
         flags = {0: "false", 1: "true"}
     return VariableInfo(

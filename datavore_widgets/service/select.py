@@ -444,9 +444,10 @@ def _allows(condition: Condition, values: NDArray[Any]) -> NDArray[np.bool_]:
     numbers = values.astype(np.float64)
     if condition.values:
         allowed = np.zeros(numbers.shape, dtype=bool)
+        same = _SAME if values.dtype.kind == "f" else 0.0
         for value in condition.values:
             if not isinstance(value, str):
-                allowed |= np.isclose(numbers, value, rtol=_SAME, atol=0.0)
+                allowed |= np.isclose(numbers, value, rtol=same, atol=0.0)
         return allowed
     low = -math.inf if condition.minimum is None else condition.minimum
     high = math.inf if condition.maximum is None else condition.maximum
