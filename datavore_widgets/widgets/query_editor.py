@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import anywidget
-from traitlets import Dict, List, TraitError, Unicode, validate
+from traitlets import Dict, Int, List, Unicode
 
 from datavore_widgets.protocol.sql import Schema
 from datavore_widgets.widgets.query_text import FUNCTIONS, KEYWORDS, PLACEHOLDERS
@@ -14,7 +14,7 @@ from datavore_widgets.widgets.style import STATIC
 
 __all__ = ["QueryEditor"]
 
-_LONGEST = 100_000  # characters
+_LONGEST = 100_000  # characters; the page takes no more
 
 
 class QueryEditor(anywidget.AnyWidget):
@@ -37,6 +37,7 @@ class QueryEditor(anywidget.AnyWidget):
 
     _esm = STATIC / "query_editor.js"
     text = Unicode().tag(sync=True)
+    heard = Int(0).tag(sync=True)  # the number of the page's last word that the text answers
     tables: Any = List().tag(sync=True)
     words: Any = Dict().tag(sync=True)
     error: Any = List().tag(sync=True)
@@ -48,13 +49,6 @@ class QueryEditor(anywidget.AnyWidget):
         )
         self._run = run
         self.on_msg(self._heard)
-
-    @validate("text")
-    def _short(self, proposal: Any) -> str:
-        text = str(proposal["value"])
-        if len(text) > _LONGEST:
-            raise TraitError(f"a query has {_LONGEST} characters at most")
-        return text
 
     def write(self, text: str) -> None:
         """Put a text in the place of what is written, also of what was typed and has not been told yet."""
@@ -71,10 +65,11 @@ class QueryEditor(anywidget.AnyWidget):
     def _heard(self, _widget: Any, content: Any, _buffers: Any) -> None:
         if content == "run":
             self._run()
+            return
+        text, number = (content.get("text"), content.get("number")) if isinstance(content, dict) else (None, None)
+        if isinstance(text, str) and len(text) <= _LONGEST and isinstance(number, int) and 0 < number < 2**53:
+            with self.hold_sync():
+                self.text, self.heard = text, number
 
     def set_state(self, sync_data: Mapping[str, Any]) -> None:
-        """What a browser says: only the text is its to set."""
-        text = sync_data.get("text")
-        if "text" in sync_data and not isinstance(text, str):
-            raise TraitError(f"text is text, not {text!r}")
-        super().set_state({name: value for name, value in sync_data.items() if name == "text"})
+        """What a browser says: nothing here is its to set; what is typed comes as a message."""

@@ -417,3 +417,37 @@ def test_in_jupyterlab_the_keys_are_the_editors(
     assert console.line(2000)[0] == "3"
     assert page.locator(".jp-Notebook .jp-Cell").count() == cells
     screenshot("lab")
+
+
+BUSY = """import time, ipywidgets
+from datavore_widgets import HiveConsole
+console, told = HiveConsole(), ipywidgets.VBox()
+def hear(change):
+    time.sleep(0.5)  # what another's code may do
+    told.children = (*told.children, ipywidgets.Label(change["new"]))
+console.editor.observe(hear, "text")
+told.add_class("told")
+ipywidgets.VBox([console, told])"""
+
+
+def test_what_the_kernel_writes_outlives_what_was_typed_before(
+    page: Page, start_cell: Callable[[str], str], fleet: pd.DataFrame
+) -> None:
+    page.goto(start_cell(BUSY))
+    expect(page.locator(".dv-tables")).to_contain_text("fleet", timeout=60_000)
+    console = Console(page)
+    console.run("SELECT 40 + 2 AS answer", 1)
+    told = page.locator(".told .widget-label")
+    before = told.count()
+    # Two texts are on their way to the kernel when it is asked for an earlier one.
+    console.type("SELECT")
+    page.locator(".dv-name-button", has_text="sst").click()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Tab")
+    page.locator(".dv-history select").select_option(index=1)
+    page.wait_for_function(
+        "n => [...document.querySelectorAll('.told .widget-label')].slice(n).map(e => e.innerText).join(' | ')"
+        ".endsWith('SELECT | SELECT sst | SELECT 40 + 2 AS answer')",
+        arg=before,
+    )
+    expect(console.text).to_have_value("SELECT 40 + 2 AS answer")

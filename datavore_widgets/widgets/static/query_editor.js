@@ -3,6 +3,7 @@ const TOKEN =
   /(?<comment>--[^\n]*|\/\*[^]*?(?:\*\/|$))|(?<string>'(?:[^'\\]|\\[^])*'?|"(?:[^"\\]|\\[^])*"?)|(?<quoted>`[^`]*`?)|(?<parameter>\$\w+)|(?<number>\b\d+(?:\.\d*)?(?:[eE][+-]?\d+)?\b)|(?<word>[A-Za-z_]\w*)/g;
 const MOST = 9; // completions shown
 const PAUSE = 250; // ms after the last key until the kernel is told
+const LONGEST = 100_000; // characters
 
 let serial = 0;
 
@@ -29,6 +30,7 @@ function render({ model, el }) {
   const copy = tag("pre", "dv-query-copy");
   copy.setAttribute("aria-hidden", "true");
   const area = tag("textarea", "dv-query-text");
+  area.maxLength = LONGEST;
   area.spellcheck = false;
   area.wrap = "off";
   area.autocapitalize = "off";
@@ -53,7 +55,8 @@ function render({ model, el }) {
   let functions = new Set();
   let known = []; // {word, kind, detail}
   let timer = 0;
-  let told = null; // the text that the kernel has
+  let told = null; // the text that the kernel has, or has on its way
+  let spoken = 0; // the number of what was told last
   let free = false; // after Escape, Tab leaves the editor
 
   const put = (text, from = area.selectionStart, to = area.selectionEnd) => {
@@ -108,13 +111,14 @@ function render({ model, el }) {
     gutter.style.transform = `translateY(${-area.scrollTop}px)`;
   };
 
-  // The kernel
+  // The kernel. It is told by messages: a change of the state may wait for the one before it, and would then come after
+  // what was done since. Numbers tell its answer to the last of them from those to earlier ones.
   const tell = () => {
     clearTimeout(timer);
     if (told === area.value) return;
     told = area.value;
-    model.set("text", told);
-    model.save_changes();
+    spoken = Math.max(spoken, model.get("heard")) + 1;
+    model.send({ text: told, number: spoken });
   };
   const changed = () => {
     paint();
@@ -364,19 +368,20 @@ function render({ model, el }) {
   };
   const receive = () => {
     const text = model.get("text");
-    if (text === told && told !== null) return;
+    if ((text === told && told !== null) || model.get("heard") < spoken) return;
     told = text;
     if (area.value !== text) area.value = text;
     paint();
   };
-  // Where the kernel has this text already, because it has not heard of a newer one, no change would come.
+  // What the kernel writes, also where it has not heard of all that was typed; it is told, after all that.
   const write = ({ text }) => {
     if (typeof text !== "string") return;
     area.value = text;
     paint();
+    told = null;
     tell();
   };
-  model.on("change:text", receive);
+  model.on("change:text change:heard", receive);
   model.on("msg:custom", write);
   model.on("change:tables change:words change:note", load);
   model.on("change:error", () => {
@@ -395,6 +400,7 @@ function render({ model, el }) {
   return () => {
     clearTimeout(timer);
     model.off("msg:custom", write);
+    model.off("change:text change:heard", receive);
   };
 }
 export default { render };
