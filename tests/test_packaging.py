@@ -19,7 +19,7 @@ CONDA_NAMES = {"duckdb": "python-duckdb", "isal": "python-isal", "msgpack": "msg
 
 
 def split(requirement: str) -> tuple[str, str]:
-    found = re.fullmatch(r"([A-Za-z0-9_.-]+?)\s*(>=[\d.]+(?:,<[\d.]+)?)?", requirement)
+    found = re.fullmatch(r"([A-Za-z0-9_.-]+?)\s*(>=[\d.]+(?:,(?:<|!=)[\d.*]+)*)?", requirement)
     assert found, requirement
     return re.sub(r"[-_.]+", "-", found[1]).lower(), found[2] or ""
 
