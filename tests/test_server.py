@@ -145,6 +145,42 @@ def test_a_closed_connection_gives_the_question_up():
         assert gave_up.wait(10)
 
 
+def test_a_name_is_that_of_the_question_that_was_asked_with_it_last():
+    """As after a connection that broke: the first question is given up when the second is asked already."""
+    name = "0123456789abcdef"
+    started, given_up, second, done = threading.Event(), threading.Event(), threading.Event(), threading.Event()
+
+    class Twice:
+        def answer(self, query, job=None):
+            if not started.is_set():
+                started.set()
+                assert given_up.wait(10)
+                return FileList(())
+            job.progress(3, 7)
+            second.set()
+            assert done.wait(10)
+            return FileList(())
+
+    with serve_background(build_app(Twice(), workers=2)) as running:
+        address = ("127.0.0.1", int(running.url.rpartition(":")[2]))
+        asking = f"GET /a/b/1,2/2001,2002/ts?job={name} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+        with (
+            socket.create_connection(address, timeout=10) as first,
+            socket.create_connection(address, timeout=10) as again,
+        ):
+            first.sendall(asking)
+            assert started.wait(10)
+            again.sendall(asking)
+            assert second.wait(10)
+            given_up.set()
+            assert first.recv(100).startswith(b"HTTP/1.1 200")
+            told = get(running, f"/jobs/{name}/")
+            assert (told.status_code, told.json()["done"]) == (200, 3)
+            done.set()
+            assert again.recv(100).startswith(b"HTTP/1.1 200")
+        assert get(running, f"/jobs/{name}/").status_code == 404
+
+
 @pytest.mark.parametrize("tells", [True, False])
 def test_an_answer_may_take_as_long_as_it_tells_that_it_comes_nearer(tells):
     class Slow:

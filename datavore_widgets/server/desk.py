@@ -103,7 +103,7 @@ class Desk:
         if name is not None and isinstance(job, _Named):
             self._named[name] = job
         # A question holds its place until its thread is done, whether somebody still waits for it or not.
-        work.add_done_callback(lambda _: self._forget(work, name))
+        work.add_done_callback(lambda _: self._forget(work, job, name))
         gone = asyncio.ensure_future(_until_gone(request))
         either: set[asyncio.Future[Any]] = {work, gone}
         try:
@@ -120,10 +120,11 @@ class Desk:
         job.check()
         return payloads.encode(self._service.answer(query, job))
 
-    def _forget(self, work: asyncio.Future[payloads.Payload], name: str | None) -> None:
+    def _forget(self, work: asyncio.Future[payloads.Payload], job: Job, name: str | None) -> None:
         self._jobs.pop(work, None)
-        if name is not None:
-            self._named.pop(name, None)
+        # Whoever asks again when a connection broke keeps the name, which is then the second question's.
+        if name is not None and self._named.get(name) is job:
+            del self._named[name]
         if not work.cancelled():
             work.exception()  # looked at, or the loop reports it as lost when nobody waits any more
 
