@@ -673,6 +673,16 @@ def test_a_classic_file_that_was_cut_is_never_read(part, tmp_path):
         open_catalog(path)
 
 
+@pytest.mark.parametrize("length", [2**31, 2**40, 2**62])
+def test_a_header_that_asks_for_more_memory_than_there_is_spoils_no_other_file(length, tmp_path):
+    tag, one, none = (10).to_bytes(4, "big"), (1).to_bytes(8, "big"), bytes(8)
+    (tmp_path / "bad.nc").write_bytes(b"CDF\x05" + none + tag + one + length.to_bytes(8, "big") + b"lat ")
+    write(fields.field(), tmp_path, "netcdf4", "good")
+    with open_catalog(tmp_path) as library:
+        assert list(library.indexes) == ["good"]
+        assert "damaged" in library.problems[str(tmp_path / "bad.nc")]
+
+
 @pytest.mark.parametrize("unlimited", [[], ["time"]])
 @pytest.mark.parametrize("kind", ["NETCDF3_CLASSIC", "NETCDF3_64BIT"])
 def test_the_size_of_a_whole_classic_file_is_known_to_the_byte(kind, unlimited, tmp_path):

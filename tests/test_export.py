@@ -337,6 +337,22 @@ def test_the_clients_give_data_sets(service):
         Datalaps(service).to_xarray("regular", "sst", BOX, groupBy="yyyy")
 
 
+@pytest.mark.parametrize(("varname", "written"), [("température", "temperature"), ("σ0", "_0")])
+def test_names_in_any_letters_are_exported(varname, written):
+    values = np.arange(24.0).reshape(2, 3, 4)
+    dims = {"Tiefe λ": [1.5, 2.0], "lat": [0.0, 1.0, 2.0], "lon": [0.0, 1.0, 2.0, 3.0]}
+    dataset = xr.Dataset({varname: (tuple(dims), values, {"units": "µm"})}, dims)
+    with LocalService({"a": dataset}) as service:
+        query = DataQuery(Source("a", varname, None), BBox(-1, -1, 5, 5))
+        _, data = export.save(service, query)
+        _, table = export.save(service, query, "csv")
+    with xr.open_dataset(io.BytesIO(data), engine="scipy") as read:
+        assert np.array_equal(read[written].values, values[0])
+        assert (read[written].units, read.attrs["datavore_variable"]) == ("µm", varname)
+        assert read["Tiefe__"] == read.attrs["datavore_dim_Tiefe__"] == 1.5
+    assert table.decode().splitlines()[0].startswith(f"lon,lat,{varname}")
+
+
 def test_file_names_are_names():
     query = SeriesQuery("../../etc/pass wd".replace("..", "a"), "x/y:z", BOX)
     answer = Series(np.zeros(0, dtype=np.int64), np.zeros(0))

@@ -500,6 +500,19 @@ def test_the_surface_is_north_up(local, folder):
     assert np.isclose(near, value).any()
 
 
+@pytest.mark.parametrize("lost", [np.nan, 10.0])
+def test_a_surface_whose_pixels_have_no_places_is_left_out(lost: float, tmp_path: Path) -> None:
+    made = Imagette(NOON, 10, 20, list(SEA))
+    path = wave_sample.write_imagette(made, tmp_path)
+    surface = wave_sample.roughness_dataset(made, 1000.0)
+    surface["lon"] = surface["lon"] * 0 + lost
+    surface.to_netcdf(path.with_name(f"{path.stem}-roughness.nc"))
+    with LocalService(tmp_path) as service:
+        found = service.answer(SpectrumQuery("S1AWV.v3<", Date.parse(NOON)))
+    assert found.roughness is None
+    assert "missing, or all on one line" in " ".join(found.notes)
+
+
 # --- models' spectra of real files ------------------------------------------------------------------------------------
 
 MODELS = ("ww3file.nc", "ww3file.zarr", "swanfile.spec")
@@ -619,6 +632,12 @@ def test_a_model_is_read_by_its_own_word_of_from_and_to() -> None:
         assert beside.direction == pytest.approx(90.0)
         # The parabola through 0, 2 and 0 at 0.08, 0.1 and 0.125 Hz has its top at 0.1025 Hz.
         assert beside.period == pytest.approx(1 / 0.1025, rel=1e-5)
+
+
+def test_a_model_without_a_spectrum_yet_is_refused() -> None:
+    made = small_model("sea_surface_wave_to_direction", "m2 s rad-1", [0.0, 90, 180, 270], np.zeros((3, 4)))
+    with pytest.raises(errors.Unreadable, match="shape"):
+        read_model(MemorySource(made.isel(time=slice(0, 0))))
 
 
 def test_the_peak_period_is_the_top_of_a_parabola() -> None:

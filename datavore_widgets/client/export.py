@@ -13,6 +13,7 @@ import datetime as dt
 import io
 import json
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -339,7 +340,7 @@ def _encoded(query: _Asked, answer: _Exported, info: VariableInfo | None) -> xr.
     """The data set as it is stored: nothing left for xarray to encode."""
     import xarray as xr
 
-    name = re.sub(r"[^\w.+@-]", "_", _varname(query)) or "data"
+    name = _plain(_varname(query)) or "data"
     name = f"{name}_values" if name in _TAKEN else name
     now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     told = facts(query, answer)
@@ -348,7 +349,7 @@ def _encoded(query: _Asked, answer: _Exported, info: VariableInfo | None) -> xr.
         "title": f"{answer.long_name or name} of {_index(query)}",
         "source": f"{_index(query)} {_varname(query)}",
         "history": f"{now} datavore_widgets {__version__}: {wire.write(query).target}",
-        **{f"datavore_{key}": value for key, value in told.items()},
+        **{f"datavore_{_plain(key)}": value for key, value in told.items()},
     }
     own = _variable_attrs(answer, info)
     if isinstance(answer, Field):
@@ -362,6 +363,12 @@ def _encoded(query: _Asked, answer: _Exported, info: VariableInfo | None) -> xr.
         if "_FillValue" in variable.attrs:
             del variable.encoding["_FillValue"]
     return dataset
+
+
+def _plain(name: str) -> str:
+    """A name as classic files have it: in ASCII, which alone all that read them take for the same; without accents."""
+    bare = "".join(letter for letter in unicodedata.normalize("NFKD", name) if not unicodedata.combining(letter))
+    return re.sub(r"[^A-Za-z0-9_.+@-]", "_", bare)
 
 
 def _variable_attrs(answer: _Exported, info: VariableInfo | None) -> dict[str, Any]:
@@ -464,7 +471,7 @@ def _of_series(query: Any, series: Series, name: str, attrs: dict[str, Any]) -> 
 def _dims(answer: _Exported) -> dict[str, Any]:
     """The values taken on further dimensions, as scalar coordinates."""
     return {
-        re.sub(r"\W", "_", dim): ((), value if isinstance(value, str) else float(value))
+        re.sub(r"\W", "_", _plain(dim)): ((), value if isinstance(value, str) else float(value))
         for dim, value in answer.dims.items()
     }
 

@@ -60,6 +60,8 @@ _CODECS = frozenset(
 )
 _MOST_OBJECTS = 100_000
 _LARGEST_METADATA = 64 * 2**20
+_LONGEST_NAME = 2**16
+"""Bytes; a few that are wrong ask for more memory than there is."""
 
 
 def is_store(path: Path) -> bool:
@@ -165,8 +167,10 @@ class _Header:
 
     def name(self) -> str:
         length = self.number()
+        if length > _LONGEST_NAME:
+            raise struct.error(f"a name of {length} bytes is none")
         data = self._file.read(_padded(length))
-        if length > 2**16 or len(data) < length:
+        if len(data) < length:
             raise struct.error("a name ends early")
         return data[:length].decode("utf-8", "replace")
 

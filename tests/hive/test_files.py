@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import time
@@ -53,6 +54,15 @@ def folder(tmp_path: Path) -> Path:
 def service(folder: Path) -> Iterator[TableService]:
     with TableService(folder) as made:
         yield made
+
+
+def test_a_service_that_nobody_closes_leaves_no_files_behind(folder: Path) -> None:
+    service = TableService(folder)
+    scratch = Path(service._scratch)
+    assert scratch.is_dir()
+    del service
+    gc.collect()
+    assert not scratch.exists()
 
 
 def _one(service: TableService, text: str, **parameters: object) -> object:

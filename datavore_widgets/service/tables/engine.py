@@ -10,6 +10,7 @@ import shutil
 import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -81,6 +82,8 @@ class TableService:
         self._viewed: dict[str, Any] = {}
         self._lock = threading.Lock()
         self._scratch = tempfile.mkdtemp(prefix="datavore-sql-")
+        # Whoever asks once and goes closes nothing: the folder goes with the service, at the latest with the process.
+        self._tidy = weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
         self._engine = _locked_engine(self._sources, self._scratch, memory_limit, threads)
 
     def __repr__(self) -> str:
@@ -89,7 +92,7 @@ class TableService:
     def close(self) -> None:
         """Forget the tables that were made, and the temporary files."""
         self._engine.close()
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._tidy()
 
     def __enter__(self) -> Self:
         return self

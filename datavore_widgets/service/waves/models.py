@@ -215,7 +215,7 @@ def read_model(source: Source) -> Model:
             )
         keys = {part: str(key) for part, key in named.items()}
         density = variables[keys["density"]]
-        if density.ndim != 4 or 8 * math.prod(density.shape) > _MOST_BYTES:
+        if density.ndim != 4 or 0 in density.shape or 8 * math.prod(density.shape) > _MOST_BYTES:
             raise Unreadable(f"the wave spectra of {name!r} have the shape {density.shape}, which is not read")
         dims = {part: variables[key].dims[0] for part, key in keys.items() if part in ("theta", "f", "time")}
         station = next((dim for dim in density.dims if dim not in dims.values()), None)

@@ -24,6 +24,8 @@ __all__ = ["roughness_beside"]
 
 _MOST_PIXELS = 16_000_000
 _MOST_SHOWN = 1024
+_LEAST_STEP = 1e-3
+"""Metres between two pixels, below which rounding is all that parts them."""
 
 
 def roughness_beside(path: str, found: WaveSpectrum, files: OpenFiles) -> tuple[NDArray[np.float32] | None, float, str]:
@@ -40,9 +42,9 @@ def roughness_beside(path: str, found: WaveSpectrum, files: OpenFiles) -> tuple[
     try:
         with FileSource(beside, files).contents() as contents:
             values, lon, lat = _parts(beside.name, contents.variables)
+        picture, spacing = _north_up(values, lon, lat, found.lon, found.lat)
     except Unreadable as error:
         return None, math.nan, f"the roughness file beside it cannot be read: {error}"
-    picture, spacing = _north_up(values, lon, lat, found.lon, found.lat)
     return picture, spacing, ""
 
 
@@ -71,6 +73,11 @@ def _north_up(
     """The picture on a plane that touches the sphere, rows from north to south; the nearest pixel is taken.
 
     Pixels lie at equal steps along two lines in 20 km, so their places are those of an affine map, fitted to all.
+
+    Raises
+    ------
+    Unreadable
+        When the places of the pixels span no plane, as where they are missing.
     """
     degree = math.radians(1) * EARTH_RADIUS
     east = (np.mod(lon - lon0 + 180.0, 360.0) - 180.0) * math.cos(math.radians(lat0)) * degree
@@ -81,7 +88,10 @@ def _north_up(
     (x0, x_row, x_column), (y0, y_row, y_column) = np.linalg.lstsq(
         terms, np.column_stack([east[known], north[known]]), rcond=None
     )[0].T
-    step = math.sqrt(abs(x_row * y_column - x_column * y_row))
+    across = x_row * y_column - x_column * y_row
+    step = math.sqrt(abs(across))
+    if not step > _LEAST_STEP:
+        raise Unreadable("the places of its pixels are missing, or all on one line")
     reach_east = (abs(x_row) * values.shape[0] + abs(x_column) * values.shape[1]) / 2
     reach_north = (abs(y_row) * values.shape[0] + abs(y_column) * values.shape[1]) / 2
     reach = max(reach_east, reach_north)
@@ -93,7 +103,6 @@ def _north_up(
     x = x_middle + spacing * np.arange(-half, half + 1)
     y = y_middle - spacing * np.arange(-half, half + 1)
     xs, ys = np.meshgrid(x, y)
-    across = x_row * y_column - x_column * y_row
     row = ((xs - x0) * y_column - (ys - y0) * x_column) / across
     column = ((ys - y0) * x_row - (xs - x0) * y_row) / across
     row, column = np.rint(row).astype(int), np.rint(column).astype(int)
