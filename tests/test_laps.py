@@ -377,8 +377,10 @@ def test_a_picture_of_prepared_floats_copies_nothing_and_looks_at_the_file_twice
         assert looks == [str(path)] * 2
         [entry] = service._store.shelf._known.values()
         field = entry._segments[0].field(3, slice(0, NY), np.arange(NX))
-        assert field.base is not None
-        assert not field.flags.writeable
+        assert field is not None
+        assert field.codes.base is not None
+        assert not field.codes.flags.writeable
+        assert np.shares_memory(field.values(), field.codes)
 
 
 def test_the_copy_is_made_where_pictures_would_be_slow(tmp_path: Path, laps: Path) -> None:

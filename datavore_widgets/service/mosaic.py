@@ -156,10 +156,10 @@ class Mosaic:
             return to_levels(self.means(values))
         return self.nearest(values, to_levels)
 
-    def means(self, values: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    def means(self, values: ValueArray, missing: int | None = None) -> NDArray[np.floating[Any]]:
         """Mean of the valid cells that each pixel stands for, NaN where there are none; shape (height, width)."""
         taken = values.reshape(-1)[self.members]
-        valid = ~np.isnan(taken)
+        valid = taken == taken if missing is None else taken != missing
         places, size = self.places[valid], self.shown.size
         with np.errstate(invalid="ignore", divide="ignore"):
             sums = np.bincount(places, weights=taken[valid], minlength=size)

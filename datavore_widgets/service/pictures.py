@@ -31,6 +31,7 @@ from datavore_widgets.service.directions import go_round
 from datavore_widgets.service.filelist import perhaps_touching
 from datavore_widgets.service.grid import Grid
 from datavore_widgets.service.index import Variable
+from datavore_widgets.service.laps.codes import Coded
 from datavore_widgets.service.limits import limits_of
 from datavore_widgets.service.mosaic import Mosaic
 from datavore_widgets.service.render import Picture, painted, render
@@ -72,7 +73,8 @@ def map_image(store: Store, query: MapQuery, job: Job) -> MapImage:
     cells, canvas = _view(store, selection, grid, query.canvas, query.style, step)
 
     def draw(job: Job) -> MapImage:
-        values = shifted(store.field(selection, step, cells, job), source.offset)
+        field = store.shown(selection, step, cells, job)
+        values = field.plus(source.offset) if isinstance(field, Coded) else shifted(field, source.offset)
         style = _completed(variable.info, query.style, lambda: store.limits(selection, source.offset, job))
         picture = _drawn(store, selection, grid, cells, values, canvas, style, variable.info)
         return picture if step is None else replace(picture, **_when(variable, step))
@@ -268,14 +270,20 @@ def _drawn(
     selection: Selection,
     grid: Grid,
     cells: Cells,
-    values: NDArray[Any],
+    values: NDArray[Any] | Coded,
     canvas: Canvas,
     style: Style,
     info: VariableInfo,
 ) -> MapImage:
-    missing = missing_of(values)[cells.among(grid.touching(picture_bbox(canvas)))]
+    touching = cells.among(grid.touching(picture_bbox(canvas)))
     picture = render(grid.part(cells), values, canvas, style, info.kind, info.flags)
-    counts = (int(missing.size - np.count_nonzero(missing)), int(missing.size)) if cells.count else (0, 0)
+    if isinstance(values, Coded):
+        codes = values.codes[touching]
+        total, missing = codes.size, 0 if values.missing is None else np.count_nonzero(codes == values.missing)
+    else:
+        gaps = missing_of(values)[touching]
+        total, missing = gaps.size, np.count_nonzero(gaps)
+    counts = (int(total - missing), total) if cells.count else (0, 0)
     told = _told(store, selection, grid, picture, counts, style, info)
     if canvas.resample and not grid.is_smooth and info.kind in ("continuous", "anomaly"):
         told = replace(told, note=_and(told.note, "drawn cell by cell, as grids with two-dimensional coordinates are"))

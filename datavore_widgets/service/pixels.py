@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from datavore_widgets.protocol.geometry import BBox
 
-__all__ = ["Axis", "Frame", "Plan", "Separable"]
+__all__ = ["Axis", "Frame", "Plan", "Separable", "Table"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -111,13 +111,33 @@ class Plan(Protocol):
         """Each pixel shows one cell; for values and levels see `continuous`."""
         ...
 
-    def means(self, values: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
-        """Mean of the valid cells of each pixel, shape (height, width), NaN where there are none."""
+    def means(self, values: ValueArray, missing: int | None = None) -> NDArray[np.floating[Any]]:
+        """Mean of the valid cells of each pixel, shape (height, width), NaN where there are none.
+
+        Of floats NaN is missing; of integers `missing` is, and their means are float64.
+        """
         ...
 
     def modes(self, levels: LevelArray) -> LevelArray:
         """Most frequent level of the valid cells of each pixel, the lowest of equally frequent ones."""
         ...
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Levels of integers of one or two bytes, found in a table.
+
+    Parameters
+    ----------
+    levels : ndarray of uint8, shape (256,) or (65536,)
+        By the integer without its sign.
+    """
+
+    levels: LevelArray
+
+    def __call__(self, codes: ValueArray) -> LevelArray:
+        """The level of each of some integers."""
+        return self.levels.take(codes.view(f"u{codes.dtype.itemsize}"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -278,36 +298,48 @@ class Separable:
         mended[undecided] = to_levels(values[down.nearest[y[undecided]], across.nearest[x[undecided]]])
         levels[y, x] = mended
 
-    def means(self, values: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    def means(self, values: ValueArray, missing: int | None = None) -> NDArray[np.floating[Any]]:
         """Mean of the valid cells of each pixel.
 
         Parameters
         ----------
-        values : ndarray of float32 or float64, shape (ny, nx)
+        values : ndarray of float32, float64, int8 or int16, shape (ny, nx)
             NaN is missing.
+        missing : int, optional
+            The integer that is.
 
         Returns
         -------
         ndarray, shape (height, width)
-            NaN where a pixel has no valid cell.
+            NaN where a pixel has no valid cell; of integers float64.
         """
         down, across = self.rows, self.columns
         ordered = _ordered(values, down, across)
-        # Sums of many in float32 would show: from here on float64.
-        kind = np.float32 if values.dtype == np.float32 and down.count.max(initial=0) <= 32 else np.float64
-        means = np.empty((self.height, self.width), dtype=kind)
+        kind = self._summing(values.dtype)
+        means = np.empty((self.height, self.width), dtype=kind if kind is np.float32 else np.float64)
         with np.errstate(invalid="ignore", over="ignore"):
             for band in self._bands_over(ordered):
                 cells, start = _cells_of(ordered, down, band)
                 count = down.count[band]
-                valid = cells == cells
+                valid = cells == cells if missing is None else cells != missing
                 if valid.all():
-                    counts = (count[:, None] * across.count).astype(kind)
+                    counts = (count[:, None] * across.count).astype(means.dtype)
                 else:
-                    counts = _box_sums(valid.view(np.uint8), start, count, across, self._counting).astype(kind)
+                    counts = _box_sums(valid.view(np.uint8), start, count, across, self._counting).astype(means.dtype)
                     cells = _without_missing(cells, valid)
                 np.divide(_box_sums(cells, start, count, across, kind), counts, out=means[band])
         return means
+
+    def _summing(self, dtype: np.dtype[Any]) -> type[np.number[Any]]:
+        """What holds the sum of the cells of a pixel."""
+        if dtype.kind == "i":
+            return (
+                np.int32
+                if int(self.rows.count.max(initial=0) * self.columns.count.max(initial=0)) < 2**16
+                else np.int64
+            )
+        # Sums of many in float32 would show: from here on float64.
+        return np.float32 if dtype == np.float32 and self.rows.count.max(initial=0) <= 32 else np.float64
 
     def modes(self, levels: LevelArray) -> LevelArray:
         """Most frequent level of the valid cells of each pixel, the lowest of equally frequent ones.
@@ -367,8 +399,8 @@ def _cells_of(ordered: ValueArray, down: Axis, band: slice) -> tuple[ValueArray,
     return ordered[first : int(stop.max())], start - first
 
 
-def _without_missing(cells: NDArray[np.floating[Any]], valid: NDArray[np.bool_]) -> NDArray[np.floating[Any]]:
-    """The same values with 0 for NaN: their bits times 1 or 0, three times as fast as choosing."""
+def _without_missing(cells: ValueArray, valid: NDArray[np.bool_]) -> ValueArray:
+    """The same values with 0 for missing: their bits times 1 or 0, three times as fast as choosing."""
     bits = valid.view(np.int8).astype(f"i{cells.dtype.itemsize}")
     bits *= cells.view(bits.dtype)
     return bits.view(cells.dtype)

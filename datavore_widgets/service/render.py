@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,15 @@ from datavore_widgets.protocol.geometry import BBox
 from datavore_widgets.protocol.queries import Canvas, Style
 from datavore_widgets.service.directions import mean_direction, unit_vectors
 from datavore_widgets.service.grid import Grid
-from datavore_widgets.service.pixels import Plan
+from datavore_widgets.service.laps.codes import Coded, Codes
+from datavore_widgets.service.pixels import Plan, Table
 from datavore_widgets.service.resample import plan
 
 __all__ = ["Picture", "levels_of_pixels", "painted", "render", "turned"]
+
+
+_MANY = 1 << 16
+"""Codes from which on a table of all there can be is made sooner than their values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,7 @@ class Picture:
 
 def render(
     grid: Grid,
-    values: NDArray[Any],
+    values: NDArray[Any] | Coded,
     canvas: Canvas,
     style: Style,
     kind: str = "continuous",
@@ -59,7 +65,7 @@ def render(
     ----------
     grid : Grid
         Where the values lie: the whole grid, or the part of it that `resample.window_of` tells.
-    values : ndarray or masked array, shape (ny, nx)
+    values : ndarray, masked array or Coded, shape (ny, nx)
         NaN and masked are missing; infinite values are beyond the limits, with the first or the last colour.
     canvas : Canvas
         Where the pixels lie.
@@ -93,10 +99,16 @@ def painted(levels: NDArray[np.uint8], bbox: BBox, canvas: Canvas, cmap: str, le
     return Picture(png.encode(levels, colours), width, height, bbox, canvas.projection)
 
 
-def levels_of_pixels(how: Plan, values: NDArray[Any], levels_of: Norm | Categories, kind: str) -> NDArray[np.uint8]:
+def levels_of_pixels(
+    how: Plan, values: NDArray[Any] | Coded, levels_of: Norm | Categories, kind: str
+) -> NDArray[np.uint8]:
     """The level of each pixel by a plan, shape (height, width), 0 for missing; for the parameters see `render`."""
     if values.size == 0:
         return np.zeros((how.height, how.width), dtype=np.uint8)
+    if isinstance(values, Coded):
+        if (levels := _of_codes(how, values, levels_of, kind)) is not None:
+            return levels
+        values = values.values()
     numbers = as_floating(values)
     if isinstance(levels_of, Categories):
         if how.method == "blocks":
@@ -108,6 +120,31 @@ def levels_of_pixels(how: Plan, values: NDArray[Any], levels_of: Norm | Categori
             return levels_of.indices(turned(numbers, levels_of.vmin))
         return how.nearest(turned(numbers, levels_of.vmin), levels_of.indices)
     return how.continuous(numbers, levels_of.indices)
+
+
+def _of_codes(how: Plan, values: Coded, levels_of: Norm | Categories, kind: str) -> NDArray[np.uint8] | None:
+    """The same of codes themselves; None where it takes the values."""
+    if values.size < _MANY:
+        return None
+    if how.method == "blocks" and isinstance(levels_of, Norm):
+        # Sums of integers are exact, whoever sums them.
+        means = None if kind == "direction" else how.means(values.codes, values.missing)
+        return None if means is None else levels_of.indices(values.level(means))
+    if how.method == "bilinear":
+        return None
+    table = _table(values.meaning, values.dtype, values.offset, levels_of, kind)
+    if how.method == "blocks":
+        return how.modes(table(values.codes))
+    return how.nearest(values.codes, table)
+
+
+@lru_cache(maxsize=64)
+def _table(meaning: Codes, dtype: np.dtype[Any], offset: float, levels_of: Norm | Categories, kind: str) -> Table:
+    """The level of every code there can be."""
+    numbers = as_floating(Coded(np.empty(0, meaning.dtype), meaning, dtype, offset).table())
+    if kind == "direction" and isinstance(levels_of, Norm):
+        numbers = turned(numbers, levels_of.vmin)
+    return Table(levels_of.indices(numbers))
 
 
 def turned(degrees: NDArray[np.floating[Any]], start: float) -> NDArray[np.floating[Any]]:

@@ -6,7 +6,7 @@ import threading
 import weakref
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -22,6 +22,7 @@ from datavore_widgets.service.cells import Cells
 from datavore_widgets.service.cluster import Cluster, made_by, threads_of
 from datavore_widgets.service.errand import Errand, Stint
 from datavore_widgets.service.index import Variable
+from datavore_widgets.service.laps.codes import Coded
 from datavore_widgets.service.laps.serve import prepared
 from datavore_widgets.service.laps.shelf import Ready, Run, Shelf
 from datavore_widgets.service.laps.weighed import prepared_weighted
@@ -244,7 +245,7 @@ class Store:
         self.composites: Memo[Composite] = Memo(_COMPOSITES, lambda composite: composite.values.nbytes)
         self.layers: Memo[Layer] = Memo(_LAYERS, lambda layer: layer.nbytes)
         self.pictures: Memo[MapImage] = Memo(picture_bytes, lambda picture: len(picture.png))
-        self._fields: Memo[NDArray[Any]] = Memo(field_bytes, _array_bytes)
+        self._fields: Memo[NDArray[Any] | Coded] = Memo(field_bytes, _array_bytes)
         self._moments: Memo[Moments] = Memo(series_bytes, lambda moments: moments.nbytes)
         self._weighted: Memo[Weighted] = Memo(series_bytes // 4, lambda weighted: weighted.nbytes)
         self.shelf = shelf
@@ -278,6 +279,11 @@ class Store:
 
         A field that is small is remembered whole, so that another view of it reads nothing.
         """
+        field = self.shown(selection, step, cells, job)
+        return field.values() if isinstance(field, Coded) else field
+
+    def shown(self, selection: Selection, step: int | None, cells: Cells, job: Job) -> NDArray[Any] | Coded:
+        """The same for a picture: of prepared data the codes."""
         if isinstance(selection.variable, Track):
             # Its cells are samples, which have their times themselves.
             step = None
@@ -286,15 +292,15 @@ class Store:
             return _taken(self._field(selection, step, whole, job), cells)
         return self._field(selection, step, cells, job)
 
-    def _field(self, selection: Selection, step: int | None, cells: Cells, job: Job) -> NDArray[Any]:
+    def _field(self, selection: Selection, step: int | None, cells: Cells, job: Job) -> NDArray[Any] | Coded:
         before = selection.state(step)
 
-        def read(job: Job) -> NDArray[Any]:
+        def read(job: Job) -> NDArray[Any] | Coded:
             values = self._prepared_field(selection, step, cells)
             if values is None:
                 values = selection.read(step, cells, job)
                 _check_unchanged(selection, step, before)
-            values.flags.writeable = False
+            (values.codes if isinstance(values, Coded) else values).flags.writeable = False
             self.stats.add(fields=1, nbytes=values.nbytes)
             return values
 
@@ -303,14 +309,16 @@ class Store:
     def _values(self, selection: Selection, step: int | None, cells: Cells, job: Job | None) -> NDArray[Any]:
         """Values at one time, of prepared data where there are any."""
         values = self._prepared_field(selection, step, cells)
+        if isinstance(values, Coded):
+            return values.values()
         return selection.read(step, cells, job) if values is None else values
 
-    def _prepared_field(self, selection: Selection, step: int | None, cells: Cells) -> NDArray[Any] | None:
+    def _prepared_field(self, selection: Selection, step: int | None, cells: Cells) -> NDArray[Any] | Coded | None:
         ready = None if step is None else self._ready(selection)
         if ready is None or step is None:
             return None
         field = ready.field(step, cells.read_rows, cells.read_columns)
-        return None if field is None else cells.hide(field.astype(selection.variable.dtype, copy=False))
+        return None if field is None else _hidden(replace(field, dtype=selection.variable.dtype), cells)
 
     def _looked(self, selection: Selection) -> Ready | None:
         """What was ever prepared of a variable, looked for once an answer; conditions and corrections never are."""
@@ -562,15 +570,24 @@ def _check_unchanged(selection: Selection, steps: slice | int | None, before: Ha
         raise Unreadable(f"a file of {selection.index.id!r} was changed while it was read; ask again")
 
 
-def _taken(field: NDArray[Any], cells: Cells) -> NDArray[Any]:
+def _taken(field: NDArray[Any] | Coded, cells: Cells) -> NDArray[Any] | Coded:
     """Some cells of a whole field; a view where they are one run."""
     rows, columns = field[cells.read_rows], cells.read_columns
     if columns.size and columns[-1] - columns[0] == (columns.size - 1) * cells.column_step:
-        return cells.hide(rows[:, columns[0] : columns[-1] + 1 : cells.column_step])
-    return cells.hide(rows[:, columns])
+        return _hidden(rows[:, columns[0] : columns[-1] + 1 : cells.column_step], cells)
+    return _hidden(rows[:, columns], cells)
 
 
-def _array_bytes(array: NDArray[Any]) -> int:
+def _hidden(field: NDArray[Any] | Coded, cells: Cells) -> NDArray[Any] | Coded:
+    """Values with those missing that are not meant; as codes where all are, and the codes are integers."""
+    if isinstance(field, Coded):
+        if field.meaning.is_whole and cells.mask is None:
+            return field
+        field = field.values()
+    return cells.hide(field)
+
+
+def _array_bytes(array: NDArray[Any] | Coded) -> int:
     return int(array.nbytes) + (int(np.ma.getmaskarray(array).nbytes) if np.ma.isMA(array) else 0)
 
 

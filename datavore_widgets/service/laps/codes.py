@@ -8,7 +8,7 @@ decoding gives back the same bits. Everything else is kept as the floats it is.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from datavore_widgets.service.decode import Packing
 
-__all__ = ["Codes", "Unfit", "candidates"]
+__all__ = ["Coded", "Codes", "Unfit", "candidates"]
 
 _DIVISORS = (1, 2, 4, 5, 8, 10, 16, 20, 25, 32, 50, 64, 100, 128, 200, 250, 256, 500, 512, 1000, 1024, 2000, 10_000)
 _EXACT = 2**53
@@ -222,6 +222,71 @@ class Codes:
             _scalar(told["offset"]),
             told["divisor"],
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Coded:
+    """Some values as the codes that they are kept in, not to be written to: a picture can do without the values.
+
+    Parameters
+    ----------
+    codes : ndarray
+        Of any shape.
+    meaning : Codes
+        How they are read.
+    dtype : dtype
+        What the values become after that.
+    offset : float
+        Added to the values.
+    """
+
+    codes: NDArray[Any]
+    meaning: Codes
+    dtype: np.dtype[Any]
+    offset: float = 0.0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of the values."""
+        return self.codes.shape
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return self.codes.size
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the codes."""
+        return self.codes.nbytes
+
+    def __getitem__(self, item: Any) -> Coded:
+        return replace(self, codes=self.codes[item])
+
+    def plus(self, offset: float) -> Coded:
+        """The same values with an offset added."""
+        return replace(self, offset=self.offset + offset)
+
+    @property
+    def missing(self) -> int | None:
+        """The code that means "missing"; None where nothing is."""
+        return self.meaning.missing if self.meaning.gaps else None
+
+    def values(self) -> NDArray[Any]:
+        """The values, as `Codes.decode` gives them."""
+        values = self.meaning.decode(self.codes).astype(self.dtype, copy=False)
+        return values + self.offset if self.offset else values
+
+    def table(self) -> NDArray[Any]:
+        """The values of all codes there can be, by the code without its sign; for codes of one or two bytes."""
+        unsigned = np.dtype(f"u{self.codes.dtype.itemsize}")
+        every = np.arange(2 ** (8 * unsigned.itemsize), dtype=unsigned).view(self.codes.dtype)
+        return replace(self, codes=every).values()
+
+    def level(self, code: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+        """The values of means of codes, NaN for NaN, in the type that colours are told by."""
+        kind = self.dtype if self.dtype.kind == "f" else np.dtype(np.float64 if self.offset else np.float32)
+        return (self.meaning.level(code.astype(np.float64, copy=False)) + self.offset).astype(kind, copy=False)
 
 
 def candidates(packing: Packing, raw: NDArray[Any]) -> list[Codes]:

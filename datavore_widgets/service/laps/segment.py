@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from datavore_widgets.errors import Unreadable
 from datavore_widgets.service.laps.blocks import EDGES, Part, covering, over_cells, over_steps
-from datavore_widgets.service.laps.codes import Codes
+from datavore_widgets.service.laps.codes import Coded, Codes
 from datavore_widgets.service.laps.sums import Sums
 
 __all__ = ["SPAN", "Segment", "SegmentWriter"]
@@ -319,8 +319,8 @@ class Segment:
                 whole = whole + self._over_steps(rest, rows, columns)
         return whole
 
-    def field(self, place: int, rows: slice, columns: NDArray[np.int64]) -> NDArray[Any] | None:
-        """Decoded values of some cells at one step, of the copy in the order of time; None where there is none.
+    def field(self, place: int, rows: slice, columns: NDArray[np.int64]) -> Coded | None:
+        """Some cells at one step, of the copy in the order of time; None where there is none.
 
         Only the pages that hold these cells are gone over.
         """
@@ -330,8 +330,8 @@ class Segment:
         first, last = int(columns.min(initial=0)), int(columns.max(initial=-1))
         field = fields[place, rows]
         if columns.size == last - first + 1 and (columns[1:] > columns[:-1]).all():
-            return self.codes.decode(field[:, first : last + 1])
-        return self.codes.decode(field.take(columns, axis=1))
+            return Coded(field[:, first : last + 1], self.codes, self.codes.value)
+        return Coded(field.take(columns, axis=1), self.codes, self.codes.value)
 
     def _fields(self) -> NDArray[Any] | None:
         """The copy in the order of time, (t, ny, nx), mapped once; None where there is none, or not the whole of it."""

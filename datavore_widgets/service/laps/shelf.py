@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from datavore_widgets.errors import Unreadable
 from datavore_widgets.service.index import Variable
+from datavore_widgets.service.laps.codes import Coded
 from datavore_widgets.service.laps.folder import Folder, digest, is_preparable
 from datavore_widgets.service.laps.segment import Segment
 
@@ -90,8 +91,8 @@ class Ready:
                 segment = self.segments[number] if number >= 0 else None
                 yield Run(slice(steps.start + first, steps.start + last), segment, inside)
 
-    def field(self, step: int, rows: slice, columns: IntArray) -> NDArray[Any] | None:
-        """Values of one step, decoded, (ny, nx); None where they have to be read from the files."""
+    def field(self, step: int, rows: slice, columns: IntArray) -> Coded | None:
+        """Values of one step, (ny, nx); None where they have to be read from the files."""
         number = int(self.segment_of[step])
         return self.segments[number].field(int(self.place_of[step]), rows, columns) if number >= 0 else None
 
