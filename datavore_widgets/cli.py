@@ -20,6 +20,7 @@ import typer
 from datavore_widgets import __version__
 from datavore_widgets.errors import Cancelled, DatavoreError, InvalidValue
 from datavore_widgets.web.child import ServiceProcess
+from datavore_widgets.web.early import EarlyKernel
 
 __all__ = ["main"]
 
@@ -75,7 +76,7 @@ def explore(
     theme: Annotated[Theme, typer.Option(help="What the page looks like.")] = Theme.light,
 ) -> None:
     """Open the explorer on your data; on the built-in synthetic sample if none are given."""
-    from datavore_widgets.connect import ENVIRONMENT, OPENED  # late: it loads numpy, which `--help` has no use for
+    from datavore_widgets.connect import ENVIRONMENT, OPENED
 
     given = sources or [text for text in [os.environ.get(ENVIRONMENT, "")] if text]
     urls = [text for text in given if _is_url(text)]
@@ -90,13 +91,15 @@ def explore(
             raise InvalidValue(f"either one server or paths, not both: {', '.join(given)}")
         for url in urls:
             _ask(url)
-        # Voila is imported while the service opens the files.
+        # Voila is imported while the service opens the files, and the first kernel loads what it needs.
         service = None if urls else stack.enter_context(ServiceProcess(given))
+        early = stack.enter_context(EarlyKernel()) if os.name == "posix" else None
         # Two thirds of that import would go into a grammar of internationalised addresses, which jsonschema takes for
         # a check that nobody asks for, and does without where there is none.
         sys.modules.setdefault("rfc3987_syntax", cast(ModuleType, None))
         from datavore_widgets.web.site import explorer_site
 
+        site = explorer_site(on_ready, port=port, theme=theme, early=early)
         if service is not None:
             urls = [url for url in [service.url()] if url]
             if not urls:  # it has said why
@@ -104,7 +107,6 @@ def explore(
         os.environ[ENVIRONMENT] = urls[0]
         if service is not None:
             os.environ[OPENED] = json.dumps([str(Path(path).absolute()) for path in given])
-        site = explorer_site(on_ready, port=port, theme=theme)
         if service is not None:
             service.when_ended(site.close)
         site.start()

@@ -7,10 +7,12 @@ import re
 import weakref
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from datavore_widgets.errors import InvalidValue
-from datavore_widgets.protocol.answers import Service
+
+if TYPE_CHECKING:
+    from datavore_widgets.protocol.answers import Service
 
 __all__ = ["ENVIRONMENT", "OPENED", "connect"]
 

@@ -1020,3 +1020,10 @@ def test_wide_ticks_leave_room_for_the_label_beside_them() -> None:
     inner = np.subtract(plot.sheet.margin, list(plot.figure.fig_margin.values()))
     assert np.allclose(inner, [0, 0, 4.16, 4.16], atol=0.01)
     assert not plot.trends[0].visible
+
+
+def test_what_stands_for_a_widget_in_text_does_not_name_all_that_is_in_it(sea: Watched) -> None:
+    explorer = Explorer(sea)
+    assert repr(explorer) == "Explorer()"
+    assert repr(explorer.map) == "DatavoreMap()"
+    explorer.close()

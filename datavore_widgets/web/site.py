@@ -11,10 +11,14 @@ import signal
 import socket
 import tempfile
 from collections.abc import Callable
+from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.provisioning.factory import KernelProvisionerFactory
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 from tornado.netutil import bind_sockets
@@ -25,6 +29,7 @@ from voila.app import Voila
 from voila.tornado.handler import TornadoVoilaHandler
 
 from datavore_widgets.errors import InvalidValue
+from datavore_widgets.web.early import KERNEL, EarlyKernel
 
 __all__ = ["Site", "explorer_site"]
 
@@ -53,10 +58,34 @@ class OwnKernel(KernelSpecManager):
         return []
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
-        """That Python, which keeps to itself what a kernel says of being ended in mid-work."""
+        """That Python, with what the app's kernels need."""
         spec = super().get_kernel_spec(kernel_name)
-        spec.argv = [*spec.argv, "--log-level=CRITICAL"]
+        spec.argv = [*KERNEL, "-f", "{connection_file}"]
+        spec.metadata = {**spec.metadata, "kernel_provisioner": {"provisioner_name": _PROVISIONER}}
         return spec
+
+
+class Provisioner(LocalProvisioner):
+    """Starts kernels; the first of all is the one that was started with the command."""
+
+    early: ClassVar[EarlyKernel | None] = None
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
+        """A process for a kernel."""
+        early, Provisioner.early = Provisioner.early, None
+        child = early and early.begin(cmd[len(KERNEL) :], kwargs["env"], kwargs["cwd"])
+        if not child:
+            return await super().launch_kernel(cmd, **kwargs)
+        self.process = child
+        self.pid = self.pgid = child.pid  # it has a session of its own
+        self.cwd = kwargs["cwd"]
+        return self.connection_info
+
+
+_PROVISIONER = "datavore-widgets"
+KernelProvisionerFactory.provisioners[_PROVISIONER] = EntryPoint(
+    _PROVISIONER, f"{__name__}:Provisioner", KernelProvisionerFactory.GROUP_NAME
+)
 
 
 class Page(TornadoVoilaHandler):
@@ -163,7 +192,9 @@ def _bind(port: int) -> list[socket.socket]:
         raise InvalidValue(f"port {port} {reason}; give another one, or none and a free one is found") from error
 
 
-def explorer_site(on_ready: Callable[[str], None], *, port: int | None = None, theme: str = "light") -> Site:
+def explorer_site(
+    on_ready: Callable[[str], None], *, port: int | None = None, theme: str = "light", early: EarlyKernel | None = None
+) -> Site:
     """The explorer's site, ready to be started.
 
     The kernels ask the service that `$DATAVORE_SERVICE` names when the site starts.
@@ -176,7 +207,10 @@ def explorer_site(on_ready: Callable[[str], None], *, port: int | None = None, t
         0 is any free one; None is 8866, or any free one if that is taken.
     theme : {'light', 'dark'}
         What the page looks like unless its URL says otherwise (`?theme=dark`).
+    early : EarlyKernel, optional
+        What becomes the first kernel.
     """
+    Provisioner.early = early
     config = Config()
     config.Voila.notebook_path = str(_PACKAGE / "app" / "explorer.ipynb")
     config.Voila.ip = _HOST

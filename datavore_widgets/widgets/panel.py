@@ -43,6 +43,10 @@ class ViewPanel(ipywidgets.Box):
         """Put the widgets in; the style sheet comes along, so that each widget looks right alone."""
         self.children = (self._sheet, *children)
 
+    def __repr__(self) -> str:
+        # That of ipywidgets names every widget inside, which takes a twentieth of a second and is cut off after a line.
+        return f"{type(self).__name__}()"
+
     def watch(self, thing: Any, names: str | list[str], do: Callable[[Any], None]) -> None:
         """Observe traits until this widget is closed."""
         listed = [names] if isinstance(names, str) else names

@@ -80,7 +80,7 @@ def test_a_page_that_is_left_ends_its_kernel(chromium: Browser) -> None:
         page = context.new_page()
         page.goto(program.wait_for_url(r"(http://127\.0\.0\.1:\d+/)"))
         expect(page.locator(".leaflet-image-layer").first).to_be_visible(timeout=60_000)
-        kernels = [child for child in program.children() if "ipykernel_launcher" in child.cmdline()]
+        kernels = [child for child in program.children() if "datavore_widgets.web.kernel" in child.cmdline()]
         page.goto("about:blank")
         # One of them, that is: another stands by for the next visitor.
         until(lambda: any(map(is_gone, kernels)), "the kernel of the page outlives it")

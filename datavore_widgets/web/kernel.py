@@ -1,0 +1,54 @@
+"""What runs in the process of a kernel: IPython's, with the explorer loaded.
+
+`python -m datavore_widgets.web.kernel -f CONNECTION_FILE` begins at once. Without a connection file it loads what every
+kernel of the app needs, and is told the rest later, by one line of JSON on standard input.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from types import ModuleType
+from typing import cast
+
+__all__ = ["main"]
+
+_OPTIONS = [
+    "--log-level=CRITICAL",  # what a kernel says of being ended in mid-work is of no use to anybody
+    "--HistoryManager.enabled=False",  # nobody types into it
+]
+_LOADED = [
+    "ipykernel.zmqshell",
+    "IPython.core.debugger",
+    "datavore_widgets.client.http",
+    "datavore_widgets.widgets.explorer",
+    "datavore_widgets.web.visit",
+]
+"""What every kernel of the app needs, soon after it is told where to listen."""
+
+
+def main() -> None:
+    """Be a kernel, until it is shut down or who started it is gone."""
+    arguments = sys.argv[1:]
+    # The debugger and its vendored parts, a tenth of a second, which ipykernel does without where there is none.
+    sys.modules.setdefault("debugpy", cast(ModuleType, None))
+    from ipykernel.kernelapp import IPKernelApp
+
+    if not arguments:
+        for name in _LOADED:
+            importlib.import_module(name)
+        line = sys.stdin.readline()
+        if not line:  # who started it has no use for it any more
+            return
+        told = json.loads(line)
+        arguments = told["arguments"]
+        os.environ.clear()
+        os.environ.update(told["environment"])
+        os.chdir(told["folder"])
+    IPKernelApp.launch_instance([*arguments, *_OPTIONS])
+
+
+if __name__ == "__main__":
+    main()
