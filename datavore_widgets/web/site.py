@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import tempfile
+import time
 from collections.abc import Callable
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -37,6 +38,8 @@ _PACKAGE = Path(__file__).parents[1]
 _HOST = "127.0.0.1"
 _USUAL_PORT = 8866
 _END_WITHIN = 10.0
+_STARTED_WITHIN = 10.0
+_PAGE = 3.0  # seconds that a page takes to come up on a slow machine
 _PING = 30_000
 
 _EXTENSIONS = [
@@ -95,9 +98,13 @@ class Page(TornadoVoilaHandler):
     """
 
     async def prepare(self) -> None:
-        """Set the cookie, once it is known who asks."""
+        """Set the cookie, once it is known who asks, and wait for the first kernel to be started."""
         await super().prepare()
         _ = self.xsrf_token  # reading it sets it
+        # Until then Voila knows of no kernel that stands by, and would start another one for who is quick.
+        until = time.monotonic() + _STARTED_WITHIN
+        while not self.kernel_manager.notebook_data and time.monotonic() < until:
+            await asyncio.sleep(0.01)
 
 
 class Site(Voila):
@@ -234,6 +241,8 @@ def explorer_site(
     # One kernel stands by with the explorer drawn, so that a visitor waits for the browser only.
     config.VoilaConfiguration.preheat_kernel = True
     config.VoilaConfiguration.default_pool_size = 1
+    # The next one starts when the visitor's page is there: it would take the processor from it.
+    config.VoilaKernelManager.fill_delay = _PAGE
     if len(tempfile.gettempdir()) < 32 and os.name == "posix":
         # Sockets in a folder of the user's own; by TCP any user of the machine could listen to what kernels publish.
         # A socket's path has at most 104 bytes, of which the kernel's name takes 70: else TCP it is.
