@@ -72,6 +72,24 @@ def test_processes_that_compile_at_once_keep_each_its_own(place: Path) -> None:
     assert told(started(place, *kinds)) == "i1 10 1\ni2 10 2\nf4 10.0 3\n", "none took the place of another"
 
 
+def test_a_process_compiles_alone(place: Path) -> None:
+    """Of two that compile one module for other types, numba's cache may keep the code of one as the other's."""
+    (place / "some_kernels.py").write_text(
+        textwrap.dedent("""
+            import fcntl
+            def compiling(kind):
+                with open(__file__) as file:
+                    try:
+                        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    except BlockingIOError:
+                        print("alone")
+                yield
+        """)
+    )
+    (place / "ask.py").write_text("from datavore_widgets.service import compiled; compiled.wait('some_kernels', 'i2')")
+    assert told(started(place)) == "alone\n"
+
+
 def test_where_nothing_can_be_kept_it_is_compiled_all_the_same(place: Path) -> None:
     # A file in the way of each folder that numba would keep code in: also root cannot make one there.
     (place / "__pycache__").write_text("")

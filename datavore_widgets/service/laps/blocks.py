@@ -35,6 +35,12 @@ class Part(NamedTuple):
     left: int
     right: int
 
+    @property
+    def tiles(self) -> Part:
+        """The tiles that hold a rectangle of cells: these are as large as the smallest blocks."""
+        edge = EDGES[0]
+        return Part(0, self.top // edge, -(-self.bottom // edge), self.left // edge, -(-self.right // edge))
+
 
 def covering(top: int, bottom: int, left: int, right: int, shape: tuple[int, int]) -> Iterator[Part]:
     """Rectangles of cells and blocks that fill a box of cells, each cell once.

@@ -23,13 +23,14 @@ from dataclasses import dataclass
 from functools import reduce
 from operator import add
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datavore_widgets.errors import Unreadable
-from datavore_widgets.service.laps.blocks import EDGES, Part, covering, over_cells, over_steps
+from datavore_widgets.service.laps.blocks import EDGES, Part, over_cells, over_steps
 from datavore_widgets.service.laps.codes import Coded, Codes
 from datavore_widgets.service.laps.sums import Sums
 
@@ -241,6 +242,7 @@ class Segment:
         self._asked = [
             np.zeros(units.shape[:2], dtype=bool) for units in (self._tiles, *(s.count for s in self._levels))
         ]
+        self._flat, self._table = self._whole(size)
         self._lock = threading.Lock()
         self._stack: NDArray[Any] | None = None
         self.touched = 0
@@ -257,12 +259,42 @@ class Segment:
         found = self._sections[section]
         return found.array(name, self._map, found.offset, found.shape)
 
-    def per_step(self, steps: slice, rows: slice, runs: Runs) -> Sums:
-        """Sums of each step over the cells of some rows and runs of columns, shape (steps,)."""
-        parts = [part for run in runs for part in covering(rows.start, rows.stop, run.start, run.stop, self.shape)]
-        boxes = [box for part in parts if part.level == 0 for box in self._boxes(part, steps)]
-        sums = [over_cells(boxes, self.codes, self.origin)] if boxes else []
-        return reduce(add, [*sums, *(self._blocks(part, steps) for part in parts if part.level)])
+    def _whole(self, size: int) -> tuple[list[NDArray[Any]], NDArray[np.int64]]:
+        """The file as flat arrays of each type, and where its records are, as the compiled loops take them."""
+        types = _types(self.codes, 1)
+        dtypes = [self.codes.dtype, types["total"], types["squares"], np.dtype("u1"), np.dtype("u2")]
+        found = [self._sections[name] for name in ("cells", *(f"blocks{n}" for n in range(1, len(EDGES) + 1)))]
+        table = np.array([(part.offset, part.shape[1], part.record) for part in found])
+        return [np.frombuffer(self._map, dtype, size // dtype.itemsize) for dtype in dtypes], table  # type: ignore[arg-type]
+
+    def per_step(self, steps: slice, parts: NDArray[np.int64], out: Sums, loops: ModuleType | None) -> None:
+        """Write the sums of each step over rectangles of cells and blocks, each shape (steps,).
+
+        Parameters
+        ----------
+        parts : ndarray of int64, shape (parts, 5)
+            Each as in `Part`.
+        loops : module, optional
+            The compiled ones, if they are there.
+        """
+        if loops is None or not self._is_warm:
+            several = [Part(*part) for part in parts.tolist()]
+        if loops is None:
+            boxes = [box for part in several if part.level == 0 for box in self._boxes(part, steps)]
+            sums = [over_cells(boxes, self.codes, self.origin)] if boxes else []
+            found = reduce(add, [*sums, *(self._blocks(part, steps) for part in several if part.level)])
+            for mine, array in zip(out.arrays, found.arrays, strict=True):
+                mine[...] = array
+            return
+        if not self._is_warm:
+            for part in several:
+                self._ask(part if part.level else part.tiles)
+        where = (*self._flat, self._table, parts, _EDGE, self.times, steps.start)
+        if self.codes.is_whole:
+            ends = self.codes.lowest, self.codes.highest
+            self.touched += loops.sum_whole(*where, self.codes.gaps, *ends, *out.arrays)
+        else:
+            self.touched += loops.sum_floats(*where, self.origin, *out.arrays)
 
     def gather(self, steps: slice, rows: slice, runs: Runs, out: NDArray[Any]) -> None:
         """Copy the codes of the cells of some rows and runs of columns, in no order, into an array (cells, steps)."""
@@ -294,7 +326,7 @@ class Segment:
     def _boxes(self, part: Part, steps: slice) -> list[NDArray[Any]]:
         """The cells of a rectangle, as parts of tiles: (tile rows, tile columns, rows, columns, t) each."""
         down, right = _in_tiles(part.top, part.bottom), _in_tiles(part.left, part.right)
-        self._ask(Part(0, down[0][0].start, down[-1][0].stop, right[0][0].start, right[-1][0].stop))
+        self._ask(part.tiles)
         boxes = [self._tiles[i, j, r, c, steps] for i, r in down for j, c in right]
         self.touched += sum(box.nbytes for box in boxes)
         return boxes

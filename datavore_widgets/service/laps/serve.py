@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial, reduce
@@ -13,18 +14,22 @@ from numpy.typing import NDArray
 
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.service.cells import Cells
-from datavore_widgets.service.laps.blocks import AT_ONCE
+from datavore_widgets.service.compiled import kernels
+from datavore_widgets.service.laps.blocks import AT_ONCE, covering
 from datavore_widgets.service.laps.codes import Codes
 from datavore_widgets.service.laps.segment import Segment
 from datavore_widgets.service.laps.shelf import Ready, Run
 from datavore_widgets.service.laps.sums import Sums, sums_of
 from datavore_widgets.service.series import PER_STEP, Fold, Moments
 
-__all__ = ["prepared"]
+__all__ = ["KERNELS", "prepared"]
 
 IntArray = NDArray[np.int64]
 Read = Callable[[slice, Job], Moments]
 """Reads some steps from the files."""
+
+KERNELS = "datavore_widgets.service.laps.kernels"
+"""The compiled loops, which are loaded after the first box."""
 
 _FEW = 32
 """Cells up to which values are decoded before they are summed: of so few, the rounding of 32-bit floats shows."""
@@ -53,26 +58,39 @@ def prepared(fold: Fold[Moments], ready: Ready, steps: slice, cells: Cells, read
 def _per_step(runs: list[Run], cells: Cells, read: Read, job: Job) -> Moments:
     """Moments of each step over the cells, shape (steps,)."""
     columns = _slices(cells.columns)
-
-    def summed(run: Run) -> Sums | None:
-        job.check()
-        return run.segment.per_step(run.inside, cells.rows, columns) if run.segment else None
-
-    if cells.count > _SOME:
-        side_by_side = cells.count >= _MANY and len(runs) > 1
-        sums = list((_POOL.map if side_by_side else map)(summed, runs))
     parts: list[Moments] = []
     # Runs whose codes mean the same become moments together.
-    for meaning, group in groupby(range(len(runs)), lambda number: _meaning(runs[number])):
-        numbers = list(group)
+    for meaning, group in groupby(runs, _meaning):
         if meaning is None:
-            for number in numbers:
-                parts.append(read(runs[number].steps, job.turning(partial(_behind, tuple(parts)))))
-        elif cells.count > _SOME:
-            parts.append(Sums.join([part for number in numbers if (part := sums[number])]).moments(*meaning))
+            parts += [read(run.steps, job.turning(partial(_behind, tuple(parts)))) for run in group]
         else:
-            parts.append(_of_few([runs[number] for number in numbers], cells, columns, *meaning))
+            parts.append(_of_segments(list(group), cells, columns, *meaning, job))
     return Moments.join(parts)
+
+
+def _of_segments(
+    runs: list[Run], cells: Cells, columns: tuple[slice, ...], codes: Codes, origin: float, job: Job
+) -> Moments:
+    """Moments of each step over the cells, of segments whose codes mean the same."""
+    loops = kernels(KERNELS, codes.dtype.str[1:]) if sys.byteorder == "little" else None
+    if cells.count <= (_FEW if loops else _SOME):
+        return _of_few(runs, cells, columns, codes, origin)
+    shape = next(run.segment.shape for run in runs if run.segment)
+    edges = cells.rows.start, cells.rows.stop
+    parts = np.array([part for run in columns for part in covering(*edges, run.start, run.stop, shape)], dtype=np.int64)
+    first = runs[0].steps.start
+    sums = Sums.room(runs[-1].steps.stop - first, codes)
+
+    def fill(run: Run) -> None:
+        job.check()
+        if run.segment:
+            some = slice(run.steps.start - first, run.steps.stop - first)
+            run.segment.per_step(run.inside, parts, sums.at(some), loops)
+
+    side_by_side = cells.count >= _MANY and len(runs) > 1
+    for _ in (_POOL.map if side_by_side else map)(fill, runs):
+        pass
+    return sums.moments(codes, origin)
 
 
 def _behind(before: Sequence[Moments], part: Moments) -> Moments:

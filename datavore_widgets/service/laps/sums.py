@@ -37,6 +37,12 @@ class Sums:
     high: NDArray[Any]
 
     @classmethod
+    def room(cls, size: int, codes: Codes) -> Self:
+        """Arrays that are still to be written to."""
+        wide = np.int64 if codes.is_whole else np.float64
+        return cls(*(np.empty(size, dtype) for dtype in (np.int64, wide, wide, codes.dtype, codes.dtype)))
+
+    @classmethod
     def join(cls, parts: Sequence[Sums], axis: int = 0) -> Self:
         """Samples one behind the other, along an axis."""
         return cls(
