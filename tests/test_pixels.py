@@ -1,4 +1,4 @@
-"""Pictures of codes are those of their values."""
+"""Pictures of codes are those of their values, and compiled loops draw what numpy draws, to the last bit."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ import pytest
 from PIL import Image
 from test_laps import packed, write
 
+from datavore_widgets.protocol.colormap import Norm
 from datavore_widgets.protocol.geometry import BBox
 from datavore_widgets.protocol.queries import Canvas, DataQuery, MapQuery, Source, Style
 from datavore_widgets.protocol.times import Date
+from datavore_widgets.service import compiled, pixels, resample
 from datavore_widgets.service.grid import RectilinearGrid
 from datavore_widgets.service.laps.codes import Coded, Codes
 from datavore_widgets.service.laps.prepare import prepare
 from datavore_widgets.service.local import LocalService
+from datavore_widgets.service.pixels import Separable, Table
 from datavore_widgets.service.render import render
 
 NY, NX = 270, 300
@@ -103,3 +106,91 @@ def test_pictures_of_prepared_data_are_those_of_the_files(size: int, tmp_path: P
         assert ready.stats.fields == 1
         # Codes take half of the memory.
         assert ready.stats.bytes == plain.stats.bytes / 2
+
+
+# --- compiled loops ---------------------------------------------------------------------------------------------------
+
+
+def some_grid(rng: np.random.Generator) -> RectilinearGrid:
+    """Of some size, from the north or from the south, round the earth from anywhere or a part of it."""
+    ny, nx = (int(size) for size in rng.integers(2, 90, 2))
+    step = 360 / nx if rng.random() < 0.5 else rng.uniform(0.2, 360 / nx)
+    lon = rng.choice([-180, 0, 20]) + (np.arange(nx) + 0.5) * step
+    lat = (-90 + (np.arange(ny) + 0.5) * 180 / ny)[:: rng.choice([1, -1])]
+    return RectilinearGrid.from_centers(lon[:: rng.choice([1, -1])], lat)
+
+
+def some_values(rng: np.random.Generator, shape: tuple[int, int], dtype: str) -> tuple[np.ndarray, int | None]:
+    """With holes, and infinite values now and then; and what is missing of integers."""
+    if dtype.startswith("i"):
+        limits = np.iinfo(dtype)
+        values = rng.integers(limits.min, limits.max + 1, shape).astype(dtype)
+        values[rng.random(shape) < rng.choice([0.0, 0.5])] = limits.min
+        return values, int(limits.min) if rng.random() < 0.7 else None
+    values = rng.normal(10, 8, shape).astype(dtype)
+    values[rng.random(shape) < rng.choice([0.0, 0.2, 0.95])] = np.nan
+    values[rng.random(shape) < rng.choice([0.0, 0.01])] = np.inf
+    return values, None
+
+
+def some_plan(rng: np.random.Generator, grid: RectilinearGrid, most: int) -> Separable:
+    south = rng.uniform(-90, 80)
+    north = rng.uniform(south + 5, 90)
+    west, east = rng.uniform(-180, 180, 2)
+    world = rng.random() < 0.4
+    box = BBox(-180, -85, 180, 85) if world else BBox(west, south, east, north)
+    size = int(rng.integers(1, most))
+    found = resample.plan(grid, Canvas(box, size, "mercator" if rng.random() < 0.5 else "pc_world", resample=True))
+    assert isinstance(found, Separable)
+    return found
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i1", "i2"])
+def test_compiled_loops_draw_the_same_to_the_last_bit(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("numba")
+    loops = compiled.wait(pixels.KERNELS, dtype)
+    assert loops is not None
+    rng = np.random.default_rng(11)
+    asked: list[object] = []
+
+    def both(draw: Any) -> tuple[np.ndarray, np.ndarray]:
+        """What numpy draws alone, and what is drawn in two threads by the loops."""
+        monkeypatch.setattr(pixels, "kernels", lambda *_: None)
+        monkeypatch.setattr(pixels, "_SHARED", 1 << 62)
+        plain = draw()
+        monkeypatch.setattr(pixels, "kernels", lambda *_: (asked.append(_), loops)[1])
+        monkeypatch.setattr(pixels, "_SHARED", 0)
+        return plain, draw()
+
+    monkeypatch.setattr(pixels, "_LOOPS", 0)
+    table = Table(rng.integers(0, 256, 2 ** (8 * np.dtype(dtype).itemsize) if dtype[0] == "i" else 1).astype(np.uint8))
+    levels, valid = Norm(-5.0, 25.0).indices, 0
+    for _ in range(150):
+        grid = some_grid(rng)
+        values, missing = some_values(rng, grid.shape, dtype)
+        # A part of a field lies in the memory of the whole.
+        values = np.pad(values, 2, mode="edge")[2:-2, 2:-2]
+        plan = some_plan(rng, grid, 40)
+        one, other = both(lambda plan=plan, values=values, missing=missing: plan.means(values, missing))
+        assert one.dtype == other.dtype
+        np.testing.assert_array_equal(one, other)
+        valid += int(np.count_nonzero(np.isfinite(one)))
+        plan = some_plan(rng, grid, 200)
+        if dtype.startswith("i"):
+            one, other = both(lambda plan=plan, values=values: plan.nearest(values, table))
+        else:
+            one, other = both(lambda plan=plan, values=values: plan.bilinear(values, levels))
+        np.testing.assert_array_equal(one, other)
+    assert valid > 10_000
+    # Very many cells to a pixel are left to numpy.
+    assert len(asked) > (280 if dtype.startswith("i") else 130)
+
+
+def test_few_cells_ask_for_no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str]] = []
+    monkeypatch.setattr(pixels, "kernels", lambda *what: asked.append(what))
+    for ny, nx in ((180, 360), (720, 1440)):
+        lon, lat = (np.arange(nx) + 0.5) * 360 / nx, 90 - (np.arange(ny) + 0.5) * 180 / ny
+        values = np.zeros((ny, nx), dtype=np.float32)
+        render(RectilinearGrid.from_centers(lon, lat), values, CANVASES["means"], STYLE)
+        assert asked == ([] if ny == 180 else [(pixels.KERNELS, "f4")])

@@ -1,21 +1,25 @@
-"""What the pixels of a picture take from the cells of a field on a rectilinear grid, in a few passes of numpy.
+"""What the pixels of a picture take from the cells of a field on a rectilinear grid, in a few passes.
 
 Everything is separable: `Axis` says what a row of pixels takes from the rows of cells, or a column from the columns.
 Values become levels where the fewest numbers have to be touched, and in bands that stay in the processor's cache.
+Many cells are gone over by the loops of `pixel_kernels` once these are compiled, to the same bits; and in two threads.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from types import ModuleType
 from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datavore_widgets.protocol.geometry import BBox
+from datavore_widgets.service.compiled import kernels
 
 __all__ = ["Axis", "Frame", "Plan", "Separable", "Table"]
 
@@ -29,8 +33,25 @@ ToLevels = Callable[[ValueArray], LevelArray]
 _BLOCK = 1 << 17
 """Numbers worked on at a time: what stays in a processor's cache through several passes."""
 
+KERNELS = "datavore_widgets.service.pixel_kernels"
+"""The compiled loops, which are loaded late."""
+
+_LOOPS = 1 << 18
+"""Cells from which on compiled loops gain more than calling them costs, and are worth loading."""
+
+_SHARED = 1 << 20
+"""Numbers from which on two threads share the work: below, handing over costs as much as it gains."""
+
+_POOL = ThreadPoolExecutor(1, thread_name_prefix="pixels")
+
+_SUMS = {"f4": np.float32, "f8": np.float64, "i1": np.int32, "i2": np.int32}
+"""What the compiled loops sum cells of a type in."""
+
 _BEYOND = np.iinfo(np.int64).max
 """A place behind all cells, which is cut to the last."""
+
+_BEYOND_CODES = 1 << 16
+"""No integer of two bytes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,6 +252,11 @@ class Separable:
         ndarray of uint8, shape (height, width)
             Levels; 0 where there is no cell or no value.
         """
+        if isinstance(to_levels, Table) and (loops := _loops(values)) is not None:
+            levels = np.empty((self.height, self.width), dtype=np.uint8)
+            codes = _given(values.view(f"u{values.dtype.itemsize}"))
+            loops.look_up(codes, _given(to_levels.levels), self.rows.nearest, self.columns.nearest, levels)
+            return self._without_outside(levels)
         # Whole rows are cheap to move, single values are not: rows are dropped first and doubled last.
         fewer_rows = self.height < values.shape[0]
         if fewer_rows:
@@ -257,22 +283,28 @@ class Separable:
         """
         across, down = self.columns, self.rows
         mixed = np.empty((values.shape[0], self.width), dtype=values.dtype)
-        with np.errstate(invalid="ignore", over="ignore"):
-            for band in _bands(values.shape[0], self.width):
-                own = values[band].take(across.nearest, axis=1, mode="clip")
-                other = values[band].take(across.other, axis=1, mode="clip")
+        levels = np.empty((self.height, self.width), dtype=np.uint8)
+        weight = down.weight[:, None]
+
+        def across_columns(band: slice) -> None:
+            own = values[band].take(across.nearest, axis=1, mode="clip")
+            other = values[band].take(across.other, axis=1, mode="clip")
+            with np.errstate(invalid="ignore", over="ignore"):
                 other -= own
                 other *= across.weight
                 np.add(own, other, out=mixed[band])
-            levels = np.empty((self.height, self.width), dtype=np.uint8)
-            weight = down.weight[:, None]
-            for band in _bands(self.height, self.width):
-                own = mixed.take(down.nearest[band], axis=0, mode="clip")
-                other = mixed.take(down.other[band], axis=0, mode="clip")
+
+        def across_rows(band: slice) -> None:
+            own = mixed.take(down.nearest[band], axis=0, mode="clip")
+            other = mixed.take(down.other[band], axis=0, mode="clip")
+            with np.errstate(invalid="ignore", over="ignore"):
                 other -= own
                 other *= weight[band]
                 own += other
-                levels[band] = to_levels(own)
+            levels[band] = to_levels(own)
+
+        _each(across_columns, _bands(values.shape[0], self.width), levels.size)
+        _each(across_rows, _bands(self.height, self.width), levels.size)
         if not np.isfinite(values).all():
             self._mend(levels, values, to_levels)
         return self._without_outside(levels)
@@ -314,9 +346,12 @@ class Separable:
             NaN where a pixel has no valid cell; of integers float64.
         """
         down, across = self.rows, self.columns
-        ordered = _ordered(values, down, across)
         kind = self._summing(values.dtype)
         means = np.empty((self.height, self.width), dtype=kind if kind is np.float32 else np.float64)
+        if kind is _SUMS.get(values.dtype.str[1:]) and (loops := _loops(values)) is not None:
+            self._fill(means, loops, values, missing, kind)
+            return means
+        ordered = _ordered(values, down, across)
         with np.errstate(invalid="ignore", over="ignore"):
             for band in self._bands_over(ordered):
                 cells, start = _cells_of(ordered, down, band)
@@ -329,6 +364,27 @@ class Separable:
                     cells = _without_missing(cells, valid)
                 np.divide(_box_sums(cells, start, count, across, kind), counts, out=means[band])
         return means
+
+    def _fill(
+        self, means: FloatArray, loops: ModuleType, values: ValueArray, missing: int | None, kind: type[np.number[Any]]
+    ) -> None:
+        """The same by compiled loops."""
+        down, across = self.rows, self.columns
+        (ny, nx), whole = values.shape, values.dtype.kind == "i"
+        nowhere = _BEYOND_CODES if missing is None else missing
+        given = (
+            _given(values),
+            np.int32(nowhere) if whole else values.dtype.type(np.nan),
+            np.ascontiguousarray(np.arange(ny)[down.order]),
+            np.arange(0) if _is_plain(across.order) else np.ascontiguousarray(np.arange(nx)[across.order]),
+            *(np.ascontiguousarray(run) for axis in (down, across) for run in (axis.start, axis.count)),
+        )
+
+        def fill(band: slice) -> None:
+            loops.means(*given, np.empty(nx, dtype=kind), band.start, band.stop, means)
+
+        middle = self.height // 2
+        _each(fill, [slice(0, middle), slice(middle, self.height)], values.size)
 
     def _summing(self, dtype: np.dtype[Any]) -> type[np.number[Any]]:
         """What holds the sum of the cells of a pixel."""
@@ -379,6 +435,43 @@ class Separable:
     def _bands_over(self, ordered: ValueArray) -> list[slice]:
         """Bands of pixel rows whose cells fit the processor's cache."""
         return _bands(self.height, ordered.shape[1] * math.ceil(self.rows.count.mean()))
+
+
+def _loops(values: ValueArray) -> ModuleType | None:
+    """The compiled loops, where they gain and are there."""
+    return None if values.size < _LOOPS else kernels(KERNELS, values.dtype.str[1:])
+
+
+def _is_plain(order: slice | IntArray) -> bool:
+    """Whether cells lie as they are wanted."""
+    return isinstance(order, slice) and order == slice(None)
+
+
+def _given(array: ValueArray) -> ValueArray:
+    """An array of the one kind that loops are compiled for: in one piece, not to be written to."""
+    given = np.require(array, requirements=["C", "A"]).view()
+    given.flags.writeable = False
+    return given
+
+
+def _each(work: Callable[[slice], None], bands: list[slice], size: int) -> None:
+    """Do some work for each of some bands, in two threads where it goes over many numbers."""
+
+    def do(some: list[slice]) -> None:
+        for band in some:
+            work(band)
+
+    if size < _SHARED:
+        do(bands)
+        return
+    middle = len(bands) // 2
+    other = _POOL.submit(do, bands[middle:])
+    do(bands[:middle])
+    if other.cancel():
+        # Nobody has begun it: whoever would is busy with another picture.
+        do(bands[middle:])
+    else:
+        other.result()
 
 
 def _bands(rows: int, width: int) -> list[slice]:

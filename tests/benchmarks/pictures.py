@@ -14,7 +14,7 @@ from datavore_widgets.protocol.colormap import Norm, palette
 from datavore_widgets.protocol.geometry import MERCATOR_LIMIT, BBox
 from datavore_widgets.protocol.queries import Canvas, MapQuery, Source, Style
 from datavore_widgets.protocol.times import Date
-from datavore_widgets.service import resample
+from datavore_widgets.service import compiled, pixels, resample
 from datavore_widgets.service.grid import RectilinearGrid
 from datavore_widgets.service.laps.prepare import prepare
 from datavore_widgets.service.local import LocalService
@@ -23,7 +23,7 @@ from tests.benchmarks.data import field, make_huge, make_steps
 from tests.benchmarks.peers import Missing, PeerProcess, drawing
 from tests.benchmarks.table import Run, interleaved, say, timed
 
-__all__ = ["pictures", "stages"]
+__all__ = ["pictures", "stages", "warm"]
 
 WORLD = BBox(-180, -MERCATOR_LIMIT, 180, MERCATOR_LIMIT)
 STYLE = Style("inferno", 5.0, 30.0)
@@ -37,7 +37,8 @@ TIMES = 40
 
 
 def pictures(run: Run) -> None:
-    """A field in memory, from Zarr on disk, and a large one."""
+    """A field in memory, from Zarr on disk, and a large one, of a service that is warm."""
+    warm("f4")
     small, big = ((90, 180), (270, 540)) if run.quick else ((720, 1440), (2160, 4320))
     grid, values = field(*small)
     large, many = field(*big)
@@ -51,6 +52,16 @@ def pictures(run: Run) -> None:
         _large(run, large, many, alike)
         _from_disk(run, alike)
     _huge(run)
+
+
+def warm(*kinds: str) -> None:
+    """Have the loops for cells of some types compiled, as a service has them soon after its first pictures."""
+    without = [kind for kind in kinds if compiled.wait(pixels.KERNELS, kind) is None]
+    say(
+        f"  without numba: numpy draws {', '.join(without)}"
+        if without
+        else "  loops are compiled before they are timed"
+    )
 
 
 def _draws_alike(run: Run, peer: PeerProcess, mine: bytes) -> bool:
@@ -174,6 +185,7 @@ def pcolormesh(grid: RectilinearGrid, values: np.ndarray) -> Callable[[], bytes]
 
 def stages(run: Run) -> None:
     """Where the time of a picture goes: nobody beside us."""
+    warm("f4")
     small, big = ((90, 180), (270, 540)) if run.quick else ((720, 1440), (2160, 4320))
     grid, values = field(*small)
     large, many = field(*big)

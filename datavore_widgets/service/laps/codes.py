@@ -91,10 +91,13 @@ class Codes:
 
     def level(self, code: NDArray[np.float64]) -> NDArray[np.float64]:
         """The values of codes, whole ones or not, in float64."""
+        # Each step is a pass over as many numbers as a picture has pixels: none that changes nothing.
+        code = code - self.shift if self.shift else code
         if self.divisor is not None:
-            return (code - self.shift) / self.divisor
+            return code / self.divisor
         start = float(self.offset) if self.is_whole and self.offset is not None else 0.0
-        return (code - self.shift) * self.slope + start
+        code = code * self.slope if self.slope != 1.0 else code
+        return code + start if start else code
 
     # --- writing ----------------------------------------------------------------------------------------------------
 
@@ -286,7 +289,8 @@ class Coded:
     def level(self, code: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
         """The values of means of codes, NaN for NaN, in the type that colours are told by."""
         kind = self.dtype if self.dtype.kind == "f" else np.dtype(np.float64 if self.offset else np.float32)
-        return (self.meaning.level(code.astype(np.float64, copy=False)) + self.offset).astype(kind, copy=False)
+        values = self.meaning.level(code.astype(np.float64, copy=False))
+        return (values + self.offset if self.offset else values).astype(kind, copy=False)
 
 
 def candidates(packing: Packing, raw: NDArray[Any]) -> list[Codes]:
