@@ -258,6 +258,12 @@ def test_both_ends_of_a_valid_range_that_is_told_as_values_are_valid(kind, scale
         assert np.isnan(values).tolist() == [True, False, False, True]
 
 
+def test_the_ends_of_a_valid_range_are_as_exact_as_the_values():
+    raw = np.array([0.04, 0.05, 0.1, 0.11], dtype=np.float32)
+    values = Packing.of(raw.dtype, {"valid_min": np.float64(0.05), "valid_max": np.float64(0.1)}).decode(raw)
+    assert np.isnan(values).tolist() == [True, False, False, True]
+
+
 def test_a_valid_range_has_the_sign_that_values_are_meant_to_have():
     raw = np.array([100, 156, 157], dtype=np.uint8)
     values = Packing.of(raw.dtype, {"_Unsigned": "false", "valid_min": np.uint8(157)}).decode(raw)

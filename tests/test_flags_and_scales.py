@@ -17,7 +17,8 @@ from datavore_widgets.errors import InvalidValue
 from datavore_widgets.protocol.answers import VariableInfo
 from datavore_widgets.protocol.colormap import LogNorm, Norm, palette, scale
 from datavore_widgets.protocol.geometry import BBox
-from datavore_widgets.protocol.queries import Canvas, DataQuery, MapQuery, Source, Style, parse_filters
+from datavore_widgets.protocol.queries import Canvas, DataQuery, LapseDataQuery, MapQuery, Source, Style, parse_filters
+from datavore_widgets.protocol.times import WHOLE_LAPSE
 from datavore_widgets.service.catalog import open_catalog
 from datavore_widgets.service.limits import limits_of
 from datavore_widgets.service.local import LocalService
@@ -188,12 +189,15 @@ def test_the_highest_bit_is_a_flag_whatever_sign_it_is_written_with(told: type, 
     stored = np.array([0, 1, 128, 129], dtype=np.uint8)[np.arange(18 * 36).reshape(18, 36) % 4]
     masks = np.array([1, 128], dtype=np.uint8)
     attrs = {"flag_masks": masks.astype(told), "flag_meanings": "land bad", "_Unsigned": unsigned}
-    with LocalService({"a": flagged(stored.astype(np.int8), **attrs)}) as service:
+    dataset = flagged(stored.astype(np.int8), **attrs).expand_dims(time=[np.datetime64("2001-01-01", "ns")])
+    with LocalService({"a": dataset}) as service:
         info = service._store.library.info().index("a").variables["flag"]
         top = 128 if unsigned == "true" else -128
         assert info.flags == {0: "none", 1: "land", top: "bad", top + 1: "land + bad"}
         bad = Source("a", "sst", None, filters=parse_filters({"flag": "bad"}))
         assert np.array_equal(np.isfinite(service.answer(DataQuery(bad, CELLS)).data), stored >= 128)
+        part = service.answer(LapseDataQuery("a", "flag", CELLS, WHOLE_LAPSE, "fraction:bad")).data
+        assert np.array_equal(part, stored >= 128)
 
 
 def test_every_bit_of_a_type_may_be_a_flag() -> None:

@@ -174,6 +174,16 @@ def test_a_box_over_the_seam_is_one_wrapped_run():
     assert window.columns_at([0.2, -1.2, 10.0]).tolist() == [2, 0, -1]
 
 
+@pytest.mark.parametrize("lon", [[0.0, 1, 2, 3], [3.0, 2, 1, 0], [358.0, 359, 0, 1]])
+def test_a_box_without_width_touches_the_cell_that_holds_it(lon):
+    grid = RectilinearGrid.from_centers(lon, [0.0, 1.0])
+    west, east = sorted(grid.lon_edges[[0, -1]])
+    for meridian in (west, west + 0.2, west + 1, west + 2.5, east - 0.2, east):
+        columns = grid.touching(BBox(meridian, 0, meridian, 1)).columns
+        assert columns.tolist() == [grid.columns_at(meridian)]
+    assert grid.touching(BBox(east + 0.1, 0, east + 0.1, 1)).count == 0
+
+
 def test_a_whole_turn_starts_at_the_west_of_the_box():
     grid = RectilinearGrid.from_centers(np.arange(0.5, 360.0), [0.0, 1.0])
     columns = grid.columns_touching(BBox(-180, -90, 180, 90))

@@ -13,7 +13,7 @@ import xarray as xr
 from datavore_widgets import errors
 from datavore_widgets.client.http import HttpService
 from datavore_widgets.protocol.geometry import BBox, Point
-from datavore_widgets.protocol.queries import Canvas, LapseMapQuery, SeriesQuery
+from datavore_widgets.protocol.queries import Canvas, DataQuery, LapseMapQuery, SeriesQuery, Source
 from datavore_widgets.protocol.times import Date, Lapse
 from datavore_widgets.server.app import build_app
 from datavore_widgets.server.run import serve_background
@@ -223,6 +223,8 @@ def test_directions_go_round_and_flags_have_fractions():
         np.testing.assert_allclose(fraction.values, 0.75, rtol=1e-4)
         with pytest.raises(errors.InvalidValue, match="ice"):
             service.answer(SeriesQuery("m", "f", box, ALL, None, "fraction:icy"))
+        with pytest.raises(errors.InvalidValue, match="nan"):
+            service.answer(SeriesQuery("m", "f", box, ALL, None, "fraction:nan"))
 
 
 def test_a_position_without_values_takes_the_nearest_cell_that_has_some_if_asked(service):
@@ -235,6 +237,43 @@ def test_a_position_without_values_takes_the_nearest_cell_that_has_some_if_asked
     with pytest.raises(errors.NoData, match="within"):
         service.answer(SeriesQuery("m", "t", hole, ALL, reach=10.0))
     assert not service.answer(SeriesQuery("m", "t", Point(10, 0), ALL, reach=1e5)).is_moved
+
+
+def test_the_nearest_cell_may_lie_beyond_the_pole():
+    lat, lon = np.arange(-89.5, 90.0), np.arange(0.5, 360.0)
+    values = np.full((lat.size, lon.size), np.nan)
+    values[-1, 180] = 7.0
+    data = xr.Dataset(
+        {"t": (("time", "lat", "lon"), values[None])},
+        {"time": [np.datetime64("2001-01-01", "ns")], "lat": lat, "lon": lon},
+    )
+    with LocalService({"m": data}) as service:
+        answer = service.answer(SeriesQuery("m", "t", Point(0.5, 89.9), ALL, reach=1e5))
+    assert (answer.cell, answer.values.tolist()) == ((180.5, 89.5), [7.0])
+    assert answer.distance == pytest.approx(0.6 * 111_195, rel=1e-3)
+
+
+@pytest.mark.parametrize(("kind", "low", "high"), [(np.uint8, 0, 120), (np.int8, -100, 100), (np.uint64, 0, 2**40)])
+def test_whole_numbers_are_subtracted_without_going_round(kind, low, high):
+    values = {"low": np.array([[low, 1]]), "high": np.array([[high, 0]])}
+    data = xr.Dataset(
+        {name: (("lat", "lon"), numbers.astype(kind)) for name, numbers in values.items()},
+        {"lat": [0.0], "lon": [0.0, 1.0]},
+    )
+    with LocalService({"m": data}) as service:
+        field = service.answer(DataQuery(Source("m", "low", None, subtract="high"), BBox(-1, -1, 2, 1)))
+    assert field.data.tolist() == [[low - high, 1]]
+
+
+@pytest.mark.parametrize("word", ["avg", "area_avg"])
+def test_an_infinite_value_spoils_no_other_time(word):
+    data = xr.Dataset(
+        {"t": (("time", "lat", "lon"), [[[np.inf, 1.0]], [[3.0, 3.0]]])},
+        {"time": pd.date_range("2001-01-01", periods=2), "lat": [0.0], "lon": [0.0, 1.0]},
+    )
+    with LocalService({"m": data}) as service:
+        answer = service.answer(SeriesQuery("m", "t", BBox(-0.5, -0.5, 1.5, 0.5), ALL, None, word))
+    assert np.isfinite(answer.values).tolist() == [False, True]
 
 
 def test_http_and_prepared_data_answer_the_same(tmp_path, monthly):

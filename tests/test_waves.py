@@ -435,6 +435,13 @@ def test_the_client_asks_by_the_documented_names(local):
         client.getImage("S1BWV.v3<", varnam="l1_roughness", date="2020")
 
 
+def test_a_condition_on_a_number_is_met_in_the_precision_of_the_column(local):
+    assert len(local.answer(AcquisitionsQuery("all<"))) == 12
+    height = next(h for h in local.answer(AcquisitionsQuery("all<")).hs.tolist() if h != round(h, 3))
+    for asked in (height, float(str(np.float32(height)))):
+        assert local.answer(FilesQuery("all<", "sss", filters=parse_filters({"hs": asked}))).files
+
+
 def test_broken_and_foreign_files_are_flagged_and_the_others_served(local):
     problems = {Path(path).name[-6:-3]: reason for path, reason in local._store.library.problems.items()}
     assert set(problems) == {"001", "002", "003", "004"}

@@ -227,7 +227,8 @@ def _valid_range(
             is_top = (place == 1) != (step < 0)
             whole = (float(number) - start) / step
             ends[is_top] = math.floor(whole + _ROUNDING) if is_top else math.ceil(whole - _ROUNDING)
-        elif stored.kind in "iu" and stored.kind != dtype.kind:
+        elif not was_packed and (stored.kind == "f" or stored.kind != dtype.kind):
+            # As exact as the values are, and with the sign that they are meant to have.
             ends[place] = _as_stored(number, stored, dtype)
         else:
             ends[place] = number

@@ -296,10 +296,13 @@ class RectilinearGrid:
         A box without width touches the cell that holds it. A whole turn gives every column once, from the box's
         west on.
         """
+        if bbox.width <= 2 * TOLERANCE:
+            column = self.columns_at([bbox.west])
+            return column[column >= 0]
         west, east = self._west_to_east
         start = _east_of(west, bbox.west)
         over_west = start + (east - west) > _WHOLE + TOLERANCE
-        inside = np.flatnonzero(over_west | (start < max(bbox.width - TOLERANCE, TOLERANCE)))
+        inside = np.flatnonzero(over_west | (start < bbox.width - TOLERANCE))
         order = np.where(over_west, start - _WHOLE, start)[inside]
         return self._columns[inside[np.argsort(order, kind="stable")]]
 

@@ -130,7 +130,7 @@ class Selection:
         """
         values = cells.hide(_read(self.variable, steps, self.at, cells, job))
         if self.subtracted is not None:
-            values = values - self.subtracted.read(steps, cells, job)
+            values = _difference(values, self.subtracted.read(steps, cells, job))
         for mask in self.masks:
             excluded = np.broadcast_to(mask.excludes(steps, cells, job), values.shape)
             if values.dtype.kind == "f" and not isinstance(values, np.ma.MaskedArray):
@@ -374,6 +374,14 @@ def _read(
     variable: Variable, steps: slice | int | None, at: tuple[int, ...], cells: Cells, job: Job | None
 ) -> NDArray[Any]:
     return variable.read(steps, at, cells.read_rows, cells.read_columns, job)
+
+
+def _difference(values: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
+    """Values less others; that of whole numbers in a type that holds it, since 3 - 5 is 254 among unsigned bytes."""
+    wide = np.result_type(values.dtype, others.dtype)
+    if wide.kind != "f":
+        values = values.astype(np.result_type(wide, np.int64))
+    return np.asanyarray(values - others)
 
 
 def _position(dim: Dim, condition: Condition | None) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from datavore_widgets.errors import InvalidValue, NoData, TooLarge, did_you_mean
 from datavore_widgets.protocol.aggregates import AGGREGATES, AREA_WORDS, flag_of, is_by_area, percent_of
 from datavore_widgets.protocol.answers import VariableInfo
-from datavore_widgets.protocol.geometry import BBox, Point
+from datavore_widgets.protocol.geometry import Point
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.service.cells import Cells
 from datavore_widgets.service.directions import check_direction, go_round, of_vectors, unit_vectors
@@ -21,7 +23,7 @@ from datavore_widgets.service.index import Variable
 from datavore_widgets.service.periods import Groups
 from datavore_widgets.service.select import Selection
 from datavore_widgets.service.series import Block, Moments, missing_of
-from datavore_widgets.service.sphere import distance
+from datavore_widgets.service.sphere import box_around, distance, half_turn
 from datavore_widgets.service.store import Store
 from datavore_widgets.service.weighted import Parts, Weighted, weighing, weighted
 
@@ -108,11 +110,12 @@ def _flag(info: VariableInfo, flag: str) -> tuple[int | None, float]:
     for number, meaning in info.flags.items():
         if meaning == flag:
             return None, float(number)
-    try:
-        return None, float(flag)
-    except ValueError:
-        message, near = did_you_mean(f"flag of {info.name!r}:", flag, (*info.flags.values(), *info.masks))
-        raise InvalidValue(message, suggestions=near) from None
+    with contextlib.suppress(ValueError):
+        wanted = float(flag)
+        if math.isfinite(wanted):
+            return None, wanted
+    message, near = did_you_mean(f"flag of {info.name!r}:", flag, (*info.flags.values(), *info.masks))
+    raise InvalidValue(message, suggestions=near)
 
 
 def values_of(aggregate: str, info: VariableInfo, whole: Weighted, in_time: FloatArray) -> FloatArray:
@@ -347,14 +350,14 @@ def nearest_valid(
     """
     high = reach / _METRES + max(grid.cell_size)
     slim = np.cos(np.radians(min(abs(point.lat) + high, 89.9)))
-    wide = min(high / slim, 179.9)
-    box = BBox(
-        (point.lon - wide + 180.0) % 360.0 - 180.0,
-        max(point.lat - high, -90.0),
-        (point.lon + wide + 180.0) % 360.0 - 180.0,
-        min(point.lat + high, 90.0),
+    around = grid.inside(
+        box_around(
+            float(half_turn(point.lon - high / slim)),
+            2 * high / slim,
+            max(point.lat - high, -90.0),
+            min(point.lat + high, 90.0),
+        )
     )
-    around = grid.inside(box)
     if around.count:
         lon, lat = grid.listed(around)
         away = np.asarray(distance(point.lon, point.lat, lon, lat))

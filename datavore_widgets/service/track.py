@@ -123,17 +123,19 @@ class Track(Variable):
         job: Job | None = None,
     ) -> NDArray[Any]:
         """Decoded values of some samples, whatever the step; for the parameters see `Variable.read`."""
-        parts, places = [], []
-        for number in np.unique(self.sample_piece[columns]).tolist():
+        if not columns.size:
+            return np.empty((1, 1, 0) if isinstance(steps, slice) else (1, 0), dtype=self.dtype)
+        piece_of = self.sample_piece[columns]
+        # File by file: there may be ten thousand of them.
+        order = np.argsort(piece_of, kind="stable")
+        parts = []
+        for mine in np.split(order, np.flatnonzero(np.diff(piece_of[order])) + 1):
             if job is not None:
                 job.check()
-            mine = np.flatnonzero(self.sample_piece[columns] == number)
-            parts.append(self._read_samples(self.pieces[number], at, self.sample_place[columns[mine]]))
-            places.append(mine)
-        if not parts:
-            return np.empty((1, 1, 0) if isinstance(steps, slice) else (1, 0), dtype=self.dtype)
+            piece = self.pieces[int(piece_of[mine[0]])]
+            parts.append(self._read_samples(piece, at, self.sample_place[columns[mine]]))
         values = concatenated(parts, axis=0)
-        values = values[np.argsort(np.concatenate(places), kind="stable")].astype(self.dtype, copy=False)
+        values = values[np.argsort(order, kind="stable")].astype(self.dtype, copy=False)
         return values[None, None] if isinstance(steps, slice) else values[None]
 
     def _read_samples(self, piece: Piece, at: tuple[int, ...], places: IntArray) -> NDArray[Any]:

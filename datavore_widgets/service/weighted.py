@@ -60,7 +60,7 @@ class Weighted:
         flat = np.where(there, flat, 0.0) if gaps else flat
         with np.errstate(invalid="ignore", divide="ignore"):
             mean = (flat @ weigh) / np.where(count > 0, total, np.nan)
-        apart = flat - mean[..., None]
+            apart = flat - mean[..., None]
         if gaps:
             np.copyto(apart, 0.0, where=~there)
         np.multiply(apart, apart, out=apart)

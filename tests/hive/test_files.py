@@ -65,8 +65,29 @@ def test_a_service_that_nobody_closes_leaves_no_files_behind(folder: Path) -> No
     assert not scratch.exists()
 
 
+def test_a_service_is_closed_quietly_under_a_result_that_was_not_read_to_its_end(folder: Path) -> None:
+    with TableService(folder) as service:
+        rest = iter(service.answer(SqlQuery("SELECT x FROM days", batch_rows=1)))
+        next(rest)
+        (watch,) = [thread for thread in threading.enumerate() if thread.name == "datavore-sql-watch"]
+    watch.join(10)  # an error in there would be one of this test
+    assert not watch.is_alive()
+
+
 def _one(service: TableService, text: str, **parameters: object) -> object:
     return frame(service.answer(SqlQuery(text, parse_parameters(parameters)))).iloc[0, 0]
+
+
+def test_a_damaged_table_is_listed_without_columns_beside_others(folder: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.parquet"
+    bad.write_bytes(b"PAR1 and no more")
+    with TableService({"days": folder / "days", "bad": bad}) as service:
+        schema = service.answer(SchemaQuery()).tables
+        assert (schema["bad"], len(schema["days"])) == ((), 3)
+        with pytest.raises(Unreadable):
+            _one(service, "SELECT count(*) FROM bad")
+    with TableService(bad) as service, pytest.raises(Unreadable):
+        service.answer(SchemaQuery())
 
 
 def test_tables_of_a_folder(service: TableService) -> None:

@@ -12,7 +12,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self, overload
 
@@ -134,8 +134,19 @@ class TableService:
         return {**self._sources, **dict.fromkeys(self._made)}
 
     def _schema(self, query: SchemaQuery) -> Schema:
+        """The tables with their columns; one whose files cannot be read is there without any, beside others."""
         _check_database(query.database)
-        return Schema({name: self._columns(name) for name in sorted(self._names())})
+        columns: dict[str, tuple[Column, ...]] = {}
+        failure: Unreadable | None = None
+        for name in sorted(self._names()):
+            try:
+                columns[name] = self._columns(name)
+            except Unreadable as error:
+                log.warning("%s", error)
+                columns[name], failure = (), error
+        if failure is not None and not any(columns.values()):
+            raise failure
+        return Schema(columns)
 
     def _columns(self, name: str) -> tuple[Column, ...]:
         if name not in self._names():
@@ -311,6 +322,11 @@ class _Watch(threading.Thread):
         self.start()
 
     def run(self) -> None:
+        # The service may be closed under a result that nobody read to its end: then there is nothing to look after.
+        with suppress(duckdb.ConnectionException):
+            self._watch()
+
+    def _watch(self) -> None:
         while not self._over.wait(0.05):
             if self._look() is not None:
                 self._cursor.interrupt()

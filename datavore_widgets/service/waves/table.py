@@ -122,10 +122,10 @@ class Table:
                 raise InvalidValue(f"{message} (allowed: {', '.join(names)})", suggestions=near)
             values = getattr(self.columns, condition.name)[rows]
             if condition.values:
-                kind = str if values.dtype.kind == "U" else float
-                wanted = np.isin(
-                    values, [value for value in condition.values if isinstance(value, str) == (kind is str)]
-                )
+                is_text = values.dtype.kind == "U"
+                listed = [value for value in condition.values if isinstance(value, str) == is_text]
+                # In the precision of the column: 2.3 is none of the numbers of float32.
+                wanted = np.isin(values, np.array(listed, dtype=values.dtype if values.dtype.kind == "f" else None))
             else:
                 if values.dtype.kind == "U":
                     raise InvalidValue(f"the filter on {condition.name!r} is a word or a list of words, not a range")
