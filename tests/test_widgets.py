@@ -31,6 +31,7 @@ with warnings.catch_warnings():
 from datavore_widgets import explore
 from datavore_widgets.errors import InvalidValue, UnknownKeyword, UnknownName, Unreadable
 from datavore_widgets.protocol.answers import Catalog, Series, VariableInfo
+from datavore_widgets.protocol.colormap import Norm
 from datavore_widgets.protocol.geometry import (
     GLOBAL,
     MERCATOR_LIMIT,
@@ -46,7 +47,7 @@ from datavore_widgets.service import tiles
 from datavore_widgets.service.index import Variable
 from datavore_widgets.service.local import LocalService
 from datavore_widgets.widgets.area_fields import AreaFields
-from datavore_widgets.widgets.color_bar import ColorBar
+from datavore_widgets.widgets.color_bar import ColorBar, bar
 from datavore_widgets.widgets.colormap_picker import ColormapPicker
 from datavore_widgets.widgets.curves import Curve, curve_of
 from datavore_widgets.widgets.date_slider import DateSlider
@@ -62,7 +63,7 @@ from datavore_widgets.widgets.text import number
 from datavore_widgets.widgets.ticks import ticks, time_ticks
 from datavore_widgets.widgets.timeseries_chart import TimeseriesChart
 from datavore_widgets.widgets.truth_line import TruthLine
-from datavore_widgets.widgets.units import pretty, scale_of
+from datavore_widgets.widgets.units import Scale, pretty, scale_of
 from datavore_widgets.widgets.view import View
 from datavore_widgets.widgets.viewport import Frame, fit
 
@@ -281,6 +282,26 @@ def test_the_map_flies_only_if_nothing_of_the_data_is_in_view() -> None:
     assert 0 < lon < 36
 
 
+@pytest.mark.parametrize("seen", [(125, -25, 165, -5), (91, 41, 99, 49)], ids=["without values", "one cell"])
+def test_a_data_set_of_which_next_to_nothing_is_in_view_is_looked_at_as_a_whole(seen: tuple[float, ...]) -> None:
+    service = LocalService({"world": fields.field(), "strip": fields.regional()})
+    shown = DatavoreMap(service, View(index="strip"))
+    lay_out(shown, *seen)
+    shown.view.index = "world"
+    assert tuple(shown.map.center) == (0, 0)
+    # What a link says stays.
+    lay_out(shown, 0, 30, 36, 46)
+    shown.view.index = "strip"
+    lay_out(shown, *seen)
+
+    async def follow() -> None:
+        shown.desk.turn_to({"index": "world", "viewport": "20,20,60,40"})
+        await until(lambda: shown.is_idle and shown.desk.picture.scene is shown.desk.scene)
+
+    asyncio.run(follow())
+    assert shown.map.center[1] == 40
+
+
 def test_a_box_drawn_over_the_antimeridian_is_one_box(sea: Watched) -> None:
     shown = DatavoreMap(sea)
     lay_out(shown, 100, -40, 260, 40, (800, 400))
@@ -386,22 +407,58 @@ def test_the_zoom_that_fits_shows_the_box_and_never_two_worlds() -> None:
             assert bool(box.contains_longitude(lon))
 
 
+def test_what_mercator_blows_up_does_not_push_the_rest_out_of_view() -> None:
+    frame = Frame(-172, -60, 172, 68, 980, 450)
+    (lat, _), zoom = fit(BBox(-77.3, -89.4, 6.4, 0), frame)
+    high, low = (float(mercator_from_latitude(v)) for v in (0, lat))
+    assert (high - low) / (2 * np.pi) * 256 * 2**zoom < frame.height / 2, "the end at the equator is cut off"
+    assert fit(BBox(-30, 70, 30, 89), frame)[0][0] > 78, "polar data are seen with their pole"
+    assert fit(BBox(5, 50, 5, 50), frame)[1] < 10, "nothing but the place would be in view"
+
+
 # Colours
+
+
+@pytest.mark.parametrize(
+    "limits", [(106_837.5, 122_150.6), (-1, 1), (4.67e-16, 4.05e-15), (97_998, 102_522.7), (-1.8, 29.3), (0.9, 1.1)]
+)
+@pytest.mark.parametrize("width", [400, 240])
+def test_the_ticks_of_a_bar_do_not_touch(limits: tuple[float, float], width: int) -> None:
+    markup = bar(Norm(*limits), Scale(""), "viridis", width=width)
+    found = re.findall(r"class='dv-tick( dv-tick-\w+)?' style='left:([\d.]+)%'>([^<]+)<", markup)
+    assert len(found) >= 2
+    end = -np.inf
+    for edge, left, text in found:
+        size = 6 * len(text)
+        start = float(left) / 100 * width - size * {" dv-tick-first": 0, "": 0.5, " dv-tick-last": 1}[edge]
+        assert start > end + 4
+        end = start + size
+        assert -10 < start < end < width + 10
+
+
+def test_what_has_no_colours_has_no_limits_either() -> None:
+    service = LocalService({"soi": fields.index_series(), "sea": fields.field()})
+    view = View(index="sea")
+    picker, shown = ColormapPicker(service, view), ColorBar(service, view)
+    assert "dv-hidden" not in picker._dom_classes
+    view.set(index="soi", varname="soi")
+    assert "dv-hidden" in picker._dom_classes
+    assert shown._html.value == ""
 
 
 def test_the_bar_is_drawn_with_what_the_picture_used(sea: Watched) -> None:
     view = View(vmin=10, vmax=30, cmap="viridis")
     shown = DatavoreMap(sea, view)
-    bar = ColorBar(None, view)
-    assert "data-cmap='viridis' data-vmin='10' data-vmax='30'" in bar._html.value
-    assert "Sea surface temperature (°C)" in bar._html.value
+    colors = ColorBar(None, view)
+    assert "data-cmap='viridis' data-vmin='10' data-vmax='30'" in colors._html.value
+    assert "Sea surface temperature (°C)" in colors._html.value
     sea.trouble = Unreadable("gone")
     view.cmap = "balance"
-    assert "data-cmap='viridis'" in bar._html.value  # the picture on the map is still the old one
+    assert "data-cmap='viridis'" in colors._html.value  # the picture on the map is still the old one
     sea.trouble = None
     shown.pump.forget()
     view.vmin = 11
-    assert "data-cmap='balance' data-vmin='11'" in bar._html.value
+    assert "data-cmap='balance' data-vmin='11'" in colors._html.value
 
 
 def test_auto_takes_percentiles_of_what_is_in_view_once(sea: Watched) -> None:
@@ -626,6 +683,32 @@ def test_kept_series_stay_and_are_saved_together(sea: Watched) -> None:
     assert [one["sst"].values.tolist() for one in read] == [one.values.tolist() for one in chart.lines]
     chart.forget()
     assert len(chart.lines) == 1
+
+
+def test_two_quantities_have_an_axis_each_and_a_third_waits() -> None:
+    data = fields.field(times=40)
+    data["sla"] = (data["sst"] / 1000).assign_attrs(units="m", long_name="Sea level")
+    data["wind"] = (data["sst"] * 2).assign_attrs(units="m s-1", long_name="Wind speed")
+    view = View(varname="sst", bbox=[20, 10, 80, 60])
+    chart = TimeseriesChart(LocalService(data), view)
+    plot = chart.plot
+    narrow = plot.figure.fig_margin["right"]
+    assert not plot.figure.axes[2].visible
+    chart.keep()
+    view.varname = "sla"
+    left, right = plot.figure.axes[1:]
+    assert (left.label, right.label, right.visible) == ("m", "°C", True)
+    assert [mark.scales["y"] for mark in plot.marks[:2]] == [left.scale, right.scale]
+    assert left.scale.max < 1 < right.scale.min
+    assert plot.figure.fig_margin["right"] > narrow
+    assert plain(chart._head.value).count("right axis:") == 1
+    chart.keep()
+    view.varname = "wind"
+    assert [line["units"] for line in plot.sheet.lines] == ["m s⁻¹", "m"]
+    assert "1 kept series is of another kind" in chart._head.value
+    chart.forget()
+    assert not right.visible
+    assert plot.marks[0].scales["y"] is left.scale
 
 
 def test_a_box_without_data_says_so(sea: Watched) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import ipywidgets
@@ -16,6 +17,11 @@ from datavore_widgets.widgets.units import Scale
 from datavore_widgets.widgets.view import View
 
 __all__ = ["ColorBar", "bar", "bar_ticks", "flag_colors", "shades"]
+
+_MOST_TICKS = 8
+_DIGIT = 6.6  # pixels of a digit of the ticks
+_APART = 8  # pixels between the texts of two ticks
+_BESIDE = 8  # pixels that a text may reach over an end of the bar
 
 
 class ColorBar(Panel):
@@ -39,6 +45,9 @@ class ColorBar(Panel):
 
     def _draw(self, _change: Any = None) -> None:
         picture, scene = self.desk.picture, self.desk.scene
+        if scene is not None and scene.is_nowhere:
+            self._html.value = ""  # nothing is coloured
+            return
         if picture is not None:
             # What the pixels were really drawn with.
             image = picture.image
@@ -66,13 +75,14 @@ def _markup(
     return f"<figure class='dv-bar-figure'><figcaption>{title}</figcaption>{drawn}</figure>"
 
 
-def bar(norm: Norm, to: Scale, cmap: str, *, marks: int = 8) -> str:
-    """The colours of a scale from left to right, with up to so many round values below."""
+def bar(norm: Norm, to: Scale, cmap: str, *, width: int = 400) -> str:
+    """The colours of a scale from left to right, with round values below, as many as a width in pixels has room for."""
     stops = ",".join(shades(norm, cmap))
     low, high = (float(v) for v in to.shown([norm.vmin, norm.vmax]))
     drawn = []
-    for part, text in bar_ticks(norm, to, marks):
-        edge = " dv-tick-first" if part < 0.03 else " dv-tick-last" if part > 0.97 else ""
+    for part, text in _clear_ticks(norm, to, width):
+        side = _side(part, text, width)
+        edge = " dv-tick-first" if side < 0 else " dv-tick-last" if side > 0 else ""
         drawn.append(f"<span class='dv-tick{edge}' style='left:{100 * part:.2f}%'>{text}</span>")
     words = f"{number(low)} to {number(high)} {to.units}".strip()
     return (
@@ -96,6 +106,30 @@ def bar_ticks(norm: Norm, to: Scale, most: int = 8) -> list[tuple[float, str]]:
         return [(math.log(value / low) / span, f"{value:g}") for value in log_ticks(low, high, most)]
     values, decimals = ticks(low, high, most)
     return [((value - low) / (high - low), _tick(value, decimals)) for value in values]
+
+
+def _clear_ticks(norm: Norm, to: Scale, width: int) -> list[tuple[float, str]]:
+    """The most ticks that do not touch one another."""
+    found: list[tuple[float, str]] = []
+    for most in range(_MOST_TICKS, 0, -1):
+        found = bar_ticks(norm, to, most)
+        spans = [_span(part, text, width) for part, text in found]
+        if all(one[1] + _APART <= other[0] for one, other in pairwise(spans)):
+            break
+    return found
+
+
+def _span(part: float, text: str, width: int) -> tuple[float, float]:
+    """First and last pixel of a tick's text."""
+    size = _DIGIT * len(text)
+    left = part * width - size * (1 + _side(part, text, width)) / 2
+    return left, left + size
+
+
+def _side(part: float, text: str, width: int) -> int:
+    """Where the text of a tick stands: -1 after it and 1 before it, at an end over which it would reach; else 0."""
+    over = _DIGIT * len(text) / 2 - _BESIDE
+    return -1 if part * width < over else 1 if (1 - part) * width < over else 0
 
 
 def flag_colors(scene: Scene, levels: Categories, cmap: str) -> list[tuple[str, str]]:

@@ -132,6 +132,7 @@ class ColormapPicker(Panel):
         """Show the view, without taking what is shown for a choice."""
         view, picture, scene = self.view, self.desk.picture, self.desk.scene
         drawn = picture.image if picture is not None and picture.scene is scene else None
+        self.mark("dv-hidden", scene is not None and scene.is_nowhere)  # nothing is coloured
         self._quiet = True
         try:
             if scene is not None:

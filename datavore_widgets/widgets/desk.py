@@ -37,6 +37,7 @@ from datavore_widgets.widgets.pump import Pump
 from datavore_widgets.widgets.text import thousands
 from datavore_widgets.widgets.units import Scale, is_level, scale_of
 from datavore_widgets.widgets.view import View
+from datavore_widgets.widgets.viewport import outlook
 from datavore_widgets.widgets.words import aggregate_word, default_aggregate
 
 __all__ = ["Desk", "NothingOnGrid", "Picture", "Scene", "client_of", "sentence"]
@@ -44,6 +45,9 @@ __all__ = ["Desk", "NothingOnGrid", "Picture", "Scene", "client_of", "sentence"]
 log = logging.getLogger(__name__)
 
 _DAY = 86_400.0  # seconds
+
+_HARDLY_ANY = 9
+"""Cells in a picture, below which it says nothing of a data set that is much larger."""
 
 _ANY_DISTANCE = 1e12
 """Seconds: more than any time axis is long."""
@@ -264,6 +268,7 @@ class Desk(HasTraits):
         self.view = view
         self.sheet = style.element()
         self._quantity = ""
+        self._unseen: Scene | None = None  # of another data set, of which nothing was to be seen yet
         self._known: dict[tuple[str, str], Times] = {}
         self._pump: Pump[TimesQuery, Times] = Pump(self._ask_times, show=self._arrived, fail=self._failed)
         self.catalog: Catalog = self.client.answer(CatalogQuery())
@@ -272,6 +277,7 @@ class Desk(HasTraits):
         self._open()
         view.observe(self._follow, ["index", "varname"])
         view.observe(self._requantify, ["lapse", "aggregate"])
+        self.observe(self._look, "picture")
 
     @classmethod
     def of(cls, client: Any = None, view: View | None = None) -> Desk:
@@ -324,8 +330,23 @@ class Desk(HasTraits):
             self._known[query.index, query.varname] = self.client.answer(query)
         self.view.set(index=info.index, varname=name)
         self.view.set(**{name: getattr(wanted, name) for name in traits if name not in ("index", "varname")})
+        if "viewport" in traits:
+            self._unseen = None  # it is said where to look
         if self.scene is not None:
             self.notice = self._settle_date(self.scene)
+
+    def _look(self, change: Any) -> None:
+        """Look at a data set as a whole if its first picture shows nothing or next to nothing of it."""
+        picture: Picture | None = change["new"]
+        if picture is None or picture.scene is not self._unseen:
+            return
+        self._unseen = None
+        image, extent = picture.image, picture.scene.info.bbox
+        if extent is None or image.valid is None or image.total is None:
+            return
+        is_of_cells = image.cell != (0.0, 0.0)
+        if image.valid == 0 or (is_of_cells and image.total < _HARDLY_ANY):
+            self.view.viewport = outlook(extent)
 
     def _follow(self, _change: Any) -> None:
         view = self.view
@@ -360,6 +381,8 @@ class Desk(HasTraits):
             view.set(cmap=None, vmin=None, vmax=None, scale=None)
         if not len(times.axis):
             view.lapse = None
+        if before is not None and before.info.index != scene.info.index:
+            self._unseen = scene
         if view.filters is not None:
             view.filters = self._kept_filters(before, scene)
         self.scene = scene

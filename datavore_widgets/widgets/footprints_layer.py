@@ -200,5 +200,5 @@ def _legend(marks: _Coloured, count: int) -> str:
     )
     colour, norm = marks.colour, marks.points.norm
     head = f"<figcaption>{escape(colour.label)} ({escape(colour.units)})</figcaption>"
-    drawn = "" if norm is None else bar(norm, Scale(colour.units), colour.cmap, marks=5)  # type: ignore[arg-type]
+    drawn = "" if norm is None else bar(norm, Scale(colour.units), colour.cmap, width=240)  # type: ignore[arg-type]
     return f"<figure class='dv-bar-figure'>{head}{drawn}<div class='dv-muted'>{told}</div></figure>"

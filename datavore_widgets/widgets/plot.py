@@ -77,13 +77,15 @@ class TimePlot:
         self._values = bqplot.LinearScale()
         self._x_axis = bqplot.Axis(scale=self._times, grid_lines="none")
         self._y_axis = bqplot.Axis(scale=self._values, side="left", grid_lines="solid", label_offset="48px")
+        self._others = bqplot.LinearScale()
+        self._right_axis = bqplot.Axis(scale=self._others, side="right", grid_lines="none", visible=False)
         self.marks = [self._mark(i) for i in range(MOST_LINES)]
         self.dots = [self._dot(i) for i in range(MOST_LINES)]
         self.rings = [self._dot(i, size=_RING, fill=False) for i in range(MOST_LINES)]  # groups that are not complete
         self.trends = [self._mark(i, dashed=True) for i in range(MOST_LINES)]
         self.figure = bqplot.Figure(
             marks=[*self.marks, *self.trends, *self.dots, *self.rings],
-            axes=[self._x_axis, self._y_axis],
+            axes=[self._x_axis, self._y_axis, self._right_axis],
             fig_margin=_MARGIN,
             animation_duration=0,
             layout=ipywidgets.Layout(height="220px", min_width="0", width="100%"),
@@ -127,12 +129,14 @@ class TimePlot:
     ) -> None:
         """Show these curves and no other.
 
+        Curves in other units than the first one's have an axis of their own, on the right.
+
         Parameters
         ----------
         curves : sequence of (Curve, name, units)
             Each with a finite value at least.
         label : str
-            Of the axis of values.
+            Of the axis of values; the one on the right is labelled by its units.
         lines : bool
             Whether the points of a curve are joined; else each has its dot.
         colors : sequence of str
@@ -144,8 +148,10 @@ class TimePlot:
         span : (int, int), optional
             Milliseconds that the axis of times reaches over at least.
         """
+        left = [units == curves[0][2] for _, _, units in curves]
         if curves:
-            self._set_domain([curve for curve, _, _ in curves], is_cycle, span)
+            self._set_times([curve for curve, _, _ in curves], is_cycle, span)
+            self._set_values(curves, left)
         for number in range(MOST_LINES):
             slope = trends[number] if number < min(len(trends), len(curves)) else None
             self._set_trend(number, curves[number][0] if slope is not None else None, slope or 0.0)
@@ -183,37 +189,51 @@ class TimePlot:
                 mark.x = (ends * _YEAR).astype(np.int64).astype("M8[ms]")
                 mark.y = curve.values[valid].mean() + slope * (ends - years.mean())
 
-    def _set_domain(self, curves: list[Curve], is_cycle: bool, span: tuple[int, int] | None) -> None:
+    def _set_times(self, curves: list[Curve], is_cycle: bool, span: tuple[int, int] | None) -> None:
         first = min([int(curve.millis[0]) for curve in curves] + list(span or ())[:1])
         last = max([int(curve.millis[-1]) for curve in curves] + list(span or ())[1:])
         if first == last:
             first, last = first - _HALF_A_DAY, last + _HALF_A_DAY
+        with self._times.hold_sync():
+            self._times.min, self._times.max = float(first), float(last)
+        dates, date_format = time_ticks(first, last, self._date_ticks)
+        # The format goes first: bqplot writes the ticks anew when their values come, not when the format does.
+        self._x_axis.tick_format = "%b" if is_cycle else date_format
+        self._x_axis.tick_values = dates
+        with self.sheet.hold_sync():
+            self.sheet.first, self.sheet.last = float(first), float(last)
+
+    def _set_values(self, curves: Sequence[tuple[Curve, str, str]], left: Sequence[bool]) -> None:
+        """Lay out the axis of each quantity, and put the marks of each curve on its own."""
+        margin = dict(_MARGIN)
+        sides = [("left", self._values, self._y_axis, True), ("right", self._others, self._right_axis, False)]
+        for side, scale, axis, here in sides:
+            own = [curve for (curve, _, _), is_left in zip(curves, left, strict=True) if is_left is here]
+            if own:
+                margin[side] = max(_MARGIN["left"], self._lay_axis(scale, axis, own) * _DIGIT + 32)
+                axis.label_offset = f"{margin[side] - 12}px"
+        for number, is_left in enumerate(left):
+            scales = {"x": self._times, "y": self._values if is_left else self._others}
+            for mark in (self.marks[number], self.dots[number], self.rings[number], self.trends[number]):
+                if mark.scales["y"] is not scales["y"]:
+                    mark.scales = scales
+        self._right_axis.label = next((units for (_, _, units), here in zip(curves, left, strict=True) if not here), "")
+        self._right_axis.visible = not all(left)
+        self.figure.fig_margin = margin
+        self.sheet.margin = _edges(margin)
+
+    def _lay_axis(self, scale: bqplot.LinearScale, axis: bqplot.Axis, curves: list[Curve]) -> int:
+        """Limits and ticks for some curves; the characters of the longest tick."""
         low = min(float(np.nanmin(curve.values)) for curve in curves)
         high = max(float(np.nanmax(curve.values)) for curve in curves)
         room = 0.06 * (high - low) or max(0.5, abs(high) * 0.05)
         low, high = low - room, high + room
-        with self._times.hold_sync():
-            self._times.min, self._times.max = float(first), float(last)
-        with self._values.hold_sync():
-            self._values.min, self._values.max = low, high
-        dates, date_format = time_ticks(first, last, self._date_ticks)
+        with scale.hold_sync():
+            scale.min, scale.max = low, high
         values, decimals = ticks(low, high, self._value_ticks)
-        # The format goes first: bqplot writes the ticks anew when their values come, not when the format does.
-        self._x_axis.tick_format = "%b" if is_cycle else date_format
-        self._x_axis.tick_values = dates
-        value_format = f".{decimals}f" if decimals < 5 and abs(high) < 1e6 else ".3g"
-        self._y_axis.tick_format = value_format
-        self._y_axis.tick_values = values
-        self._make_room(max((len(format(value, value_format)) for value in values), default=0))
-        with self.sheet.hold_sync():
-            self.sheet.first, self.sheet.last = float(first), float(last)
-
-    def _make_room(self, characters: int) -> None:
-        """Left of the axis of values, for ticks of so many characters with the label beside them, never under them."""
-        left = max(_MARGIN["left"], characters * _DIGIT + 32)
-        self._y_axis.label_offset = f"{left - 12}px"
-        self.figure.fig_margin = {**_MARGIN, "left": left}
-        self.sheet.margin = _edges(self.figure.fig_margin)
+        axis.tick_format = f".{decimals}f" if decimals < 5 and abs(high) < 1e6 else ".3g"
+        axis.tick_values = values
+        return max((len(format(value, axis.tick_format)) for value in values), default=0)
 
     def _set_line(self, number: int, curve: Curve | None, lines: bool) -> None:
         mark, dots = self.marks[number], self.dots[number]

@@ -150,5 +150,5 @@ def _legend(points: Points, cmap: str, count: int) -> str:
             f"<div class='dv-bar-of-times'>{bar(norm, Scale(''), cmap)}<div class='dv-bar-ends'>{labels}</div></div>"
         )
     elif norm is not None:
-        colours = bar(norm, Scale(""), cmap, marks=5)
+        colours = bar(norm, Scale(""), cmap, width=240)
     return f"<figure class='dv-bar-figure'>{head}{colours}</figure>"

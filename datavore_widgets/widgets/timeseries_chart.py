@@ -39,6 +39,7 @@ _HINT = (
 )
 _READING = "Reading the series …"
 _UNDER_WAY = "reading the series …"
+_LEGEND_ROWS = 2  # that there is room for above the chart
 _PATIENCE = 0.5  # seconds a series that is no longer wished for may go on
 
 
@@ -232,9 +233,14 @@ class TimeseriesChart(Panel):
 
     @property
     def _kept_alike(self) -> list[_Line]:
-        """The kept lines that share an axis with the live one: no months with dates, no anomalies with levels."""
+        """The kept lines that can be drawn with the live one.
+
+        No months go with dates, no anomalies with levels, and there is no axis for a third unit.
+        """
         first = next(iter([*self._live, *self._kept]), None)
-        return [line for line in self._kept if first is not None and line.kind == first.kind]
+        alike = [line for line in self._kept if first is not None and line.kind == first.kind]
+        units = list(dict.fromkeys(line.scale.units for line in [*self._live, *reversed(alike)]))[:2]
+        return [line for line in alike if line.scale.units in units]
 
     def keep(self) -> None:
         """Keep what is shown, to be compared with what comes next."""
@@ -254,7 +260,7 @@ class TimeseriesChart(Panel):
         drawn = [(line, curve) for line, curve in zip(lines, curves, strict=True) if np.isfinite(curve.values).any()]
         self.plot.draw(
             [(curve, line.name, line.scale.units) for line, curve in drawn],
-            label=_axis_label(line for line, _ in drawn),
+            label=drawn[0][0].scale.units if drawn else "",
             trends=[None if line.series.trend is None else line.series.trend.slope for line, _ in drawn],
             is_cycle=any(line.query.groupby in CLIMATOLOGIES for line, _ in drawn),
             span=self._wished if any(line.series.is_partial for line, _ in drawn) else None,
@@ -440,11 +446,6 @@ def _trend_words(line: _Line) -> str:
 _OF_YEAR = {"MM": "months", "season": "seasons", "MM-dd": "days"}
 
 
-def _axis_label(lines: Any) -> str:
-    units = list(dict.fromkeys(line.scale.units for line in lines))
-    return " | ".join(unit for unit in units if unit)
-
-
 def _legend(lines: list[_Line], hidden: int, *, is_reading: bool) -> str:
     items = []
     for position, line in enumerate(lines):
@@ -458,16 +459,20 @@ def _legend(lines: list[_Line], hidden: int, *, is_reading: bool) -> str:
                 *_particulars(line),
             ]
         )
+        axis = "" if line.scale.units == lines[0].scale.units else "<span class='dv-muted'>right axis:</span> "
         items.append(
             f"<li title='{escape(f'{line.name} · {detail}')}'>"
             f"<svg width='22' height='8' aria-hidden='true'><path d='M0 4h22' stroke='{COLORS[position]}' "
             f"stroke-width='2' stroke-dasharray='{_SVG_DASHES[position]}'/></svg>"
-            f"<span class='dv-name'>{escape(line.name)}</span> <span class='dv-muted'>{escape(detail)}</span></li>"
+            f"{axis}<span class='dv-name'>{escape(line.name)}</span> "
+            f"<span class='dv-muted'>{escape(detail)}</span></li>"
         )
     if hidden:
         what = "1 kept series is" if hidden == 1 else f"{hidden} kept series are"
-        items.append(f"<li class='dv-muted'>{what} of another kind, and not on this axis</li>")
-    return f"<ul class='dv-legend{' dv-legend-many' if len(items) > 1 else ''}'>{''.join(items)}</ul>"
+        items.append(f"<li class='dv-muted'>{what} of another kind, and not on this chart</li>")
+    columns = -(-len(items) // _LEGEND_ROWS)
+    many = f" dv-legend-many' style='--dv-abreast: {columns}" if len(items) > 1 else ""
+    return f"<ul class='dv-legend{many}'>{''.join(items)}</ul>"
 
 
 _SVG_DASHES = ("none", "6 4", "2 3", "6 3 2 3", "none", "6 4")

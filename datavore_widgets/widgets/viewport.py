@@ -14,7 +14,7 @@ from datavore_widgets.protocol.geometry import (
     wrap180,
 )
 
-__all__ = ["DEEPEST", "SNAP", "Frame", "fit"]
+__all__ = ["DEEPEST", "SNAP", "Frame", "fit", "outlook"]
 
 SNAP = 0.25
 """Zoom levels are multiples of this."""
@@ -25,6 +25,9 @@ DEEPEST = 12
 _TILE = 256.0  # pixels of the world at zoom 0
 _MOST_PIXELS = 2048
 _PAD = 0.08  # of the view, on each side: a short pan shows no edge
+_POLAR = 80.0  # degrees: beyond, Mercator gives the little that is there as much of the map as a continent
+_OPEN = 60.0  # degrees: what reaches nearer to the equator than this is seen without its polar end
+_AROUND = 1.0  # degrees on each side of a single place: enough to see a coast
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +159,28 @@ def _box(west: float, south: float, east: float, north: float) -> tuple[BBox, fl
     return box, west - home
 
 
+def outlook(extent: BBox) -> BBox:
+    """Where to look for data of this extent: without what Mercator blows up at the poles, and never at a point alone.
+
+    Examples
+    --------
+    >>> outlook(BBox(-77, -89.4, 6, 0)), outlook(BBox(5, 50, 5, 50))
+    (BBox(west=-77.0, south=-80.0, east=6.0, north=0.0), BBox(west=4.0, south=49.0, east=6.0, north=51.0))
+    """
+    west, south, east, north = extent.to_tuple()
+    if extent.width == 0 and extent.height == 0:
+        return BBox(west - _AROUND, max(south - _AROUND, -90.0), west + _AROUND, min(north + _AROUND, 90.0))
+    low = max(south, -_POLAR) if north > -_OPEN else south
+    high = min(north, _POLAR) if south < _OPEN else north
+    return BBox(west, low, east, high)
+
+
 def fit(box: BBox, frame: Frame, *, room: float = 0.05) -> tuple[tuple[float, float], float]:
-    """(centre (lat, lon), zoom) that shows a box as large as the map allows, with so many levels of zoom to spare."""
-    clipped = box.clip_to_mercator()
+    """(centre (lat, lon), zoom) that shows a box as large as the map allows, with so many levels of zoom to spare.
+
+    With some to spare it is an extent of data, seen by its `outlook`; else the box is what is to be seen.
+    """
+    clipped = (box if room < 0 else outlook(box)).clip_to_mercator()
     low, high = (float(mercator_from_latitude(v)) for v in (clipped.south, clipped.north))
     across = math.log2(frame.width * 360.0 / (_TILE * max(box.width, 1e-6)))
     up = math.log2(frame.height * 2 * math.pi / (_TILE * max(high - low, 1e-9)))
