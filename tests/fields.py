@@ -208,6 +208,20 @@ def wind() -> xr.Dataset:
     )
 
 
+def currents(step: float = 1.0) -> xr.Dataset:
+    """`uo` and `vo` of half a metre a second to the north-east, a strip of land, and a temperature beside them."""
+    base = field(lon=np.arange(0.0, 360.0, step), lat=np.arange(-80.0, 80.1, step), hole=False)
+    half = np.full(base["sst"].shape, 0.5)
+    half[:, :, (base["lon"].values > 20) & (base["lon"].values < 40)] = np.nan
+    half[1] *= 1.5
+    named = {"units": "m s-1"}
+    parts = {
+        "uo": (base["sst"].dims, half, {"standard_name": "eastward_sea_water_velocity", **named}),
+        "vo": (base["sst"].dims, half.copy(), {"standard_name": "northward_sea_water_velocity", **named}),
+    }
+    return base.assign(parts)
+
+
 def index_series() -> xr.Dataset:
     """`soi(time)`: a series without a place."""
     times = ("time", np.arange(24.0), {"units": "days since 2000-01-01"})

@@ -455,9 +455,11 @@ class VariableInfo:
         Companion variables that are meant to be subtracted if asked (`subtract`), such as the bias of a sensor.
     derived : str
         How it is made of stored variables; empty where it is stored itself.
-        Meanings, for `kind='flags'`.
     time_method : str
         What its values are of the periods of its times, where these have bounds: `mean`, `maximum`, `sum` … (CF 7.3).
+    vector : tuple of str
+        Names of the parts to the east and to the north, on the same cells, of the vector that it belongs to; empty
+        where it belongs to none.
     """
 
     name: str
@@ -476,6 +478,7 @@ class VariableInfo:
     masks: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     derived: str = ""
     time_method: str = ""
+    vector: tuple[str, ...] = ()
 
     @property
     def is_companion(self) -> bool:

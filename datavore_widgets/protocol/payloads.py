@@ -358,6 +358,7 @@ def _variable_config(variable: VariableInfo) -> dict[str, Any]:
         "masks": variable.masks,
         "derived": variable.derived,
         "time_method": variable.time_method,
+        "vector": variable.vector,
     }
 
 
@@ -772,6 +773,11 @@ def _names(value: Any) -> list[str]:
     return [name for name in value if isinstance(name, str)] if isinstance(value, list) else []
 
 
+def _vector(value: Any) -> tuple[str, ...]:
+    names = _names(value)
+    return tuple(names) if len(names) == 2 else ()
+
+
 def _masks(value: Any) -> dict[str, tuple[int, int]]:
     told = value if isinstance(value, dict) else {}
     pairs = {name: checks.pair(bits, "masks") for name, bits in told.items()}
@@ -800,6 +806,7 @@ def _variable_info(name: str, config: Any) -> VariableInfo:
         masks=_masks(told.get("masks")),
         derived=checks.text(told, "derived"),
         time_method=checks.text(told, "time_method"),
+        vector=_vector(told.get("vector")),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -96,7 +96,7 @@ def _agree(u: Variable, v: Variable) -> bool:
 
 
 def _derived(u: Variable, v: Variable) -> list[Vector]:
-    """What two components make: speed and direction, and where they are turned their parts to east and north.
+    """What two components make: speed, direction, and where they are not those themselves the parts to east and north.
 
     Nothing where they lie on cells that have nothing to do with one another.
     """
@@ -110,7 +110,11 @@ def _derived(u: Variable, v: Variable) -> list[Vector]:
         place = _middles(u.grid, v.grid, shift)
     words = f"{u.info.standard_name} {u.info.long_name} {v.info.standard_name} {v.info.long_name}".lower()
     turned = isinstance(place, CurvilinearGrid) and not place.is_swath and not _EARTH.search(words)
-    kinds: tuple[What, ...] = ("speed", "direction", *(("eastward", "northward") if turned else ()))
+    kinds: tuple[What, ...] = (
+        "speed",
+        "direction",
+        *(("eastward", "northward") if turned or shift is not None else ()),
+    )
     return [Vector.of(what, u, v, shift, place, turned) for what in kinds]
 
 
@@ -162,6 +166,8 @@ class Vector(Variable):
         elif what == "direction":
             standard = "wind_from_direction" if is_wind else "sea_water_velocity_to_direction" if is_flow else ""
             long_name = f"Direction {'from' if is_wind else 'to'} which it {'comes' if is_wind else 'goes'}"
+        else:
+            standard = f"{what}_wind" if is_wind else f"{what}_sea_water_velocity" if is_flow else ""
         info = VariableInfo(
             name=f"{what}_of_{u.name}_{v.name}",
             long_name=f"{long_name}, derived {how}",
@@ -359,6 +365,16 @@ def _middles(u: Grid, v: Grid, shift: tuple[int, int]) -> Grid:
 
 
 def with_derived(variables: Mapping[str, Variable]) -> dict[str, Variable]:
-    """The variables, and behind them what is derived of those that are the components of a vector."""
-    made = {vector.name: vector for u, v in _pairs(variables) for vector in _derived(u, v)}
-    return {**variables, **{name: vector for name, vector in made.items() if name not in variables}}
+    """The variables, and behind them what is derived of those that are the components of a vector.
+
+    All that belong to a vector tell which are its parts to the east and to the north.
+    """
+    found = dict(variables)
+    for u, v in _pairs(variables):
+        made = _derived(u, v)
+        parts = {each.what: each.name for each in made}
+        vector = parts.get("eastward", u.name), parts.get("northward", v.name)
+        for variable in (u, v, *made) if made else ():
+            if variable in (u, v) or variable.name not in variables:
+                found[variable.name] = replace(variable, info=replace(variable.info, vector=vector))
+    return found

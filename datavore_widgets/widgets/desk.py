@@ -33,6 +33,7 @@ from datavore_widgets.protocol.queries import (
 from datavore_widgets.protocol.times import WHOLE_LAPSE, Date, Lapse, Stamp
 from datavore_widgets.widgets import style
 from datavore_widgets.widgets.closing import close_whole
+from datavore_widgets.widgets.flows import flow_of
 from datavore_widgets.widgets.pump import Pump
 from datavore_widgets.widgets.text import thousands
 from datavore_widgets.widgets.units import Scale, is_level, scale_of
@@ -236,6 +237,8 @@ class Desk(HasTraits):
         The date of the last request that the map has finished, shown or failed: what play waits for.
     cell : (float, float), optional
         Centre (lon, lat) of the cell whose value is told of the point.
+    arrows : str
+        What is true of the arrows on the map, or why there are none; empty where nobody has asked for any.
     is_plain : bool
         Whether the client has turned out to know the documented aggregates alone.
     film : Film, optional
@@ -254,6 +257,7 @@ class Desk(HasTraits):
     picture = Instance(Picture, allow_none=True)
     settled = Instance(Date, allow_none=True)
     cell: Any = Tuple(Float(), Float(), allow_none=True, default_value=None)
+    arrows = Unicode()
     is_plain = Bool(False)
     film = Instance(Widget, allow_none=True)
     playing = Bool(False)
@@ -310,6 +314,7 @@ class Desk(HasTraits):
         name = info.variable(view.varname).name if view.varname else info.leading
         view.catalog = self.catalog
         view.set(index=info.index, varname=name)
+        view.arrows = view.arrows  # looked up, now that it can be
         query = TimesQuery(info.index, name)
         self._arrived(query, self.client.answer(query))
 
@@ -351,6 +356,8 @@ class Desk(HasTraits):
     def _follow(self, _change: Any) -> None:
         view = self.view
         info = self.catalog.index(view.index)
+        if view.arrows and flow_of(info, view.arrows) is None:
+            view.arrows = ""
         if view.varname not in info.variables:
             # Another index, whose variables are others: its first one; setting it leads back here.
             view.varname = info.leading

@@ -9,6 +9,7 @@ import ipywidgets
 from datavore_widgets.errors import DatavoreError
 from datavore_widgets.protocol.queries import CatalogQuery
 from datavore_widgets.widgets.area_fields import AreaFields
+from datavore_widgets.widgets.arrow_picker import ArrowPicker
 from datavore_widgets.widgets.basemap_picker import BasemapPicker
 from datavore_widgets.widgets.color_bar import ColorBar
 from datavore_widgets.widgets.colormap_picker import ColormapPicker
@@ -76,6 +77,7 @@ class Explorer(Panel):
         self.conditions = Conditions(client, view)
         self.colormap_picker = ColormapPicker(client, view)
         self.area = AreaFields(client, view)
+        self.arrow_picker = ArrowPicker(client, view)
         self.basemap_picker = BasemapPicker(client, view)
         self.map = DatavoreMap(client, view)
         self.color_bar = ColorBar(client, view)
@@ -88,8 +90,9 @@ class Explorer(Panel):
         self.console = _console(console, view)
         self.deck = Deck(view, self._tabs(), self.desk.sheet)
         self.parts: tuple[ViewPanel, ...] = (
-            *(self.index_picker, self.window_picker, self.conditions, self.colormap_picker, self.basemap_picker),
+            *(self.index_picker, self.window_picker, self.conditions, self.colormap_picker, self.arrow_picker),
             *(
+                self.basemap_picker,
                 self.map,
                 self.color_bar,
                 self.date_slider,
@@ -108,7 +111,7 @@ class Explorer(Panel):
         self.status.add_class("dv-status")
         sections = [
             _section("Data", self.index_picker, self.window_picker, self.conditions),
-            _section("Map", self.colormap_picker, self.basemap_picker),
+            _section("Map", self.colormap_picker, self.arrow_picker, self.basemap_picker),
             _section("Series", self.area, self.series_picker, self.prepare),
             _section("Share", self.share),
         ]

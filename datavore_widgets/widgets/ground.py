@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipyleaflet
 import ipywidgets
 
+from datavore_widgets.widgets.arrows_layer import ARROWS_PANE
 from datavore_widgets.widgets.cell_outlines import CELLS_PANE
 from datavore_widgets.widgets.coast import COAST_PANE, LAND_PANE, coast_layer
 from datavore_widgets.widgets.points_layer import POINTS_PANE
@@ -17,6 +18,7 @@ MARK_PANE = "dv-marks"
 _PANES = {
     LAND_PANE: {"zIndex": 150, "pointerEvents": "none"},  # below the tiles (200) and the picture (400)
     COAST_PANE: {"zIndex": 420, "pointerEvents": "none"},
+    **ARROWS_PANE,
     **POINTS_PANE,
     "dv-footprints": {"zIndex": 425, "pointerEvents": "none"},
     **CELLS_PANE,

@@ -17,6 +17,7 @@ from datavore_widgets.protocol.geometry import GLOBAL, BBox
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.queries import Canvas, LapseMapQuery, MapQuery, Style
 from datavore_widgets.widgets.area_tool import AreaTool
+from datavore_widgets.widgets.arrows_layer import ArrowsLayer
 from datavore_widgets.widgets.basemaps import BASEMAPS
 from datavore_widgets.widgets.cell_outlines import CellOutlines
 from datavore_widgets.widgets.closing import close_whole
@@ -142,9 +143,10 @@ class DatavoreMap(Panel):
         self._strip.add_class("dv-strip")
         self._progress = ipywidgets.HTML("<div role='progressbar' aria-label='Picture under way'></div>")
         self._progress.add_class("dv-busy")
+        self.arrows = ArrowsLayer(self.map, self.desk)
         self.points = PointsLayer(self.map, self.view)
         self.cells = CellOutlines(self.map, self.desk)
-        self.caption = ipywidgets.VBox([self._title, self._back, self._readout, self.points.legend])
+        self.caption = ipywidgets.VBox([self._title, self.arrows.legend, self._back, self._readout, self.points.legend])
         self.caption.add_class("dv-map-caption")
         self.corner = ipywidgets.Box()
         self.corner.add_class("dv-map-corner")
@@ -352,6 +354,7 @@ class DatavoreMap(Panel):
             if self._fly(self._extent()) if opening is None else self._fly(opening, room=_EXACTLY):
                 return
         self.view.viewport = frame.box
+        self.arrows.look(frame)
         self.points.look(frame)
         self.cells.look(frame)
         self._place_point()
@@ -420,12 +423,13 @@ class DatavoreMap(Panel):
     @property
     def is_idle(self) -> bool:
         """Whether nothing that it has asked for is still to come."""
-        return self.pump.is_idle and self._readout.is_idle and self.cells.is_idle
+        return self.pump.is_idle and self._readout.is_idle and self.cells.is_idle and self.arrows.is_idle
 
     def release(self) -> None:
         """Cancel what is under way."""
         self.pump.close()
         self.foresight.close()
+        self.arrows.close()
         self.points.close()
         self.cells.close()
         self._readout.close()

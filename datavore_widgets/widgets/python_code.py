@@ -19,7 +19,7 @@ __all__ = ["code_of"]
 _SHOWN = (
     *("index", "varname", "date", "lapse", "viewport", "bbox", "point", "datelaps", "groupby", "aggregate"),
     *("anomaly", "base", "trend", "reach"),
-    *("filters", "subtract", "window", "overlap", "cmap", "vmin", "vmax", "scale", "basemap"),
+    *("filters", "subtract", "window", "overlap", "cmap", "vmin", "vmax", "scale", "basemap", "arrows"),
 )
 
 

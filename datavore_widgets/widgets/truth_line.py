@@ -36,7 +36,7 @@ class TruthLine(Panel):
         super().__init__(client, view)
         self._html = ipywidgets.HTML()
         self.fill([self._html])
-        self.watch(self.desk, "picture", self._show)
+        self.watch(self.desk, ["picture", "arrows"], self._show)
         self._show()
 
     def _show(self, _change: Any = None) -> None:
@@ -44,7 +44,7 @@ class TruthLine(Panel):
         if picture is None:
             self._html.value = ""
             return
-        parts = facts_of(picture, self.view.date)
+        parts = [*facts_of(picture, self.view.date), *([self.desk.arrows] if self.desk.arrows else [])]
         words = " <span aria-hidden='true'>·</span> ".join(f"<span>{escape(part)}</span>" for part in parts)
         self._html.value = f"<div class='dv-facts-words' title='{escape(' · '.join(parts))}'>{words}</div>"
 

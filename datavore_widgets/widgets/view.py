@@ -174,6 +174,9 @@ class View(HasTraits):
         How colours follow the values; None: as suits the variable.
     locked : bool
         Whether colours and limits are kept when the variable changes.
+    arrows : str
+        A vector whose arrows are above the picture, by the name of a variable that belongs to it: a component, its
+        speed … (those that the catalogue tells a `vector` of); empty: none.
     basemap : str
         What lies below the picture (a name of `basemaps.BASEMAPS`).
     viewport : BBox, optional
@@ -216,6 +219,7 @@ class View(HasTraits):
     vmax = Parsed(_limit)
     scale = Parsed(_one_of("scale", SCALES))
     locked = Bool(False)
+    arrows = Unicode()
     basemap = Parsed(_one_of("base map", tuple(BASEMAPS)), "coast")
     viewport = Parsed(_area)
     points = Instance(Points, allow_none=True)
@@ -243,6 +247,18 @@ class View(HasTraits):
     def _known_variable(self, proposal: Any) -> str:
         name = str(proposal["value"])
         return self._looked_up(lambda catalog: catalog.index(self.index).variable(name).name) or name
+
+    @validate("arrows")
+    def _known_arrows(self, proposal: Any) -> str:
+        name = str(proposal["value"])
+        if name and self.catalog is not None:
+            variables = self.catalog.index(self.index).variables
+            known = [each for each, info in variables.items() if info.vector]
+            if name not in known:
+                message, near = did_you_mean(f"vector of {self.index!r}:", name, known)
+                allowed = f"of it are {', '.join(known)}" if known else "it has no vector"
+                raise InvalidTrait(f"{message} ({allowed})", suggestions=near)
+        return name
 
     def _looked_up(self, find: Callable[[Catalog], str]) -> str | None:
         if self.catalog is None:
