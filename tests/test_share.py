@@ -162,6 +162,20 @@ def test_the_code_opens_the_same_view_and_has_its_numbers(tmp_path: Path) -> Non
     assert float(told["series"].iloc[0, 0]) == pytest.approx(float(data.astype("f8").mean()))
 
 
+def test_the_code_and_the_link_have_the_window_that_moves_on(tmp_path: Path) -> None:
+    path = tmp_path / "sea.nc"
+    fields.field(times=12).to_netcdf(path)
+    explorer = explore(str(path), bbox=[20, 10, 80, 60], aggregate="avg", running=100 * 86400)
+    told: dict[str, Any] = {}
+    exec(code_of(explorer.desk), told)
+    assert told["explorer"].view.running == 100 * 86400
+    (series,) = explorer.chart.lines
+    np.testing.assert_array_equal(told["series"].iloc[:, 0], series.values)
+    assert "259" not in series.weighting
+    assert "all of the 8.64e+06 s" in series.weighting
+    assert View(**traits_of(query_of(explorer.view))).running == 100 * 86400
+
+
 def test_names_from_files_are_text_in_the_code() -> None:
     name = "x'); import os; os.abort(('"
     data = fields.field().rename(sst=name)

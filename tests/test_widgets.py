@@ -647,6 +647,52 @@ def test_group_and_aggregate_are_plain_words(sea: Watched) -> None:
     assert view.groupby is None
 
 
+def test_a_series_of_windows_that_move_on_is_chosen_among_the_times(sea: Watched) -> None:
+    days = fields.field(times=40).assign_coords(
+        time=np.datetime64("2012-01-01", "ns") + np.arange(40) * np.timedelta64(1, "D")
+    )
+    service = Watched(days)
+    view = View(bbox=[20, 10, 80, 60])
+    chart = TimeseriesChart(service, view)
+    picker = SeriesPicker(None, view, chart)
+    running = [word for word, seconds in picker.groupby.options if isinstance(seconds, float)]
+    assert running == []  # a mean by area has none
+    view.aggregate = "avg"
+    running = {word: seconds for word, seconds in picker.groupby.options if isinstance(seconds, float)}
+    # Of daily values; neither of one day alone nor of more than all.
+    assert list(running) == ["Running over 3 days", "Running over 7 days", "Running over 30 days"]
+    plainly = chart.lines[0].values
+    view.set(trend=True)
+    picker.groupby.value = running["Running over 3 days"]
+    assert (view.running, view.groupby, view.trend) == (3 * 86400, None, False)
+    query = service.of(SeriesQuery)[-1]
+    assert (query.window.seconds, query.window.overlap) == (3 * 86400, "mean")
+    wanted = [np.mean(plainly[max(0, i - 2) : i + 1]) for i in range(40)]
+    assert chart.lines[0].values == pytest.approx(wanted)
+    assert "running over 3 days, 40 values" in chart._head.value
+    assert "all of the 259200 s that end with each time" in chart._head.value
+    assert picker.trend.disabled
+    assert picker.anomaly.disabled
+    rows = list(csv.DictReader(io.StringIO(series_csv(chart.told())[1].decode())))
+    assert rows[0]["window_s"] == "259200.0"
+    # Another length by hand is offered too; groups take its place, and what cannot have it says nothing of it.
+    view.running = 5 * 86400
+    assert picker.groupby.value == 5 * 86400
+    picker.groupby.value = "yyyy-MM"
+    assert (view.running, view.groupby) == (None, "yyyy-MM")
+    assert not picker.anomaly.disabled
+    view.set(groupby=None, running=86400 * 3, aggregate=None)
+    assert service.of(SeriesQuery)[-1].window is None
+    assert picker.groupby.value == ""
+    assert not picker.trend.disabled
+
+
+def test_one_time_and_directions_have_no_windows_that_move_on() -> None:
+    for dataset, name in ((fields.one_time(), "sst"), (fields.wind(), "direction_of_u10_v10")):
+        picker = SeriesPicker(LocalService(dataset), View(varname=name, aggregate="avg", running=86400 * 90))
+        assert [seconds for _, seconds in picker.groupby.options if isinstance(seconds, float)] == []
+
+
 def test_kept_series_of_another_kind_wait_until_they_share_the_axis_again(sea: Watched) -> None:
     view = View(bbox=[20, 10, 80, 60])
     chart = TimeseriesChart(sea, view)

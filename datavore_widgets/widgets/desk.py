@@ -137,6 +137,17 @@ class Scene:
         seconds = view.window if view.window is not None else _DAY if self.moves else 0.0
         return Window(seconds, view.overlap) if seconds and len(self.times.axis) else None
 
+    def running(self, view: View, aggregate: str) -> Window | None:
+        """The window of time that ends with each time of the series and gives its value, where there may be one."""
+        is_grouped = view.groupby is not None or view.anomaly is not None or view.trend
+        if not view.running or is_grouped or not self.may_run(aggregate):
+            return None
+        return Window(view.running, "mean")
+
+    def may_run(self, aggregate: str) -> bool:
+        """Whether an aggregate of this can be had of windows that move on with the times of the series."""
+        return aggregate in AGGREGATES and self.variable.kind != "direction" and len(self.times.axis) > 1
+
     def lapse(self, view: View) -> Lapse:
         """The lapse of the series: the documented default leaves nothing out of a longer record."""
         labels, asked = self.times.axis.labels, Lapse.parse(view.datelaps)

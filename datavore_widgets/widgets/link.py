@@ -23,7 +23,7 @@ _WORDS = {
     "dt": "date",
     "r": "viewport",
     **{name: name for name in ("lapse", "bbox", "point", "datelaps", "groupby", "aggregate", "filters")},
-    **{name: name for name in ("anomaly", "base", "trend", "reach")},
+    **{name: name for name in ("anomaly", "base", "trend", "reach", "running")},
     **{name: name for name in ("subtract", "window", "overlap", "cmap", "vmin", "vmax", "scale", "basemap", "arrows")},
 }
 _LONGEST = 4000  # characters: what every browser and server lets pass

@@ -18,7 +18,7 @@ __all__ = ["code_of"]
 
 _SHOWN = (
     *("index", "varname", "date", "lapse", "viewport", "bbox", "point", "datelaps", "groupby", "aggregate"),
-    *("anomaly", "base", "trend", "reach"),
+    *("anomaly", "base", "trend", "reach", "running"),
     *("filters", "subtract", "window", "overlap", "cmap", "vmin", "vmax", "scale", "basemap", "arrows"),
 )
 
@@ -67,7 +67,8 @@ def _series_words(desk: Desk, place: BBox | Point) -> str:
         value = getattr(view, name)
         if value not in (None, False) and (name != "reach" or isinstance(place, Point)):
             words += f", {name}={value!r}"
-    return words
+    window = None if desk.scene is None else desk.scene.running(view, desk.aggregate)
+    return words if window is None else f"{words}, window={window.seconds!r}"
 
 
 def _spec(desk: Desk) -> str:

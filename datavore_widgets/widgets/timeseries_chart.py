@@ -27,7 +27,7 @@ from datavore_widgets.widgets.saving import Told
 from datavore_widgets.widgets.text import about, amount, escape, number, thousands
 from datavore_widgets.widgets.units import Scale, is_level, pretty
 from datavore_widgets.widgets.view import View
-from datavore_widgets.widgets.words import GROUP_WORDS, aggregate_word
+from datavore_widgets.widgets.words import GROUP_WORDS, aggregate_word, running_word
 
 __all__ = ["TimeseriesChart"]
 
@@ -117,7 +117,7 @@ class TimeseriesChart(Panel):
             patience=_PATIENCE,
         )
         names = ["bbox", "point", "datelaps", "groupby", "aggregate", "filters", "subtract"]
-        names += ["anomaly", "base", "trend", "reach"]
+        names += ["anomaly", "base", "trend", "reach", "running"]
         self.watch(self.view, names, self._wish)
         self.watch(self.view, ["date", "lapse"], self._hairline)
         self.watch(self.desk, "scene", self._wish)
@@ -166,6 +166,7 @@ class TimeseriesChart(Panel):
             base=view.base if based else None,
             trend=view.trend and view.groupby not in CLIMATOLOGIES and scene.variable.kind != "direction",
             reach=view.reach if isinstance(place, Point) else None,
+            window=scene.running(view, self.desk.aggregate),
         )
 
     def _work(self, wish: _Wish, job: Job) -> list[tuple[SeriesQuery, Series]]:
@@ -382,6 +383,13 @@ def _title(scene: Scene, query: SeriesQuery, series: Series) -> str:
     )
 
 
+def _times_of(query: SeriesQuery) -> str:
+    """What each value is of."""
+    if query.window is not None:
+        return running_word(query.window.seconds)
+    return GROUP_WORDS[query.groupby]
+
+
 def _with_part(
     before: tuple[tuple[SeriesQuery, Series], ...], query: SeriesQuery, part: Series
 ) -> list[tuple[SeriesQuery, Series]]:
@@ -454,7 +462,7 @@ def _legend(lines: list[_Line], hidden: int, *, is_reading: bool) -> str:
         behind = f" from {thousands(int(counts.sum()))} valid" if counts is not None else ""
         detail = " · ".join(
             [
-                f"{GROUP_WORDS[line.query.groupby]}, {thousands(valid)} value{'' if valid == 1 else 's'}{behind}",
+                f"{_times_of(line.query)}, {thousands(valid)} value{'' if valid == 1 else 's'}{behind}",
                 *_so_far(line, is_reading=is_reading),
                 *_particulars(line),
             ]

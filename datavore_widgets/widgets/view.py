@@ -155,6 +155,9 @@ class View(HasTraits):
         Whether a line is fitted to the deseasonalised series.
     reach : float, optional
         Metres to the nearest cell with values that may stand for a point without any.
+    running : float, optional
+        Seconds up to each time of the series whose values are pooled into its own, a running mean; None, and 0: those
+        of each time alone. It goes with the documented aggregates, and without `groupby`, `anomaly` and `trend`.
     filters : Filters, optional
         Further dimensions (`{"depth": 0.5}`) and companion variables; None: what the data set advises for the variable,
         such as good quality; `{}`: none.
@@ -210,6 +213,7 @@ class View(HasTraits):
     base = Parsed(_base)
     trend = Parsed(_yes, False)
     reach = Parsed(_metres)
+    running = Parsed(_seconds)
     filters = Parsed(parse_filters)
     subtract = Unicode()
     window = Parsed(_seconds)

@@ -10,10 +10,11 @@ from datavore_widgets.widgets.panel import Panel, labelled
 from datavore_widgets.widgets.text import duration
 from datavore_widgets.widgets.view import View
 
-__all__ = ["WindowPicker"]
+__all__ = ["LENGTHS", "WindowPicker"]
 
 _HOUR = 3600.0
-_LENGTHS = (0.0, 3 * _HOUR, 12 * _HOUR, 24 * _HOUR, 3 * 24 * _HOUR, 7 * 24 * _HOUR, 30 * 24 * _HOUR)
+LENGTHS = (3 * _HOUR, 12 * _HOUR, 24 * _HOUR, 3 * 24 * _HOUR, 7 * 24 * _HOUR, 30 * 24 * _HOUR)
+"""Seconds of the windows of time that are offered."""
 _OVERLAPS = {"latest": "Newest on top", "mean": "Mean of all"}
 
 
@@ -54,7 +55,7 @@ class WindowPicker(Panel):
         self._quiet = True
         try:
             self.length.options = [
-                (duration(length) if length else "One time", length) for length in sorted({*_LENGTHS, seconds})
+                (duration(length) if length else "One time", length) for length in sorted({0.0, *LENGTHS, seconds})
             ]
             self.length.value = seconds
             self.overlap.value = self.view.overlap

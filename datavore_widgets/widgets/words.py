@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datavore_widgets.protocol.aggregates import flag_of, percent_of
 from datavore_widgets.protocol.answers import VariableInfo
+from datavore_widgets.widgets.text import duration
 
-__all__ = ["ANOMALY_WORDS", "GROUP_WORDS", "aggregate_word", "aggregates_of", "default_aggregate"]
+__all__ = ["ANOMALY_WORDS", "GROUP_WORDS", "aggregate_word", "aggregates_of", "default_aggregate", "running_word"]
 
 _AGGREGATES = {
     "area_avg": "Mean (by area)",
@@ -40,6 +41,17 @@ ANOMALY_WORDS = {
     "season": "Anomalies from the seasons' climatology",
     "MM-dd": "Anomalies from the days' climatology",
 }
+
+
+def running_word(seconds: float) -> str:
+    """What a series is called whose values are of windows of time that move on with it.
+
+    Examples
+    --------
+    >>> running_word(3 * 86400)
+    'running over 3 days'
+    """
+    return f"running over {duration(seconds)}"
 
 
 def aggregate_word(name: str) -> str:
