@@ -83,6 +83,23 @@ def test_only_get_is_answered(server, method):
     answer = requests.request(method, server.url + "/config/", timeout=10)
     assert answer.status_code == 405
     assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.headers["Allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize("path", ["/config/", "/docs", "/openapi.json", "/nothing/", "/jobs/0123456789abcdef/"])
+def test_head_is_answered_as_get_is_without_the_body(server, path):
+    connection = http.client.HTTPConnection("127.0.0.1", int(server.url.rpartition(":")[2]), timeout=10)
+    told = []
+    for method in ("GET", "HEAD", "GET"):  # on one connection: bytes too many would be taken for the next reply
+        connection.request(method, path)
+        reply = connection.getresponse()
+        headers = {name: value for name, value in reply.getheaders() if name.lower() != "date"}
+        told.append((reply.status, headers, reply.read()))
+    connection.close()
+    assert told[0][:2] == told[1][:2]
+    assert told[0] == told[2]
+    assert int(told[1][1]["content-length"]) == len(told[0][2]) > 0
+    assert told[1][2] == b""
 
 
 def test_a_failure_tells_the_log_and_not_the_world(server, caplog):

@@ -1,4 +1,4 @@
-"""HTTP around any service: every question of the protocol is a GET, every error a problem document."""
+"""HTTP around any service: every question of the protocol is a GET (or HEAD), every error a problem document."""
 
 from __future__ import annotations
 
@@ -102,9 +102,11 @@ async def _problem(_request: Request, error: Exception) -> Response:
 
 
 async def _http_problem(request: Request, error: Exception) -> Response:
-    """What the framework refuses by itself: other methods than GET."""
+    """What the framework refuses by itself: other methods than GET and HEAD."""
     if isinstance(error, HTTPException) and error.status_code == 405:
-        return problem_reply(InvalidValue(f"only GET is answered, not {request.method}"), 405)
+        reply = problem_reply(InvalidValue(f"only GET and HEAD are answered, not {request.method}"), 405)
+        reply.headers["Allow"] = "GET, HEAD"
+        return reply
     return _failed()
 
 
@@ -123,6 +125,9 @@ class _Front:
             await self._app(scope, receive, send)
             return
         started = False
+        # HEAD is answered as GET is, without the body (RFC 9110, 9.3.2).
+        bare = scope["method"] == "HEAD"
+        scope = {**scope, "method": "GET"} if bare else scope
 
         async def send_with_headers(message: Message) -> None:
             nonlocal started
@@ -130,7 +135,7 @@ class _Front:
                 started = True
                 ours = (b"datavore-server", f"datavore_widgets/{__version__}".encode("ascii"))
                 message["headers"] = [*message["headers"], ours, (b"x-content-type-options", b"nosniff")]
-            await send(message)
+            await send({**message, "body": b""} if bare and message["type"] == "http.response.body" else message)
 
         try:
             await self._app(scope, receive, send_with_headers)
