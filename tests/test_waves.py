@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import xarray as xr
@@ -306,6 +307,43 @@ def test_a_glance_sees_what_a_reading_sees(tmp_path):
         whole = ocn._File(str(path), contents.variables, contents.attrs).row()
     assert ocn.read_row(path, files) == whole
     files.close()
+
+
+def test_a_row_opens_its_file_once(tmp_path, monkeypatch):
+    path = wave_sample.write_imagette(Imagette(NOON, 10, -20, SEA), tmp_path)
+    opened = []
+    before = h5py.File
+
+    def counting(*args, **options):
+        opened.append(args[0])
+        return before(*args, **options)
+
+    monkeypatch.setattr(h5py, "File", counting)
+    ocn.read_row(path, OpenFiles())
+    assert opened == [path]
+
+
+@pytest.mark.parametrize("trick", ["external storage", "virtual", "external link", "soft link"])
+def test_a_row_is_not_read_from_other_files(trick, tmp_path):
+    path = wave_sample.write_imagette(Imagette(NOON, 10, -20, SEA), tmp_path)
+    secret = tmp_path / "secret.h5"
+    with h5py.File(secret, "w") as file:
+        file["oswHeading"] = np.array([[1.0]])
+    with h5py.File(path, "a") as file:
+        del file["oswHeading"]
+        if trick == "external storage":
+            file.create_dataset("oswHeading", (1, 1), "f8", external=[(str(secret), 0, 8)])
+        elif trick == "virtual":
+            layout = h5py.VirtualLayout((1, 1), "f8")
+            layout[:] = h5py.VirtualSource(str(secret), "oswHeading", (1, 1))
+            file.create_virtual_dataset("oswHeading", layout)
+        elif trick == "external link":
+            file["oswHeading"] = h5py.ExternalLink(str(secret), "/oswHeading")
+        else:
+            file["elsewhere"] = h5py.ExternalLink(str(secret), "/")
+            file["oswHeading"] = h5py.SoftLink("/elsewhere/oswHeading")
+    with pytest.raises(errors.Unreadable, match=r"is not opened: .*oswHeading"):
+        ocn.read_row(path, OpenFiles())
 
 
 # --- a service over files --------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from datavore_widgets.errors import DatavoreError, Unreadable
 from datavore_widgets.service.decode import Packing
-from datavore_widgets.service.formats import check, format_of, is_consolidated, locking_of, metadata_files
+from datavore_widgets.service.formats import check, format_of, is_consolidated, locking_of, metadata_files, opened_hdf5
 from datavore_widgets.service.swan import read_swan
 
 if TYPE_CHECKING:
@@ -234,19 +234,22 @@ class FileSource:
 
 @contextmanager
 def glance(path: Path) -> Iterator[Any]:
-    """An HDF5 file as h5py has it, checked as all files are: ten times as quick where a few values of many are wanted.
+    """An HDF5 file as h5py's own library has it: ten times as quick where a few values of many are wanted.
+
+    It is not searched for what lies in other files, as all others are: whoever reads from it has to look where.
+
+    Yields
+    ------
+    h5py.h5f.FileID
 
     Raises
     ------
     Unreadable
         When it cannot be opened or read.
     """
-    import h5py
-
-    check(path, "hdf5")
     try:
-        with _HDF5_LOCK, h5py.File(path, "r", locking=locking_of(path)) as file:
-            yield file
+        with _HDF5_LOCK, opened_hdf5(path) as file:
+            yield file.id
     except DatavoreError:
         raise
     except _FAULTS as error:

@@ -16,7 +16,16 @@ from typing import Any, BinaryIO
 from datavore_widgets.errors import Unreadable
 from datavore_widgets.service.swan import is_swan
 
-__all__ = ["check", "format_of", "is_consolidated", "is_store", "locking_of", "metadata_files", "root_of_store"]
+__all__ = [
+    "check",
+    "format_of",
+    "is_consolidated",
+    "is_store",
+    "locking_of",
+    "metadata_files",
+    "opened_hdf5",
+    "root_of_store",
+]
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _CLASSIC = {b"CDF\x01": "classic", b"CDF\x02": "classic", b"CDF\x05": "cdf5"}
@@ -242,29 +251,36 @@ def _check_classic(path: Path) -> None:
 # --- HDF5: nothing may lie in another file --------------------------------------------------------------------------
 
 
-def locking_of(path: Path) -> bool | None:
-    """How h5py has to open a file: None is HDF5's default, False is without a lock.
+def opened_hdf5(path: Path) -> Any:
+    """A file, open by h5py.
 
     HDF5 refuses a file that is open in the same process the other way, and a notebook may have it open by xarray or
-    h5py: so the default comes first, and no lock where there can be none.
+    h5py: so its own way of locking comes first, and no lock where there can be none.
     """
     import h5py
 
-    for locking in (None, False):
-        try:
-            h5py.File(path, "r", locking=locking).close()
-        except OSError as error:
-            if "lock" in str(error):
-                continue
-        return locking
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        if "lock" not in str(error):
+            raise
+    return h5py.File(path, "r", locking=False)
+
+
+def locking_of(path: Path) -> bool | None:
+    """How whoever else opens the file has to: None is HDF5's default, False is without a lock."""
+    import h5py
+
+    try:
+        h5py.File(path, "r").close()
+    except OSError as error:
+        return False if "lock" in str(error) else None
     return None
 
 
 def _check_hdf5(path: Path) -> None:
-    import h5py
-
     try:
-        with h5py.File(path, "r", locking=locking_of(path)) as file:
+        with opened_hdf5(path) as file:
             _check_group(file, path)
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
         if isinstance(error, Unreadable):

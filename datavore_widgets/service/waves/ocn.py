@@ -28,11 +28,9 @@ themselves, or found out:
 
 from __future__ import annotations
 
-import copy
-import functools
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
@@ -43,7 +41,8 @@ from numpy.typing import NDArray
 from datavore_widgets.errors import InvalidValue, Unreadable
 from datavore_widgets.protocol.times import Date, Stamp, millis_from_label
 from datavore_widgets.protocol.waves import CartesianCross, WaveSpectrum
-from datavore_widgets.service.files import FileSource, OpenFiles, Source, glance, read_variable
+from datavore_widgets.service.decode import Packing
+from datavore_widgets.service.files import FileSource, OpenFiles, Source, glance
 from datavore_widgets.service.formats import format_of
 from datavore_widgets.service.waves import spectra
 from datavore_widgets.service.waves.directions import angle_between, range_azimuth, turned, wave_towards, wind_from
@@ -98,7 +97,10 @@ def read_row(path: Path, files: OpenFiles) -> Row:
     if format_of(path) == "hdf5":
         # There may be a hundred thousand of them.
         with glance(path) as file:
-            return _File(str(path), _Glance(file), _plain(file.attrs)).row()
+            # Here, not at the top: who reads no HDF5 loads no h5py.
+            from datavore_widgets.service.waves.stored import Attributes, StoredVariables
+
+            return _File(str(path), StoredVariables(file, str(path)), Attributes(file)).row()
     with FileSource(path, files).contents() as contents:
         return _File(str(path), contents.variables, contents.attrs).row()
 
@@ -114,78 +116,6 @@ def read_spectrum(source: Source) -> WaveSpectrum:
     with source.contents() as contents:
         file = _File(source.name, contents.variables, contents.attrs)
         return file.spectrum()
-
-
-class _Glance(Mapping[str, Any]):
-    """The variables of an HDF5 file by h5py, each looked at when it is asked for."""
-
-    def __init__(self, file: Any) -> None:
-        self._file = file
-        self._seen: dict[str, _Stored] = {}
-
-    def __getitem__(self, name: str) -> _Stored:
-        if name not in self._seen:
-            self._seen[name] = _Stored(self._file[name])
-        return self._seen[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._file)
-
-    def __len__(self) -> int:
-        return len(self._file)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._file
-
-
-class _Stored:
-    """What is needed of an `xarray.Variable`, of a data set of h5py."""
-
-    def __init__(self, stored: Any) -> None:
-        self._stored = stored
-        self._keys: Any = ()
-        self.shape = stored.shape
-        self.dtype = stored.dtype
-        self.encoding: dict[str, Any] = {}
-
-    def __getitem__(self, keys: Any) -> _Stored:
-        part = copy.copy(self)  # with the names of dimensions, each of which is a question to the file
-        part._keys = keys
-        return part
-
-    @functools.cached_property
-    def dims(self) -> tuple[str, ...]:
-        """Names of its dimensions: those of the scales that netCDF attaches to them."""
-        scales = (dim[0].name.rpartition("/")[2] if len(dim) else "" for dim in self._stored.dims)
-        own = self._stored.name.rpartition("/")[2]
-        return tuple(own if not name and self._stored.is_scale else name for name in scales)
-
-    @property
-    def sizes(self) -> dict[str, int]:
-        """By dimension."""
-        return dict(zip(self.dims, self.shape, strict=True))
-
-    @functools.cached_property
-    def attrs(self) -> dict[str, Any]:
-        """The variable's own."""
-        return _plain(self._stored.attrs)
-
-    @property
-    def values(self) -> NDArray[Any]:
-        """Those of the part that was asked for."""
-        return np.asarray(self._stored[self._keys])
-
-
-def _plain(attrs: Mapping[str, Any]) -> dict[str, Any]:
-    """Attributes as texts and numbers; h5py has some of them as bytes, or as arrays of one."""
-    told = {}
-    for name in attrs:
-        if name in ("DIMENSION_LIST", "REFERENCE_LIST"):
-            continue
-        value = attrs[name]
-        plain = value.reshape(-1)[0] if isinstance(value, np.ndarray) and value.size == 1 else value
-        told[name] = plain.decode("utf-8", "replace") if isinstance(plain, bytes) else plain
-    return told
 
 
 @dataclass(frozen=True)
@@ -252,18 +182,21 @@ class _File:
         variable = self._variables.get(name)
         if variable is None:
             return None
-        found = [str(dim) for dim in variable.dims]
+        # Names are asked for where they matter: they take longer than the value of an imagette's one place.
+        found = [str(dim) for dim in variable.dims] if dims or math.prod(variable.shape) != 1 else []
         if not set(dims) <= set(found) or any(
-            size > 1 for dim, size in zip(found, variable.shape, strict=True) if dim not in dims
+            size > 1 for dim, size in zip(found, variable.shape, strict=False) if dim not in dims
         ):
             raise Unreadable(f"{name!r} of {self._name!r} lies over {tuple(found)}, not over {dims}")
         if variable.dtype.kind not in "biuf":
             raise Unreadable(f"{name!r} of {self._name!r} holds no numbers but {variable.dtype}")
-        raw = read_variable(variable, {})
-        values = np.ma.filled(np.ma.asarray(raw.packing.decode(raw.values), dtype=np.float64), np.nan)
-        values = values.transpose(
-            [*(raw.dims.index(dim) for dim in raw.dims if dim not in dims), *map(raw.dims.index, dims)]
-        )
+        packing = Packing.of(variable.dtype, variable.attrs, variable.encoding)
+        raw = np.asarray(variable.values)
+        values = np.ma.filled(np.ma.asarray(packing.decode(raw), dtype=np.float64), np.nan)
+        if found:
+            values = values.transpose(
+                [*(found.index(dim) for dim in found if dim not in dims), *map(found.index, dims)]
+            )
         values = values.reshape(values.shape[values.ndim - len(dims) :])
         return np.where((values == -999) | (np.abs(values) > _MOST), np.nan, values)
 
@@ -343,7 +276,8 @@ class _File:
 
     # --- partitions -------------------------------------------------------------------------------------------------
 
-    def _parts(self) -> _Parts:
+    def _parts(self, *, whole: bool = True) -> _Parts:
+        """The parameters of partitions; those that a row does not tell are left missing where it is for one."""
         size = self._size("oswPartitions")
 
         def numbers(name: str, *, positive: bool) -> Floats:
@@ -364,8 +298,8 @@ class _File:
             wavelength,
             np.where(np.isfinite(hs), direction, np.nan),
             _codes(numbers("oswQualityFlagPartition", positive=False)),
-            _codes(numbers("oswIconf", positive=False)),
-            numbers("oswAmbiFac", positive=False),
+            _codes(numbers("oswIconf", positive=False)) if whole else np.full(size, -1, np.int8),
+            numbers("oswAmbiFac", positive=False) if whole else np.full(size, np.nan),
         )
 
     def row(self) -> Row:
@@ -373,7 +307,7 @@ class _File:
         lon, lat = self._place()
         heading, incidence = self._number("oswHeading"), self._number("oswIncidenceAngle", positive=True)
         speed, origin = self._wind(heading)
-        parts = self._parts()
+        parts = self._parts(whole=False)
         places = np.flatnonzero(parts.there)
         found = parts.at(places)
         first = int(np.nanargmax(found.hs)) if np.isfinite(found.hs).any() else None
