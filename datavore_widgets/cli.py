@@ -8,12 +8,13 @@ import os
 import signal
 import sys
 import threading
+import time
 import webbrowser
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -21,6 +22,9 @@ from datavore_widgets import __version__
 from datavore_widgets.errors import Cancelled, DatavoreError, InvalidValue
 from datavore_widgets.web.child import ServiceProcess
 from datavore_widgets.web.early import EarlyKernel
+
+if TYPE_CHECKING:
+    from datavore_widgets.service.local import LocalService
 
 __all__ = ["main"]
 
@@ -51,6 +55,36 @@ def _told() -> Iterator[None]:
 
 def _is_url(text: str) -> bool:
     return text.startswith(("http://", "https://"))
+
+
+class _Line:
+    """Says on standard error how far something is: on a terminal in one line, else a line now and then."""
+
+    every = 10.0
+    """Seconds between two lines that stay."""
+
+    def __init__(self) -> None:
+        self._stays = not sys.stderr.isatty()
+        self._next = time.monotonic() + (2.0 if self._stays else 0.0)
+
+    def say(self, text: str) -> None:
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + (self.every if self._stays else 0.2)
+            typer.echo(text if self._stays else f"\r\x1b[K{text}", err=True, nl=self._stays)
+
+    def end(self, text: str = "") -> None:
+        """Clear the line; what is said in its place stays."""
+        if text or not self._stays:
+            typer.echo(text if self._stays else f"\r\x1b[K{text}", err=True, nl=bool(text))
+
+
+def _tell_growth(service: LocalService) -> None:
+    """Say how far the list of files is, until it is whole."""
+    line = _Line()
+    while (growth := service.growth) is not None:
+        line.say(f"datavore: {growth.progress}; those are served")
+        time.sleep(0.5)
+    line.end("datavore: all files are listed")
 
 
 @app.callback(invoke_without_command=True)
@@ -152,10 +186,12 @@ def serve(
         from datavore_widgets.service.sample import catalog_path
 
         with (
-            LocalService(paths or [str(catalog_path())], scheduler=scheduler, prepares=prepare) as service,
+            LocalService(paths or [str(catalog_path())], scheduler=scheduler, grows=True, prepares=prepare) as service,
             serve_background(build_app(service), host=host, port=port) as server,
         ):
             typer.echo(f"Serving at {server.url} (Ctrl-C ends it)")
+            if service.growth is not None:
+                threading.Thread(target=_tell_growth, args=[service], daemon=True).start()
             _wait(until_eof)
 
 
@@ -211,10 +247,16 @@ def doctor(
 
     with _told():
         from datavore_widgets.protocol.diagnosis import as_text
+        from datavore_widgets.protocol.growth import Growth
+        from datavore_widgets.protocol.job import Job
         from datavore_widgets.service.doctor import examine
 
         counts: Counter[str] = Counter()
-        for found in examine(paths):
+        status, started, job = _Line(), time.monotonic(), Job()
+        for done, found in enumerate(examine(paths, job), 1):
+            if not sys.stdout.isatty():  # else what is said of each file shows how far it is
+                rate = done / (time.monotonic() - started)
+                status.say(f"datavore: {Growth(done, done, max(job.total, done), rate).progress}")
             counts[found.state] += 1
             if as_json:
                 typer.echo(json.dumps(found.as_dict(), allow_nan=False))
@@ -222,6 +264,8 @@ def doctor(
             for meant, line in as_text(found):
                 typer.secho(line, fg=_COLOURS.get(meant), bold=meant == found.state)
             typer.echo()
+        if not sys.stdout.isatty():
+            status.end()
         if not as_json:
             typer.echo(", ".join(f"{counts[state]} {state}" for state in _COLOURS if counts[state]))
     if counts["unreadable"]:

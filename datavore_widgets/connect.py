@@ -25,7 +25,7 @@ OPENED = "DATAVORE_OPENED"
 _opened: weakref.WeakValueDictionary[Hashable, Any] = weakref.WeakValueDictionary()
 
 
-def connect(spec: Any = None) -> Service:
+def connect(spec: Any = None, *, grows: bool = False) -> Service:
     """The service that `spec` names.
 
     Parameters
@@ -34,6 +34,8 @@ def connect(spec: Any = None) -> Service:
         None is what the environment variable `DATAVORE_SERVICE` names, or else the built-in sample. An http(s) URL is
         a server; a path, a glob, a folder, a list of paths, a catalogue file, a data set or a mapping from ids to
         these is opened in this process. Whoever has `answer` is the service already.
+    grows : bool
+        Whether it answers before all of many files were looked into; by default it is awaited.
 
     Returns
     -------
@@ -57,7 +59,7 @@ def connect(spec: Any = None) -> Service:
             return _at_url(scheme[1].lower(), spec)
     if isinstance(spec, bool | int | float | bytes) or (isinstance(spec, str | list | tuple | dict) and not spec):
         raise InvalidValue(f"a service is an http(s) URL, a path, a glob, a list of paths or a data set, not {spec!r}")
-    return _at_files(spec)
+    return _at_files(spec, grows)
 
 
 def _at_url(scheme: str, spec: str) -> Service:
@@ -70,16 +72,18 @@ def _at_url(scheme: str, spec: str) -> Service:
     return HttpService(spec)
 
 
-def _at_files(spec: Any) -> Service:
+def _at_files(spec: Any, grows: bool) -> Service:
     # Late: whoever asks a server loads no xarray.
     from datavore_widgets.service.local import LocalService
 
     key = _key(spec)
-    known: Service | None = None if key is None else _opened.get(key)
+    known: LocalService | None = None if key is None else _opened.get(key)
     if known is None:
-        known = LocalService(spec)
+        known = LocalService(spec, grows=grows)
         if key is not None:
             _opened[key] = known
+    elif not grows:
+        known.settle()
     return known
 
 

@@ -137,7 +137,8 @@ class Month:
             inside &= (flown.labels >= query.lapse.first.low) & (flown.labels < query.lapse.last.high)
             if not inside.any():
                 raise NoData("no imagettes there")
-            columns = {f.name: getattr(flown, f.name) for f in dataclasses.fields(flown) if f.name != "total"}
+            names = {field.name for field in dataclasses.fields(flown)} - {"total", "growth"}
+            columns = {name: getattr(flown, name) for name in names}
             return Acquisitions(**{k: v[inside] for k, v in columns.items()}, total=int(inside.sum()))
         if isinstance(query, SpectrumQuery):
             return self._spectrum(flown, query)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import warnings
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from urllib.parse import unquote
 from datavore_widgets.client import export
 from datavore_widgets.client.base import Client, exact_keywords, field_arrays, source_from, window_from
 from datavore_widgets.errors import InvalidValue
-from datavore_widgets.protocol.answers import CellList
+from datavore_widgets.protocol.answers import CellList, FileList
 from datavore_widgets.protocol.geometry import parse_bbox
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.payloads import catalog_config
@@ -270,7 +271,10 @@ class Datavore(Client):
         """
         lapse = Lapse(Date.parse(startdate), Date.parse(stopdate))
         query = FilesQuery(str(index), varname, parse_bbox(bbox), lapse, parse_filters(filters))
-        return list(self.service.answer(query, job).files)
+        found: FileList = self.service.answer(query, job)
+        if found.growth is not None:
+            warnings.warn(found.growth.text, UserWarning, stacklevel=2)
+        return list(found.files)
 
     def getIndexes(self) -> dict[str, dict[str, Any]]:
         """The indexes available with their configuration: name, title, bbox, times and variables by id."""

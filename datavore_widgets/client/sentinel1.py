@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from datavore_widgets.client.base import Client, exact_keywords
+from datavore_widgets.protocol.answers import FileList
 from datavore_widgets.protocol.geometry import parse_bbox
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.queries import FilesQuery, QuicklookQuery, parse_filters
@@ -88,4 +90,7 @@ class Datavoresentinel1(Client):
         """
         lapse = Lapse(Date.parse(startdate), Date.parse(stopdate))
         query = FilesQuery("all<", "sss", parse_bbox(bbox), lapse, parse_filters(filters))
-        return list(self.service.answer(query, job).files)
+        found: FileList = self.service.answer(query, job)
+        if found.growth is not None:
+            warnings.warn(found.growth.text, UserWarning, stacklevel=2)
+        return list(found.files)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from datavore_widgets.errors import UnknownName, did_you_mean
 from datavore_widgets.protocol.diagnosis import Checkup
 from datavore_widgets.protocol.geometry import BBox
+from datavore_widgets.protocol.growth import Growth
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.preparation import Preparation
 from datavore_widgets.protocol.queries import (
@@ -404,10 +405,13 @@ class FileList:
     footprints : tuple, optional
         For each file the corners (lon, lat) of its outline, if asked; longitudes run on beyond 180 where it crosses
         the antimeridian. Made for a map: what touches a box is decided by the cells themselves.
+    growth : Growth, optional
+        Where the files are still looked into, and there will be more.
     """
 
     files: tuple[str, ...]
     footprints: tuple[tuple[tuple[float, float], ...], ...] | None = None
+    growth: Growth | None = None
 
 
 @dataclass(frozen=True)
@@ -555,9 +559,16 @@ class IndexInfo:
 
 @dataclass(frozen=True)
 class Catalog:
-    """The indexes of a service, by id."""
+    """The indexes of a service, by id.
+
+    Parameters
+    ----------
+    growth : Growth, optional
+        Where the files are still looked into, and there will be more in them.
+    """
 
     indexes: Mapping[str, IndexInfo]
+    growth: Growth | None = None
 
     @property
     def grids(self) -> list[IndexInfo]:

@@ -12,7 +12,7 @@ import io
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,6 +37,7 @@ from datavore_widgets.protocol.answers import (
 )
 from datavore_widgets.protocol.diagnosis import Checkup, Diagnosis, VariableDiagnosis
 from datavore_widgets.protocol.geometry import BBox
+from datavore_widgets.protocol.growth import Growth
 from datavore_widgets.protocol.job import Estimate
 from datavore_widgets.protocol.png import check_png
 from datavore_widgets.protocol.preparation import Preparation
@@ -69,6 +70,7 @@ from datavore_widgets.protocol.waves import Acquisitions, Quicklook, WaveSpectru
 
 __all__ = [
     "EXTRACT_HEADER",
+    "GROWTH_HEADER",
     "PICTURE_HEADER",
     "Payload",
     "Progress",
@@ -82,6 +84,9 @@ __all__ = [
 
 PICTURE_HEADER = "Datavore-Picture"
 """JSON of everything in `MapImage` or `Quicklook` but the pixels."""
+
+GROWTH_HEADER = "Datavore-Growth"
+"""JSON: how many of the files are listed, where the list is still growing."""
 
 EXTRACT_HEADER = "Datavore-Extract"
 """JSON `{"calendar": …}` where the calendar of an extract is not the standard one.
@@ -106,6 +111,14 @@ class Payload:
 
 def encode(answer: Answer) -> Payload:
     """An answer as the body and the headers of a reply."""
+    payload = _encoded(answer)
+    growth = getattr(answer, "growth", None)
+    if growth is not None:
+        payload = replace(payload, headers={**payload.headers, GROWTH_HEADER: _json(asdict(growth))})
+    return payload
+
+
+def _encoded(answer: Answer) -> Payload:
     match answer:
         case MapImage():
             return Payload("image/png", answer.png, {PICTURE_HEADER: _json(_picture_facts(answer))})
@@ -412,7 +425,10 @@ def decode(query: Query, media_type: str, headers: Mapping[str, str], body: byte
     if kind not in allowed:
         raise BadReply(f"the server answered with {kind!r} instead of {allowed[0]!r}: {excerpt(body)}")
     try:
-        return read(query, headers, body)
+        answer = read(query, headers, body)
+        if isinstance(answer, Catalog | FileList | Acquisitions) and GROWTH_HEADER in headers:
+            answer = replace(answer, growth=_decode_growth(headers[GROWTH_HEADER]))
+        return answer
     except BadReply as error:
         raise BadReply(f"{error} ({allowed[0]!r} was due; it starts with {excerpt(body, 40)})") from error
     except (InvalidValue, ValueError, TypeError, LookupError, OverflowError, RecursionError) as error:
@@ -655,6 +671,12 @@ def _decode_extract(query: Any, headers: Mapping[str, str], body: bytes) -> Extr
     if absent:
         raise BadReply(f"the table has no column {absent[0]!r}; it has {', '.join(map(repr, names))}")
     return Extract(labels, lon, lat, read, checks.calendar(told))
+
+
+def _decode_growth(text: str) -> Growth:
+    told = checks.typed(json.loads(text), dict, GROWTH_HEADER)
+    listed, done, total = (checks.whole(told.get(name), GROWTH_HEADER) for name in ("listed", "done", "total"))
+    return Growth(listed, done, total, checks.number(told.get("rate"), GROWTH_HEADER))
 
 
 def _decode_files(_query: Any, _headers: Mapping[str, str], body: bytes) -> FileList:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from datavore_widgets.protocol.growth import Growth
 from datavore_widgets.protocol.times import Stamp
 
 __all__ = ["Acquisitions", "CartesianCross", "ModelSpectrum", "Quicklook", "WaveSpectrum"]
@@ -93,6 +94,8 @@ class Acquisitions:
         0 is best; -1 where there is none.
     total : int
         How many there were before `limit`.
+    growth : Growth, optional
+        Where the files are still looked into, and there will be more.
     """
 
     labels: NDArray[np.int64]
@@ -114,6 +117,7 @@ class Acquisitions:
     partition_direction: Floats
     partition_quality: Ints
     total: int
+    growth: Growth | None = None
 
     def __len__(self) -> int:
         return self.labels.size

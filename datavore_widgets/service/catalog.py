@@ -32,6 +32,7 @@ import numpy as np
 
 from datavore_widgets.errors import InvalidValue, Unreadable, did_you_mean
 from datavore_widgets.protocol.answers import Catalog, IndexInfo, VariableInfo
+from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.times import Date, TimeAxis, iso
 from datavore_widgets.service.dated import Dated, DatedPattern
 from datavore_widgets.service.files import FileSource, MemorySource, OpenFiles
@@ -99,7 +100,7 @@ class Library:
         self.close()
 
 
-def open_catalog(spec: Any) -> Library:
+def open_catalog(spec: Any, job: Job | None = None, *, known_only: bool = False) -> Library:
     """The indexes of files, of data sets in memory, or of a catalogue file. No data variable is read.
 
     Files that hold the same variables on the same cells at different times are one index, named after their folder;
@@ -113,6 +114,11 @@ def open_catalog(spec: Any) -> Library:
         TOML catalogue, a list of any of these; a data set
         in memory; or a mapping from ids to any of these. A `Library` is that library. Level-2 OCN products of
         Sentinel-1's wave mode, wherever they are among these, are the indexes of their satellites.
+    job : Job, optional
+        To follow and to cancel the look into files that nothing is known of; what was learned until then is kept, and
+        another opening goes on from there.
+    known_only : bool
+        Leave out, without a word, the files that nothing is known of.
 
     Raises
     ------
@@ -122,7 +128,7 @@ def open_catalog(spec: Any) -> Library:
     InvalidValue
         When `spec` or the catalogue file is spelled wrong.
     """
-    return spec if isinstance(spec, Library) else _Opening().library(spec)
+    return spec if isinstance(spec, Library) else _Opening(job, known_only).library(spec)
 
 
 def files_of(spec: Any) -> tuple[list[Path], dict[str, str]]:
@@ -156,7 +162,8 @@ class _Entry:
 class _Opening:
     """The opening of one catalogue: what it has met so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, job: Job | None = None, known_only: bool = False) -> None:
+        self.job, self.known_only = job, known_only
         self.files = OpenFiles()
         self.ledger = Ledger(ledger_path(LEDGER))
         self.problems: dict[str, str] = {}
@@ -194,7 +201,7 @@ class _Opening:
         from datavore_widgets.service.waves.shelf import Waves
         from datavore_widgets.service.waves.table import table_of_files
 
-        table, problems = table_of_files(self.measurements, self.files)
+        table, problems = table_of_files(self.measurements, self.files, self.job, known_only=self.known_only)
         for where, reason in problems.items():
             self._problem(where, reason)
         if not len(table.columns):
@@ -297,7 +304,8 @@ class _Opening:
         self.measurements |= dict.fromkeys(measured, note)
         paths = [path for path in paths if not (path in self.measurements or is_roughness(path))]
         others: dict[str, list[str]] = {}
-        for path, found in Recall(self.ledger, self.files).granules([str(path) for path in paths], self.dates):
+        recall, names = Recall(self.ledger, self.files), [str(path) for path in paths]
+        for path, found in recall.granules(names, self.dates, self.job, known_only=self.known_only):
             if isinstance(found, Unreadable):
                 self._problem(path, str(found))
             elif not self._holds_waves(Path(path), found, note):

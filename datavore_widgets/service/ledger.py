@@ -16,7 +16,8 @@ import secrets
 import sqlite3
 import stat
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -24,8 +25,8 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 from datavore_widgets.errors import Unreadable
 from datavore_widgets.protocol.geometry import GLOBAL, BBox, wrap180
-from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.times import Lapse
+from datavore_widgets.service.crew import looked_into
 from datavore_widgets.service.user_cache import user_cache
 
 __all__ = ["Hit", "Ledger", "Record", "Refreshed", "Seen", "ledger_path"]
@@ -39,6 +40,9 @@ _FORMAT = 1
 
 _BATCH = 512
 """Files that are written at a time: what is lost when the process is killed, and the longest that others wait for."""
+
+_OFTEN = 1.0
+"""Seconds after which fewer are written too: files that take long to look into are found soon."""
 
 _PATIENCE = 30.0
 """Seconds to wait for another process to end its write."""
@@ -298,7 +302,7 @@ class Ledger:
         learn: Callable[[str], Sequence[Record]],
         *,
         under: Sequence[str] = (),
-        job: Job | None = None,
+        tell: Callable[[int, int], None] | None = None,
     ) -> Refreshed:
         """Learn the files that are new or were changed, and forget those that are gone.
 
@@ -307,41 +311,61 @@ class Ledger:
         paths : iterable of str
             Absolute ones, all that there are.
         learn : callable
-            `learn(path)` gives the records of a file; it may raise `Unreadable`.
+            `learn(path)` gives the records of a file; it may raise `Unreadable`. One of a module's top level looks into
+            many files in several processes.
         under : sequence of str
             Folders: known files in there that are not among the paths and do not exist any more are forgotten.
-        job : Job, optional
-            To cancel it; what was learned until then is kept.
+        tell : callable, optional
+            Called as `tell(done, total)`, such as `Job.progress` is; it may raise `Cancelled`. What was learned until
+            then is kept, and can be searched already.
         """
-        kept = done = 0
+        kept = 0
         problems: dict[str, str] = {}
         listed: set[str] = set()
-        learned: list[tuple[Seen, Sequence[Record]]] = []
-        paths = list(paths)
-        try:
-            for path, seen, records in self.recall(paths):
-                listed.add(path)
-                if job is not None:
-                    job.progress(len(listed), len(paths))
-                if records is not None:
-                    kept += 1
-                    continue
-                try:
-                    found = learn(path)
-                except Unreadable as error:
-                    problems[path] = str(error)
-                    continue
-                done += 1
-                if seen is not None:
-                    learned.append((seen, found))
-                if len(learned) >= _BATCH:
-                    self.remember(learned)
-                    learned = []
-        finally:
-            self.remember(learned)
+        unknown: dict[str, Seen | None] = {}
+        for path, seen, records in self.recall(paths):
+            listed.add(path)
+            if records is None:
+                unknown[path] = seen
+            else:
+                kept += 1
+        learned = 0
+        for path, found in self._learned(unknown, learn, len(listed), tell):
+            if isinstance(found, Unreadable):
+                problems[path] = str(found)
+            else:
+                learned += 1
         gone = [path for path in self._below(under) if path not in listed and not os.path.lexists(path)]
         self.forget(gone)
-        return Refreshed(kept, done, len(gone), problems)
+        return Refreshed(kept, learned, len(gone), problems)
+
+    def _learned(
+        self,
+        unknown: Mapping[str, Seen | None],
+        learn: Callable[[str], Sequence[Record]],
+        total: int,
+        tell: Callable[[int, int], None] | None,
+    ) -> Iterator[tuple[str, Sequence[Record] | Unreadable]]:
+        """What was found in files, each written down before long; told is what was written down."""
+        batch: list[tuple[Seen, Sequence[Record]]] = []
+        written = total - len(unknown)
+        since = time.monotonic()
+        with contextlib.closing(looked_into(learn, list(unknown))) as found:
+            try:
+                if tell is not None:
+                    tell(written, total)
+                for done, (path, records) in enumerate(found, written + 1):
+                    seen = unknown[path]
+                    if seen is not None and not isinstance(records, Unreadable):
+                        batch.append((seen, records))
+                    if len(batch) >= _BATCH or time.monotonic() - since > _OFTEN or done == total:
+                        self.remember(batch)
+                        batch, written, since = [], done, time.monotonic()
+                    if tell is not None:
+                        tell(written, total)
+                    yield path, records
+            finally:
+                self.remember(batch)
 
     def _below(self, folders: Sequence[str]) -> list[str]:
         with self._reading() as db:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from datavore_widgets.errors import DatavoreError, NotSupported, UnknownName
-from datavore_widgets.protocol.answers import Answer, Catalog, FileList, LapsCatalog, Times
+from datavore_widgets.protocol.answers import Answer, Catalog, FileList, LapsCatalog, MapImage, Series, Times
+from datavore_widgets.protocol.growth import Growth
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.preparation import Preparation
 from datavore_widgets.protocol.queries import (
@@ -28,10 +31,12 @@ from datavore_widgets.protocol.queries import (
     SpectrumQuery,
     TimesQuery,
 )
-from datavore_widgets.service.catalog import open_catalog
+from datavore_widgets.protocol.waves import Acquisitions, Quicklook
+from datavore_widgets.service.catalog import Library, open_catalog
 from datavore_widgets.service.cluster import Cluster
 from datavore_widgets.service.data import data, lapse_data
 from datavore_widgets.service.filelist import file_list
+from datavore_widgets.service.growing import Growing
 from datavore_widgets.service.laps.folder import cache_folder
 from datavore_widgets.service.laps.shelf import Shelf
 from datavore_widgets.service.pictures import lapse_map_image, map_image
@@ -41,7 +46,7 @@ from datavore_widgets.service.values import extract, series
 
 if TYPE_CHECKING:
     from datavore_widgets.protocol.diagnosis import Checkup
-    from datavore_widgets.protocol.waves import Acquisitions, Quicklook, WaveSpectrum
+    from datavore_widgets.protocol.waves import WaveSpectrum
     from datavore_widgets.service.waves.shelf import Waves
 
 __all__ = ["LocalService"]
@@ -61,6 +66,11 @@ class LocalService:
     scheduler : str, optional
         Address of a Dask scheduler whose workers read large boxes that are not prepared; by default those of the active
         `distributed.Client` if there is one, else this process. They have to see the files under the same paths.
+    grows : bool
+        Whether it answers before all of many files were looked into, of those that are known by then: its answers say
+        so (`growth`), and there is more in them until all are listed.
+    job : Job, optional
+        To follow and to cancel the opening where it does not grow.
     prepares : bool
         Whether data are prepared for whoever asks; a server for others had better not.
     field_bytes, picture_bytes, series_bytes : int
@@ -78,6 +88,8 @@ class LocalService:
         caps: Caps | None = None,
         laps: str | Path | None = None,
         scheduler: str | None = None,
+        grows: bool = False,
+        job: Job | None = None,
         prepares: bool = True,
         field_bytes: int = 256 * MIB,
         picture_bytes: int = 64 * MIB,
@@ -91,22 +103,41 @@ class LocalService:
         else:
             name = _name_of(spec)
         self._root = f"datavore:/{name}"
-        library = open_catalog(spec)
+        self._growing = Growing(spec, self._take) if grows else None
+        library = open_catalog(spec, job) if self._growing is None else self._growing.first()
         try:
             cluster = Cluster(spec, scheduler)
         except DatavoreError:
             library.close()
             raise
-        self._store = Store(
-            library,
-            caps or Caps(),
+        self._store_of = partial(
+            _store,
+            caps=caps or Caps(),
             cluster=cluster,
             prepares=prepares,
-            shelf=Shelf(Path(laps) if laps else cache_folder()),
+            laps=Path(laps) if laps else cache_folder(),
             field_bytes=field_bytes,
             picture_bytes=picture_bytes,
             series_bytes=series_bytes,
         )
+        self._store = self._store_of(library)
+        if self._growing is not None:
+            self._growing.start()
+
+    def _take(self, library: Library) -> None:
+        """Answer from now on of a fuller library; what is being answered is answered of the one before."""
+        before, self._store = self._store, self._store_of(library)
+        before.library.close()
+
+    @property
+    def growth(self) -> Growth | None:
+        """How far the list of files is, while it grows; None when it is whole."""
+        return None if self._growing is None else self._growing.growth
+
+    def settle(self) -> None:
+        """Wait until all files are listed."""
+        if self._growing is not None:
+            self._growing.wait()
 
     @property
     def root(self) -> str:
@@ -137,10 +168,15 @@ class LocalService:
         handler = _HANDLERS.get(type(query))
         if handler is None:
             raise NotSupported(f"the embedded service has no answer to a {type(query).__name__}")
-        return handler(self._store, query, job or Job())
+        # Before: what is found may be of a fuller list than it says, never of one that is less full.
+        growth = self.growth
+        found = handler(self._store, query, job or Job())
+        return found if growth is None else _told(found, growth)
 
     def close(self) -> None:
-        """Forget what was read, and close the files; a later question opens them again."""
+        """Forget what was read, and close the files; a later question opens them again. A list grows no longer."""
+        if self._growing is not None:
+            self._growing.close()
         self._store.close()
 
     def __enter__(self) -> Self:
@@ -153,6 +189,19 @@ class LocalService:
 
     def __repr__(self) -> str:
         return f"<LocalService {self.root}: {', '.join(self._store.library.indexes)}>"
+
+
+def _store(library: Library, *, laps: Path, **options: Any) -> Store:
+    return Store(library, shelf=Shelf(laps), **options)
+
+
+def _told(answer: Any, growth: Growth) -> Any:
+    """An answer that says that it was made of some of the files."""
+    if isinstance(answer, Catalog | FileList | Acquisitions):
+        return replace(answer, growth=growth)
+    if isinstance(answer, MapImage | Quicklook | Series):
+        return replace(answer, note="; ".join(filter(None, [answer.note, growth.text])))
+    return answer
 
 
 def _times(store: Store, query: TimesQuery, _job: Job) -> Times:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 
 from datavore_widgets.errors import Unreadable
 from datavore_widgets.protocol.geometry import BBox
+from datavore_widgets.protocol.job import Job
 from datavore_widgets.service.dated import Dated, NamedTimes
 from datavore_widgets.service.files import FileSource, OpenFiles
 from datavore_widgets.service.footprint import Footprint
@@ -32,7 +34,7 @@ from datavore_widgets.service.header import Notes, NotNoted, noted_contents
 from datavore_widgets.service.ledger import Ledger, Record, Seen
 from datavore_widgets.service.scan import Found, Granule, look
 
-__all__ = ["KIND", "LEDGER", "KnownGranule", "NamedGranule", "Recall", "footprint_of"]
+__all__ = ["KIND", "LEDGER", "KnownGranule", "NamedGranule", "Recall", "footprint_of", "learn_granule"]
 
 LEDGER = "granules-3"
 """Name of the ledger; another number where the coding of the payloads is another."""
@@ -48,6 +50,9 @@ _MOST_LABELS = 4096
 
 _BATCH = 256
 """Files after which what was learned is written down."""
+
+_SAMPLE = 64
+"""Files that are looked into one after another before the rest of many is given to several processes."""
 
 _OWN = ("labels", "bounds", "place")
 """Fields of `Found` that belong to one file; a file that differs in any other is another product."""
@@ -277,9 +282,15 @@ class Recall:
         self._ledger = ledger
         self._files = files
         self._templates: dict[bytes, Template] = {}
+        self._fresh = 0  # files that were looked into here, and are worth remembering
 
     def granules(
-        self, paths: Sequence[str], dates: Mapping[str, Dated] | None = None
+        self,
+        paths: Sequence[str],
+        dates: Mapping[str, Dated] | None = None,
+        job: Job | None = None,
+        *,
+        known_only: bool = False,
     ) -> Iterator[tuple[str, KnownGranule | Granule | Unreadable]]:
         """The path of each file, in their order, with what it holds, or the error of one that cannot be read.
 
@@ -289,15 +300,21 @@ class Recall:
             Of the files.
         dates : mapping of str to Dated, optional
             Those that are in the names of some of them.
+        job : Job, optional
+            To follow and to cancel it; what was learned until then is kept.
+        known_only : bool
+            Leave out, without a word, what nothing is known of.
         """
         dates = dates or {}
+        tell = _Telling(job, len(paths))
         named: dict[str, NamedTimes] = {each.pattern: NamedTimes() for each in dates.values()}
         for path, _, records in self._ledger.recall(path for path in paths if path in dates):
             if own := _own_of(records or ()):
                 named[dates[path].pattern].learn(dates[path].date, own)
         learned: list[tuple[Seen, list[Record]]] = []
         try:
-            for path, stamp, known in self._ledger.recall(paths):
+            for place, (path, stamp, known) in enumerate(self._recalled(paths, dates, tell)):
+                tell(place)
                 seen, records = stamp, known
                 if stamp is None and (root := root_of_store(Path(path))) is not None:
                     # What is known of a store, which is a folder, stands under the file that makes it one.
@@ -310,6 +327,8 @@ class Recall:
                     if template is not None:
                         yield path, NamedGranule(path, stamp[1:], template, by_name, self._files, self._ledger)
                         continue
+                if known_only and not own:
+                    continue
                 template = self._templates.get(_key_of(own))
                 if stamp is None or template is None:
                     try:
@@ -322,6 +341,7 @@ class Recall:
                             learned.append((seen, header))
                         yield path, granule
                         continue
+                    self._fresh += 1
                     mine = Template(granule)
                     if mine.key in self._templates:
                         header = []  # that of another file does for the product
@@ -337,6 +357,22 @@ class Recall:
                     learned = []
         finally:
             self._ledger.remember(learned)
+
+    def _recalled(
+        self, paths: Sequence[str], dates: Mapping[str, Dated], tell: _Telling
+    ) -> Iterator[tuple[str, Seen | None, tuple[Record, ...] | None]]:
+        """As the ledger recalls files; once some were looked into in vain, the rest is learned first, by a crew.
+
+        Files whose names tell their dates are looked into when they are read, and not before.
+        """
+        ahead = False
+        for first in range(0, len(paths), _SAMPLE):
+            if not ahead and self._fresh >= _SAMPLE:
+                ahead = True
+                rest = [path for path in paths[first:] if path not in dates and Path(path).is_file()]
+                done = len(paths) - len(rest)
+                self._ledger.refresh(rest, learn_granule, tell=functools.partial(tell.further, done))
+            yield from self._ledger.recall(paths[first : first + _SAMPLE])
 
     def _look(self, path: Path, records: Sequence[Record]) -> tuple[Granule, list[Record]]:
         """What a file holds, without opening it where its header is known; with the header, if it has to be kept.
@@ -358,6 +394,40 @@ class Recall:
             granule = look(source, fingerprint, notes.contents)
             header = notes.coded(fingerprint) if _is_gridded(granule) else None
         return granule, [] if header is None else [Record(kind=HEADER, payload=header)]
+
+
+class _Telling:
+    """Tells a job how many of some files are done; never fewer than before."""
+
+    def __init__(self, job: Job | None, total: int) -> None:
+        self._job = job
+        self._total = total
+        self._most = 0
+
+    def __call__(self, done: int) -> None:
+        self._most = max(self._most, done)
+        if self._job is not None:
+            self._job.progress(self._most, self._total)
+
+    def further(self, before: int, done: int, _total: int) -> None:
+        """Some of the files are done after others."""
+        self(before + done)
+
+
+def learn_granule(path: str) -> list[Record]:
+    """What is remembered of a file; nothing of one that has to be looked into each time.
+
+    Raises
+    ------
+    Unreadable
+        When it cannot be read.
+    """
+    files = OpenFiles()
+    try:
+        granule, _ = Recall(Ledger(None), files)._look(Path(path), ())
+        return Template(granule).records() if _can_be_told(granule) else []
+    finally:
+        files.close()
 
 
 def _is_gridded(granule: Granule) -> bool:

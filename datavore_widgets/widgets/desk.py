@@ -227,7 +227,7 @@ def client_of(spec: Any) -> Any:
         return spec
     from datavore_widgets.connect import connect  # only who names a place needs what opens it
 
-    return connect(spec)
+    return connect(spec, grows=True)
 
 
 class Desk(HasTraits):
@@ -363,6 +363,16 @@ class Desk(HasTraits):
         is_of_cells = image.cell != (0.0, 0.0)
         if image.valid == 0 or (is_of_cells and image.total < _HARDLY_ANY):
             self.view.viewport = outlook(extent)
+
+    def renew(self, catalog: Catalog) -> None:
+        """Go on with a fuller catalogue of the same files: there may be more times, variables and indexes."""
+        view = self.view
+        if view.index not in catalog.indexes or view.varname not in catalog.indexes[view.index].variables:
+            return  # what is looked at is told by another name now: it stays as it was opened
+        self.catalog = view.catalog = catalog
+        self._known.clear()
+        self._pump.forget()
+        self._pump.submit(TimesQuery(view.index, view.varname))
 
     def _follow(self, _change: Any) -> None:
         view = self.view

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from datavore_widgets.errors import DatavoreError
+from datavore_widgets.protocol.answers import Catalog
 from datavore_widgets.protocol.queries import CatalogQuery
 from datavore_widgets.widgets.area_fields import AreaFields
 from datavore_widgets.widgets.arrow_picker import ArrowPicker
@@ -19,6 +20,7 @@ from datavore_widgets.widgets.deck import Deck, Tab
 from datavore_widgets.widgets.desk import NothingOnGrid, client_of, sentence
 from datavore_widgets.widgets.doctor_panel import DoctorPanel
 from datavore_widgets.widgets.files_panel import FilesPanel
+from datavore_widgets.widgets.growth_watch import GrowthWatch
 from datavore_widgets.widgets.index_picker import IndexPicker
 from datavore_widgets.widgets.link import traits_of
 from datavore_widgets.widgets.map import DatavoreMap
@@ -126,7 +128,19 @@ class Explorer(Panel):
         self.layout.height = height
         self.fill([side, self._main])
         self.watch(self.desk, "status", self._tell)
+        self._growth_words, self._listed = "", 0
+        self.growth = GrowthWatch(client, self.desk.catalog, self._grown)
         self._tell()
+
+    def _grown(self, catalog: Catalog) -> None:
+        """There may be more times and more indexes while the files are still looked into."""
+        growth = catalog.growth
+        self._growth_words = "" if growth is None else f" · {growth.text}"
+        self._tell()
+        listed = 0 if growth is None else growth.listed
+        if listed != self._listed and catalog is not self.desk.catalog:
+            self.desk.renew(catalog)
+        self._listed = listed
 
     def visit(self, query: str) -> None:
         """Look at what a link says. One that cannot be followed is told on the page, and the view stays as it is.
@@ -180,10 +194,11 @@ class Explorer(Panel):
         return Sentinel1Viewer(self.desk.client, self.view, map=self.map)
 
     def _tell(self, _change: Any = None) -> None:
-        self.status.value = f"<div role='status'>{escape(self.desk.status)}</div>"
+        self.status.value = f"<div role='status'>{escape(self.desk.status + self._growth_words)}</div>"
 
     def release(self) -> None:
         """Cancel what is under way."""
+        self.growth.close()
         for part in self.parts:
             part.close()
         if self.console is not None:

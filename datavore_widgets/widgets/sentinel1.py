@@ -10,7 +10,7 @@ import ipywidgets
 import numpy as np
 
 from datavore_widgets.errors import DatavoreError, InvalidValue, NoData
-from datavore_widgets.protocol.answers import FileList
+from datavore_widgets.protocol.answers import Catalog, FileList
 from datavore_widgets.protocol.geometry import GLOBAL
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.queries import (
@@ -24,6 +24,7 @@ from datavore_widgets.protocol.waves import WaveSpectrum
 from datavore_widgets.widgets.date_slider import TimeBar
 from datavore_widgets.widgets.desk import client_of, sentence
 from datavore_widgets.widgets.footprints_layer import FootprintsLayer
+from datavore_widgets.widgets.growth_watch import GrowthWatch
 from datavore_widgets.widgets.link import traits_of
 from datavore_widgets.widgets.map import DatavoreMap
 from datavore_widgets.widgets.panel import ViewPanel
@@ -116,6 +117,8 @@ class Sentinel1Viewer(ViewPanel):
         self.saving = WaveSaving(self.client, self.waves, self.infos, view, self._sheet)
         self._make_controls()
         self._lay_out()
+        self._found_words = self._growth_words = ""
+        self._listed = 0 if catalog.growth is None else catalog.growth.listed
 
         self.pump: Pump[tuple[AcquisitionsQuery, ...], Flock] = Pump(
             self._search, show=self._found, fail=self._lost, busy=self._busy, patience=_PATIENCE
@@ -140,6 +143,7 @@ class Sentinel1Viewer(ViewPanel):
         self._tell_dates()
         self._show()
         self._wish()
+        self.growth = GrowthWatch(self.client, catalog, self._grown)
 
     def visit(self, query: str) -> None:
         """Look at the box, the dates and the place that a link says; one that cannot be followed is told.
@@ -157,10 +161,12 @@ class Sentinel1Viewer(ViewPanel):
 
     # What it is made of
 
-    def _make_controls(self) -> None:
+    def _satellites(self) -> list[tuple[str, str]]:
         options = [(_ALL, "")] if len(self.infos) > 1 else []
-        options += [(info.title or info.name, info.index) for info in self.infos]
-        self.satellite = ipywidgets.Dropdown(options=options, tooltip="Whose imagettes are shown")
+        return options + [(info.title or info.name, info.index) for info in self.infos]
+
+    def _make_controls(self) -> None:
+        self.satellite = ipywidgets.Dropdown(options=self._satellites(), tooltip="Whose imagettes are shown")
         self.satellite.add_class("dv-satellite")
         self.colour = ipywidgets.Dropdown(
             options=list(COLOURS), description="Colour", tooltip="What colours the imagettes on the map"
@@ -237,6 +243,25 @@ class Sentinel1Viewer(ViewPanel):
     def _wish(self, _change: Any = None) -> None:
         self.pump.submit(self._queries())
 
+    def _grown(self, catalog: Catalog) -> None:
+        """There may be more imagettes, and more satellites, while the files are still looked into."""
+        growth = catalog.growth
+        self._growth_words = "" if growth is None else growth.text
+        self._tell_status()
+        if growth is not None and growth.listed == self._listed:
+            return
+        self._listed = 0 if growth is None else growth.listed
+        if [info.index for info in catalog.waves] != [info.index for info in self.infos]:
+            was_all = self.satellite.value == "" or len(self.infos) == 1
+            self.infos, chosen = catalog.waves, self.satellite.value
+            self.satellite.options = self._satellites()
+            self.satellite.value = "" if was_all and len(self.infos) > 1 else chosen
+        self.pump.forget()
+        self._wish()
+
+    def _tell_status(self) -> None:
+        self._tell(" · ".join(filter(None, (self._found_words, self._growth_words))))
+
     def _search(self, wish: tuple[AcquisitionsQuery, ...], job: Job) -> Flock:
         found = []
         for query in wish:
@@ -261,7 +286,9 @@ class Sentinel1Viewer(ViewPanel):
         told = f"{thousands(len(flock))} imagettes"
         if flock.total > len(flock):
             told += f" of {thousands(flock.total)}, thinned evenly: choose fewer dates to see all"
-        self._tell(f"{told} · {1000 * self.pump.elapsed:.0f} ms" if len(flock) else "No imagettes in this box then")
+        none = "No imagettes in this box then"
+        self._found_words = f"{told} · {1000 * self.pump.elapsed:.0f} ms" if len(flock) else none
+        self._tell_status()
         self._complain("")
         self._turn()
 
@@ -480,8 +507,8 @@ class Sentinel1Viewer(ViewPanel):
 
     def release(self) -> None:
         """Cancel what is under way, and take everything off the map."""
-        for pump in (self.pump, self.spectrum_pump, self._files_pump):
-            pump.close()
+        for ends in (self.growth, self.pump, self.spectrum_pump, self._files_pump):
+            ends.close()
         self.layer.close()
         self.chart.close()
         self.files.close()

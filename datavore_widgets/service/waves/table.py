@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from datavore_widgets.errors import InvalidValue, NoData, Unreadable, did_you_mean
 from datavore_widgets.protocol.geometry import BBox
+from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.queries import Filters
 from datavore_widgets.protocol.times import Date, Lapse, TimeAxis, display, millis_from_label
 from datavore_widgets.protocol.waves import Acquisitions
@@ -22,12 +23,15 @@ from datavore_widgets.service.files import FileSource, OpenFiles, Source
 from datavore_widgets.service.ledger import Ledger, Record, ledger_path
 from datavore_widgets.service.waves.ocn import Row, read_row
 
-__all__ = ["Table", "columns_of", "table_of_files"]
+__all__ = ["Table", "columns_of", "learn_row", "table_of_files"]
 
 log = logging.getLogger(__name__)
 
 NEAREST = 60.0
 """Seconds that an acquisition may be off the date that it is asked for with."""
+
+_OF_ALL = ("total", "growth")
+"""What is told of the acquisitions together, and is no column."""
 
 _LEDGER = "acquisitions-1"
 """Of the rows: another coding is another name."""
@@ -96,10 +100,10 @@ class Table:
 
     def take(self, rows: NDArray[np.int64], total: int) -> Acquisitions:
         """Some of the acquisitions."""
-        parts = {
+        parts: dict[str, Any] = {
             field.name: _fitted(getattr(self.columns, field.name)[rows])
             for field in dataclasses.fields(Acquisitions)
-            if field.name != "total"
+            if field.name not in _OF_ALL
         }
         return Acquisitions(**parts, total=total)
 
@@ -114,7 +118,7 @@ class Table:
         names = [
             field.name
             for field in dataclasses.fields(Acquisitions)
-            if not field.name.startswith("partition") and field.name not in ("labels", "total")
+            if not field.name.startswith("partition") and field.name not in ("labels", *_OF_ALL)
         ]
         for condition in filters:
             if condition.name not in names:
@@ -177,28 +181,54 @@ def columns_of(rows: Sequence[Row], files: Sequence[str]) -> Acquisitions:
     )
 
 
-def table_of_files(paths: Iterable[Path], files: OpenFiles) -> tuple[Table, Mapping[str, str]]:
+def table_of_files(
+    paths: Iterable[Path], files: OpenFiles, job: Job | None = None, *, known_only: bool = False
+) -> tuple[Table, Mapping[str, str]]:
     """The acquisitions of measurement files, and the files that cannot be served with the reasons.
 
     What was learned of a file is remembered: it is opened again only when it was changed.
+
+    Parameters
+    ----------
+    job : Job, optional
+        To follow and to cancel what is learned.
+    known_only : bool
+        Leave out, without a word, what nothing is known of.
     """
     names = [str(path) for path in paths]
     rows: list[Row] = []
     known: list[str] = []
+    problems: dict[str, str] = {}
     with Ledger(ledger_path(_LEDGER)) as ledger:
-        done = ledger.refresh(names, lambda name: [_record(read_row(Path(name), files))])
-        if done.learned:
-            log.info("looked into %d measurement files; %d were known", done.learned, done.kept)
-        problems = dict(done.problems)
+        if not known_only:
+            done = ledger.refresh(names, learn_row, tell=None if job is None else job.progress)
+            if done.learned:
+                log.info("looked into %d measurement files; %d were known", done.learned, done.kept)
+            problems = dict(done.problems)
         for name, _, records in ledger.recall(names):
             if records:
                 rows.append(Row(*_unpacked(records[0].payload)))
                 known.append(name)
-            elif name not in problems:
+            elif name not in problems and not known_only:
                 problems[name] = str(Unreadable(f"{name!r} was changed while it was looked at; open it again"))
     order = np.argsort(np.array([row.label for row in rows], dtype=np.int64), kind="stable")
     rows, known = [rows[at] for at in order], [known[at] for at in order]
     return Table(columns_of(rows, known), lambda row: FileSource(Path(known[row]), files), known), problems
+
+
+def learn_row(path: str) -> list[Record]:
+    """What is remembered of a measurement file.
+
+    Raises
+    ------
+    Unreadable
+        When it is none, or is damaged.
+    """
+    files = OpenFiles()
+    try:
+        return [_record(read_row(Path(path), files))]
+    finally:
+        files.close()
 
 
 def _record(row: Row) -> Record:
