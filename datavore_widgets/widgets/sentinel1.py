@@ -229,7 +229,8 @@ class Sentinel1Viewer(ViewPanel):
         below.add_class("dv-wave-below")
         self.fill([below] if self.own_map is None else [self.own_map, below])
         if self.own_map is not None:
-            self.own_map.layout.height = "360px"
+            # What is below it takes some 500 pixels: both are seen at once on a screen of 800 and of 1080.
+            self.own_map.layout.height = "clamp(240px, 34vh, 420px)"
         self._turn()
 
     # Which imagettes

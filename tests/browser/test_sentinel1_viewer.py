@@ -324,6 +324,40 @@ def test_near_imagettes_are_squares(desk: Desk, page: Page, month: Month, screen
     screenshot("squares")
 
 
+def seen_at_once(page: Page) -> None:
+    """Map, spectra and the series of the pass are on the screen together, none of them too small to be read."""
+    height: int = page.evaluate("window.innerHeight")
+    chart, ground = page.locator(".dv-pass-chart").bounding_box(), page.locator(".dv-map").first.bounding_box()
+    assert chart is not None
+    assert ground is not None
+    assert ground["y"] >= 0
+    assert ground["height"] >= 210
+    assert chart["y"] + chart["height"] <= height
+    assert chart["height"] >= 120
+    scrolled = page.evaluate(
+        "(() => { const b = document.querySelector('.dv-wave-body'); return b.scrollHeight - b.clientHeight; })()"
+    )
+    assert scrolled <= 0, "what is below the map scrolls"
+    for stage in page.locator(".dv-plate-stage").all():
+        box = stage.bounding_box()
+        assert box is not None
+        assert box["width"] == pytest.approx(box["height"], abs=1)
+        assert box["width"] >= 170
+
+
+@pytest.mark.parametrize(
+    ("viewport", "theme"),
+    [((1280, 800), "light"), ((1920, 1080), "dark"), ((1280, 800), "dark"), ((1920, 1080), "light")],
+)
+def test_all_of_it_is_on_one_screen(
+    page: Page, start_cell: Callable[[str], str], theme: str, screenshot: Callable[[str], Path]
+) -> None:
+    page.goto(start_cell(ALONE) + f"?theme={theme}")
+    Desk(page).ready()
+    screenshot(theme)
+    seen_at_once(page)
+
+
 @pytest.mark.parametrize(
     ("viewport", "theme"),
     [((1280, 800), "light"), ((1920, 1080), "dark"), ((1280, 800), "dark"), ((1920, 1080), "light")],
@@ -345,5 +379,6 @@ def test_as_a_tab_of_the_explorer(
     page.mouse.move(*desk.spot("swell", *desk.swell()[1:]))
     expect(desk.readout).to_contain_text("swell 1")
     screenshot(theme)
+    seen_at_once(page)
     page.get_by_role("button", name="Series").click()
     expect(page.locator(".leaflet-dv-points-pane img")).to_have_count(0)
