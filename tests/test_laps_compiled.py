@@ -12,10 +12,11 @@ import pytest
 from test_laps import write
 
 from datavore_widgets.service import compiled
+from datavore_widgets.service.laps import build
 from datavore_widgets.service.laps.blocks import covering
+from datavore_widgets.service.laps.loops import KERNELS
 from datavore_widgets.service.laps.prepare import prepare
 from datavore_widgets.service.laps.segment import Segment
-from datavore_widgets.service.laps.serve import KERNELS
 from datavore_widgets.service.laps.sums import Sums
 
 SHAPE = 14, 140, 270
@@ -63,6 +64,7 @@ def test_sums_of_boxes(tmp_path: Path, dtype: str, gaps: bool) -> None:
     segment = segment_of(tmp_path, *values_of(dtype, gaps, rng))
     assert segment.codes.dtype == np.dtype(dtype.replace("u", "i"))
     loops = loops_for(segment.codes.dtype.str[1:])
+    known = len(loops.sum_box.signatures)
     ny, nx = SHAPE[1:]
     levels = set()
     for trial in range(40):
@@ -92,6 +94,7 @@ def test_sums_of_boxes(tmp_path: Path, dtype: str, gaps: bool) -> None:
             scale = np.sqrt(numpys.squares * numpys.count)
             assert (np.abs(ours.total - numpys.total) <= 1e-12 * scale).all()
     assert levels == {0, 1, 2, 3}
+    assert len(loops.sum_box.signatures) == known, "nothing is compiled while one waits"
 
 
 def test_sums_of_many_cells_do_not_overflow(tmp_path: Path) -> None:
@@ -121,3 +124,25 @@ with LocalService({str(path)!r}, laps={str(tmp_path / "laps")!r}) as service:
 """
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=240).stdout
     assert told == f"set() [({KERNELS!r}, 'i2')]\n"
+
+
+@pytest.mark.parametrize("gaps", [True, False], ids=["with gaps", "without"])
+@pytest.mark.parametrize("dtype", ["i1", "u1", "i2", "u2", "f4", "f8"])
+def test_what_is_prepared_is_the_same_to_the_last_byte(
+    tmp_path: Path, dtype: str, gaps: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values, fill = values_of(dtype, gaps, np.random.default_rng(32))
+    values = np.concatenate([values] * 10)[:, :45, :77]  # more than a span of steps, and blocks that are cut off
+    path = write(tmp_path / "v.nc", values, fillvalue=fill)
+    loops = loops_for(dtype.replace("u", "i"))
+    known = len(loops.turn.signatures), len(loops.sum_box.signatures)
+    turned = []
+    real = build._Making._turned
+    monkeypatch.setattr(build._Making, "_turned", lambda *how: (turned.append(how[4]), real(*how))[1])
+    [ours] = prepare(path, folder=tmp_path / "ours", fields=True)
+    assert sorted(turned) == [0, 8, 16, 24, 32, 40]
+    monkeypatch.setattr(build, "loops_for", lambda *_, **__: None)
+    [numpys] = prepare(path, folder=tmp_path / "numpys")
+    for file in numpys.folder.glob("*.laps"):
+        assert file.read_bytes() == (ours.folder / file.name).read_bytes()
+    assert known == (len(loops.turn.signatures), len(loops.sum_box.signatures)), "nothing is compiled while one waits"

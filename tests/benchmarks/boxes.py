@@ -21,8 +21,8 @@ from datavore_widgets.protocol.queries import AGGREGATES, SeriesQuery
 from datavore_widgets.protocol.times import Lapse
 from datavore_widgets.service.compiled import wait
 from datavore_widgets.service.laps.blocks import EDGES
+from datavore_widgets.service.laps.loops import KERNELS
 from datavore_widgets.service.laps.prepare import prepare
-from datavore_widgets.service.laps.serve import KERNELS
 from datavore_widgets.service.local import LocalService
 from tests.benchmarks.data import copied, forget, make_cube
 from tests.benchmarks.table import Run, interleaved, say, timed

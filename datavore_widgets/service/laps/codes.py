@@ -99,6 +99,10 @@ class Codes:
         code = code * self.slope if self.slope != 1.0 else code
         return code + start if start else code
 
+    def how(self, origin: float) -> tuple[float | None, bool, Any, Any]:
+        """What the compiled loops have to know; `origin` is taken off floats before they are summed."""
+        return None if self.is_whole else origin, self.gaps, self.lowest, self.highest
+
     # --- writing ----------------------------------------------------------------------------------------------------
 
     def encode(self, raw: NDArray[Any], packing: Packing) -> NDArray[Any]:

@@ -14,7 +14,10 @@ import numpy as np
 
 from datavore_widgets.service.compiled import compiled
 
-__all__ = ["compiling", "sum_floats", "sum_whole"]
+__all__ = ["compiling", "sum_box", "turn"]
+
+_STRIP = 32
+"""Columns of cells that are turned together: a whole number of blocks."""
 
 
 @compiled
@@ -141,32 +144,82 @@ def _add_four(
 
 
 @compiled
-def _add_one(
+def _sum_whole(
+    codes: Any, places: Any, gaps: Any, least: Any, most: Any, count: Any, total: Any, squares: Any, low: Any, high: Any
+) -> None:
+    """Sums over the cells that begin at some places, of whole codes."""
+    size = count.size
+    missed, several = np.zeros(size, dtype=np.int32), np.zeros(size, dtype=np.int32)
+    first = 0
+    while first + 4 <= places.size:
+        _add_four(codes, places[first : first + 4], gaps, least, most, missed, several, squares, low, high)
+        first += 4
+        if first % 65536 == 0:
+            # Before 32 bits overflow.
+            _add(several, 0, total)
+            several[:] = 0
+    for place in places[first:]:
+        for t in range(size):
+            code = codes[place + t]
+            gone = gaps and code == least
+            value = np.int64(0) if gone else np.int64(code)
+            missed[t] -= gone
+            several[t] += value
+            squares[t] += value * value
+            low[t] = min(low[t], most if gone else code)
+            high[t] = max(high[t], code)
+    count[:] = places.size
+    _add(missed, 0, count)
+    _add(several, 0, total)
+
+
+@compiled
+def _sum_floats(
+    codes: Any, places: Any, origin: Any, count: Any, total: Any, squares: Any, low: Any, high: Any
+) -> None:
+    """Sums over the cells that begin at some places, of floats about an origin: cell by cell, as numpy adds them."""
+    size = count.size
+    for place in places:
+        for t in range(size):
+            code = codes[place + t]
+            value = np.float64(code) - origin if code == code else 0.0
+            total[t] += value
+            squares[t] += value * value
+        for t in range(size):
+            code = codes[place + t]
+            count[t] += code == code
+        _lower(codes, place, low)
+        _raise(codes, place, high)
+
+
+@compiled
+def _sum_cells(
     codes: Any,
-    place: Any,
+    places: Any,
+    origin: Any,
     gaps: Any,
     least: Any,
     most: Any,
     count: Any,
     total: Any,
-    out_squares: Any,
-    out_low: Any,
-    out_high: Any,
+    squares: Any,
+    low: Any,
+    high: Any,
 ) -> None:
-    """Add one cell of whole codes."""
-    for t in range(count.size):
-        code = codes[place + t]
-        gone = gaps and code == least
-        value = np.int64(0) if gone else np.int64(code)
-        count[t] -= gone
-        total[t] += value
-        out_squares[t] += value * value
-        out_low[t] = min(out_low[t], most if gone else code)
-        out_high[t] = max(out_high[t], code)
+    """Sums over the cells that begin at some places: at each item of the arrays that follows there."""
+    count[:] = 0
+    total[:] = 0
+    squares[:] = 0
+    low[:] = most
+    high[:] = least
+    if origin is None:  # the compiler knows, and leaves the other out
+        _sum_whole(codes, places, gaps, least, most, count, total, squares, low, high)
+    else:
+        _sum_floats(codes, places, origin, count, total, squares, low, high)
 
 
 @compiled
-def sum_whole(
+def sum_box(
     codes: Any,
     totals: Any,
     squares: Any,
@@ -177,6 +230,7 @@ def sum_whole(
     edge: Any,
     times: Any,
     start: Any,
+    origin: Any,
     gaps: Any,
     least: Any,
     most: Any,
@@ -186,7 +240,7 @@ def sum_whole(
     out_low: Any,
     out_high: Any,
 ) -> Any:
-    """Sums of each step over the whole codes of rectangles of cells and blocks.
+    """Sums of each step over rectangles of cells and blocks.
 
     Parameters
     ----------
@@ -200,10 +254,12 @@ def sum_whole(
         Rows and columns of a tile.
     times, start : int
         Steps of the segment, and the first that is wanted.
+    origin : float, optional
+        What is taken off floats before they are summed; None where codes are whole.
     gaps : bool
-        Whether codes may be missing: the lowest is, then.
-    least, most : int
-        The lowest and the highest code.
+        Whether the lowest whole code means "missing".
+    least, most
+        The lowest and the highest code there can be.
     out_count, out_total, out_squares, out_low, out_high : ndarray, shape (steps,)
         What is found.
 
@@ -212,27 +268,9 @@ def sum_whole(
     int
         Bytes that were gone over.
     """
-    size = out_count.size
     tiles, inner = _cells(parts, edge, layout[0, 1], layout[0, 2])
     places = (layout[0, 0] + tiles) // codes.itemsize + inner * times + start
-    out_count[:] = places.size
-    out_total[:] = 0
-    out_squares[:] = 0
-    out_low[:] = most
-    out_high[:] = least
-    missed, total = np.zeros(size, dtype=np.int32), np.zeros(size, dtype=np.int32)
-    first = 0
-    while first + 4 <= places.size:
-        _add_four(codes, places[first : first + 4], gaps, least, most, missed, total, out_squares, out_low, out_high)
-        first += 4
-        if first % 65536 == 0:
-            # Before 32 bits overflow.
-            _add(total, 0, out_total)
-            total[:] = 0
-    for place in places[first:]:
-        _add_one(codes, place, gaps, least, most, out_count, out_total, out_squares, out_low, out_high)
-    _add(total, 0, out_total)
-    _add(missed, 0, out_count)
+    _sum_cells(codes, places, origin, gaps, least, most, out_count, out_total, out_squares, out_low, out_high)
     nbytes = _add_blocks(
         codes,
         totals,
@@ -249,65 +287,107 @@ def sum_whole(
         out_low,
         out_high,
     )
-    return nbytes + places.size * size * codes.itemsize
+    return nbytes + places.size * out_count.size * codes.itemsize
 
 
 @compiled
-def sum_floats(
-    codes: Any,
-    totals: Any,
-    squares: Any,
-    octets: Any,
-    words: Any,
-    layout: Any,
-    parts: Any,
-    edge: Any,
-    times: Any,
-    start: Any,
+def turn(
+    stack: Any,
+    row: Any,
     origin: Any,
+    gaps: Any,
+    least: Any,
+    most: Any,
+    span: Any,
+    tiles: Any,
+    span_count: Any,
+    span_total: Any,
+    span_squares: Any,
+    span_low: Any,
+    span_high: Any,
     out_count: Any,
     out_total: Any,
     out_squares: Any,
     out_low: Any,
     out_high: Any,
-) -> Any:
-    """The same of floats, about an origin: NaN is missing."""
-    tiles, inner = _cells(parts, edge, layout[0, 1], layout[0, 2])
-    places = (layout[0, 0] + tiles) // codes.itemsize + inner * times + start
-    size = out_count.size
-    out_count[:] = 0
-    out_total[:] = 0
-    out_squares[:] = 0
-    out_low[:] = np.inf
-    out_high[:] = -np.inf
-    for place in places:
-        for t in range(size):
-            code = codes[place + t]
-            value = np.float64(code) - origin if code == code else 0.0
-            out_total[t] += value
-            out_squares[t] += value * value
-        for t in range(size):
-            code = codes[place + t]
-            out_count[t] += code == code
-        _lower(codes, place, out_low)
-        _raise(codes, place, out_high)
-    nbytes = _add_blocks(
-        codes,
-        totals,
-        squares,
-        octets,
-        words,
-        layout,
-        parts,
-        times,
-        start,
-        out_count,
-        out_total,
-        out_squares,
-        out_low,
-        out_high,
+) -> None:
+    """Turn one row of blocks so that time is innermost, and sum it over spans of steps and over blocks.
+
+    Parameters
+    ----------
+    stack : ndarray, shape (t, ny, nx)
+        The codes, one field behind the other.
+    row : int
+        The first row of the blocks.
+    origin, gaps, least, most
+        As for `sum_box`.
+    span : int
+        Steps that the sums of each cell are kept for.
+    tiles : ndarray, shape (columns of blocks, edge, edge, t)
+        The cells; those beyond the far edges stay as they are.
+    span_count, span_total, span_squares, span_low, span_high : ndarray, shape (spans, rows, nx)
+        Sums of each cell.
+    out_count, out_total, out_squares, out_low, out_high : ndarray, shape (columns of blocks, t)
+        Sums of each block.
+    """
+    times, nx = stack.shape[0], stack.shape[2]
+    rows, edge = span_count.shape[1], tiles.shape[1]
+    strips = (nx + _STRIP - 1) // _STRIP
+    # What is read lies one behind the other, a few rows of each field; a strip of it stays in the processor's memory.
+    bands = np.zeros((strips, times, rows * _STRIP), dtype=stack.dtype)
+    for t in range(times):
+        for r in range(rows):
+            line = stack[t, row + r]
+            for strip in range(nx // _STRIP):
+                for c in range(_STRIP):
+                    bands[strip, t, r * _STRIP + c] = line[strip * _STRIP + c]
+            for column in range(nx // _STRIP * _STRIP, nx):
+                bands[strips - 1, t, r * _STRIP + column % _STRIP] = line[column]
+    size = rows * _STRIP
+    count, low, high = (
+        np.empty(size, dtype=np.int64),
+        np.empty(size, dtype=stack.dtype),
+        np.empty(size, dtype=stack.dtype),
     )
-    return nbytes + places.size * size * codes.itemsize
+    total, squares = np.empty(size, dtype=span_total.dtype), np.empty(size, dtype=span_squares.dtype)
+    for strip in range(strips):
+        band, left = bands[strip], strip * _STRIP
+        width = min(_STRIP, nx - left)
+        for number in range(span_count.shape[0]):
+            places = np.arange(number * span, min((number + 1) * span, times)) * size
+            _sum_cells(band.reshape(-1), places, origin, gaps, least, most, count, total, squares, low, high)
+            for r in range(rows):
+                first, last = r * _STRIP, r * _STRIP + width
+                span_count[number, r, left : left + width] = count[first:last]
+                span_total[number, r, left : left + width] = total[first:last]
+                span_squares[number, r, left : left + width] = squares[first:last]
+                span_low[number, r, left : left + width] = low[first:last]
+                span_high[number, r, left : left + width] = high[first:last]
+        for inner in range(0, width, edge):
+            block, columns = (left + inner) // edge, min(edge, width - inner)
+            tile = tiles[block]
+            places = np.empty(rows * columns, dtype=np.int64)
+            for number in range(places.size):
+                places[number] = (number // columns * edge + number % columns) * times
+            for early in range(0, times, 32):
+                for r in range(rows):
+                    for c in range(columns):
+                        cell, place = tile[r, c], r * _STRIP + inner + c
+                        for t in range(early, min(early + 32, times)):
+                            cell[t] = band[t, place]
+            _sum_cells(
+                tile.reshape(-1),
+                places,
+                origin,
+                gaps,
+                least,
+                most,
+                out_count[block],
+                out_total[block],
+                out_squares[block],
+                out_low[block],
+                out_high[block],
+            )
 
 
 def compiling(kind: str) -> Iterator[None]:
@@ -320,13 +400,14 @@ def compiling(kind: str) -> Iterator[None]:
     square = np.dtype(("i4" if codes.itemsize == 1 else "i8") if whole else "f8")
     views = [file.view(dtype) for dtype in (codes, total, square, np.dtype("u1"), np.dtype("u2"))]
     wide = np.dtype("i8" if whole else "f8")
-    found = [np.zeros(1, dtype=dtype) for dtype in (np.dtype("i8"), wide, wide, codes, codes)]
+    found = [np.zeros((1, 1), dtype=dtype) for dtype in (np.dtype("i8"), wide, wide, codes, codes)]
+    how = None if whole else 0.0, True, codes.type(0), codes.type(0)
     where = [np.zeros((4, 3), dtype=np.int64), np.zeros((1, 5), dtype=np.int64), 8, 1, 0]
-    if whole:
-        ends = np.iinfo(codes)
-        asked = [*views, *where, True, codes.type(ends.min), codes.type(ends.max), *found]
-    else:
-        asked = [*views, *where, 0.0, *found]
-    kernel: Any = sum_whole if whole else sum_floats
-    kernel(*asked)
+    # With arguments of the types that they are asked with: those of any other would be compiled while one waits.
+    kernel: Any = sum_box
+    kernel(*views, *where, *how, *(array[0] for array in found))
+    yield
+    kernel = turn
+    stack, tiles = views[0][:1].reshape(1, 1, 1), np.zeros((1, 8, 8, 1), dtype=codes)
+    kernel(stack, 0, *how, 128, tiles, *(array[None] for array in found), *found)
     yield

@@ -150,6 +150,11 @@ class SegmentWriter:
             os.close(self._fd)
             raise
 
+    def tiles(self, row: int, tiles: NDArray[Any]) -> None:
+        """A row of tiles, (tile columns, 8, 8, t)."""
+        section = self._sections["cells"]
+        self._put(section.place(row), np.ascontiguousarray(tiles, dtype=section.fields["cells"][1]))
+
     def cells(self, row: int, band: NDArray[Any]) -> None:
         """A row of tiles, of shape (up to 8, nx, t)."""
         section = self._sections["cells"]
@@ -158,8 +163,7 @@ class SegmentWriter:
         if (ny, nx) != (_EDGE, padded):
             # What is there is never asked for.
             band = np.pad(band, ((0, _EDGE - ny), (0, padded - nx), (0, 0)))
-        tiles = band.reshape(_EDGE, -1, _EDGE, times).swapaxes(0, 1)
-        self._put(section.place(row), np.ascontiguousarray(tiles, dtype=section.fields["cells"][1]))
+        self.tiles(row, band.reshape(_EDGE, -1, _EDGE, times).swapaxes(0, 1))
 
     def blocks(self, level: int, row: int, sums: Sums) -> None:
         """Rows of the sums of blocks: (rows, columns, t)."""
@@ -290,11 +294,7 @@ class Segment:
             for part in several:
                 self._ask(part if part.level else part.tiles)
         where = (*self._flat, self._table, parts, _EDGE, self.times, steps.start)
-        if self.codes.is_whole:
-            ends = self.codes.lowest, self.codes.highest
-            self.touched += loops.sum_whole(*where, self.codes.gaps, *ends, *out.arrays)
-        else:
-            self.touched += loops.sum_floats(*where, self.origin, *out.arrays)
+        self.touched += loops.sum_box(*where, *self.codes.how(self.origin), *out.arrays)
 
     def gather(self, steps: slice, rows: slice, runs: Runs, out: NDArray[Any]) -> None:
         """Copy the codes of the cells of some rows and runs of columns, in no order, into an array (cells, steps)."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial, reduce
@@ -14,22 +13,19 @@ from numpy.typing import NDArray
 
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.service.cells import Cells
-from datavore_widgets.service.compiled import kernels
 from datavore_widgets.service.laps.blocks import AT_ONCE, covering
 from datavore_widgets.service.laps.codes import Codes
+from datavore_widgets.service.laps.loops import loops_for
 from datavore_widgets.service.laps.segment import Segment
 from datavore_widgets.service.laps.shelf import Ready, Run
 from datavore_widgets.service.laps.sums import Sums, sums_of
 from datavore_widgets.service.series import PER_STEP, Fold, Moments
 
-__all__ = ["KERNELS", "prepared"]
+__all__ = ["prepared"]
 
 IntArray = NDArray[np.int64]
 Read = Callable[[slice, Job], Moments]
 """Reads some steps from the files."""
-
-KERNELS = "datavore_widgets.service.laps.kernels"
-"""The compiled loops, which are loaded after the first box."""
 
 _FEW = 32
 """Cells up to which values are decoded before they are summed: of so few, the rounding of 32-bit floats shows."""
@@ -72,7 +68,7 @@ def _of_segments(
     runs: list[Run], cells: Cells, columns: tuple[slice, ...], codes: Codes, origin: float, job: Job
 ) -> Moments:
     """Moments of each step over the cells, of segments whose codes mean the same."""
-    loops = kernels(KERNELS, codes.dtype.str[1:]) if sys.byteorder == "little" else None
+    loops = loops_for(codes)
     if cells.count <= (_FEW if loops else _SOME):
         return _of_few(runs, cells, columns, codes, origin)
     shape = next(run.segment.shape for run in runs if run.segment)

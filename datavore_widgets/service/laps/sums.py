@@ -37,10 +37,10 @@ class Sums:
     high: NDArray[Any]
 
     @classmethod
-    def room(cls, size: int, codes: Codes) -> Self:
+    def room(cls, shape: int | tuple[int, ...], codes: Codes) -> Self:
         """Arrays that are still to be written to."""
         wide = np.int64 if codes.is_whole else np.float64
-        return cls(*(np.empty(size, dtype) for dtype in (np.int64, wide, wide, codes.dtype, codes.dtype)))
+        return cls(*(np.empty(shape, dtype) for dtype in (np.int64, wide, wide, codes.dtype, codes.dtype)))
 
     @classmethod
     def join(cls, parts: Sequence[Sums], axis: int = 0) -> Self:
