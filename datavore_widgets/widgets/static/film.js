@@ -13,6 +13,15 @@ async function modelOf(manager, id) {
   }
 }
 
+// The address of a picture without the page that it was made on: a notebook that is saved with its widgets keeps it.
+function lasting(image) {
+  const canvas = document.createElement("canvas");
+  canvas.width = image.naturalWidth;
+  canvas.height = image.naturalHeight;
+  canvas.getContext("2d").drawImage(image, 0, 0);
+  return canvas.toDataURL("image/png");
+}
+
 async function initialize({ model }) {
   const frames = new Map(); // place → picture, of one shot
   let shot = 0;
@@ -21,6 +30,11 @@ async function initialize({ model }) {
   let wanted = null; // the place that the hand is at
   let open = true;
   const layer = await modelOf(model.widget_manager, model.get("layer"));
+  const state = layer.get_state; // asked for when the notebook is saved, and never else
+  layer.get_state = (...how) => {
+    const told = state.apply(layer, how);
+    return shown ? { ...told, url: lasting(shown.image), bounds: shown.bounds } : told;
+  };
 
   const letGo = (frame) => {
     frame.kept = false;
@@ -30,7 +44,7 @@ async function initialize({ model }) {
     if (frame === shown) return;
     const before = shown;
     shown = frame;
-    layer.set({ url: frame.url, bounds: frame.bounds }); // never saved: the kernel knows what it has sent
+    layer.set({ url: frame.url, bounds: frame.bounds }); // never told to the kernel, which knows what it has sent
     if (before && !before.kept) URL.revokeObjectURL(before.url);
   };
   const develop = async (bytes, bounds) => {
@@ -96,6 +110,7 @@ async function initialize({ model }) {
   tell({ hello: true });
   return () => {
     open = false;
+    layer.get_state = state;
     for (const frame of frames.values()) letGo(frame);
     frames.clear();
   };
