@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -84,6 +86,82 @@ def test_scale_factors_of_nemo() -> None:
         answer = asked(dataset)
         np.testing.assert_allclose(answer.values, expected(dataset, e1 * e2), rtol=1e-12)
         assert answer.weighting == f"{AREAS} (e1{point} x e2{point})"
+
+
+def test_a_cell_area_needs_nobody_who_names_it() -> None:
+    area = area_of()
+    dataset = measured(area)
+    del dataset["tos"].attrs["cell_measures"]
+    answer = asked(dataset)
+    np.testing.assert_allclose(answer.values, expected(dataset, area), rtol=1e-12)
+    assert answer.weighting == f"{AREAS} (areacello)"
+
+
+def test_metrics_of_roms_are_the_inverse_of_the_sides() -> None:
+    sides = np.sqrt(area_of()), np.sqrt(area_of()) * 1.5
+    dataset = model("lon_rho", "lat_rho")
+    for units in ("meter-1", "m-1"):
+        metrics = {
+            name: (("y", "x"), 1 / side, {"units": units}) for name, side in zip(("pm", "pn"), sides, strict=True)
+        }
+        answer = asked(dataset.assign(metrics))
+        np.testing.assert_allclose(answer.values, expected(dataset, sides[0] * sides[1]), rtol=1e-12)
+        assert answer.weighting == f"{AREAS} (1 / (pm x pn))"
+    other = {name: (("y", "x"), 1 / side, {"units": "ug m-3"}) for name, side in zip(("pm", "pn"), sides, strict=True)}
+    assert "half-way" in asked(dataset.assign(other)).weighting
+
+
+def lenders() -> dict[str, tuple[xr.Dataset, np.ndarray, str]]:
+    """Files that tell the areas of the cells of `model`, with these and their names."""
+    plain, area = model(), area_of()
+    places = plain[["nav_lon", "nav_lat"]].drop_vars("time", errors="ignore")
+    flat, named = ("y", "x"), {"coordinates": "nav_lon nav_lat"}
+    e1, pm = np.sqrt(area) * 0.8, np.sqrt(area) * 1.1
+    sides = {"e1t": (("t", "y", "x"), e1[None], {"units": "m"}), "e2t": (("t", "y", "x"), (area / e1)[None])}
+    metrics = {
+        "pm": (flat, 1 / pm, {"units": "meter-1", **named}),
+        "pn": (flat, pm / area, {"units": "meter-1", **named}),
+    }
+    return {
+        "areacello": (places.assign(areacello=(flat, area, {"units": "m2", **named})), area, "areacello"),
+        "mesh_mask": (places.assign(sides), area, "e1t x e2t"),
+        "roms_grid": (places.assign(metrics), area, "1 / (pm x pn)"),
+    }
+
+
+@pytest.mark.parametrize("name", sorted(lenders()))
+@pytest.mark.parametrize("as_folder", [True, False])
+def test_another_file_beside_it_tells_the_areas(tmp_path: Path, name: str, as_folder: bool) -> None:
+    dataset = model()
+    lender, area, source = lenders()[name]
+    # As written once more in single precision, and on another turn.
+    lender = lender.assign_coords(nav_lon=lender.nav_lon.astype("f4") + 360, nav_lat=lender.nav_lat.astype("f4"))
+    for one, file in ((dataset, "tos.nc"), (lender, f"{name}.nc")):
+        one.to_netcdf(tmp_path / file)
+    (tmp_path / "catalogue.toml").write_text('[index.tos]\nfiles = ["*.nc"]\n')
+    with LocalService(tmp_path if as_folder else tmp_path / "catalogue.toml") as service:
+        answer = service.answer(SeriesQuery("tos", "tos", WORLD, ALL, None, "area_avg"))
+        plainly = service.answer(SeriesQuery("tos", "tos", WORLD, ALL, None, "avg"))
+        part = service.answer(SeriesQuery("tos", "tos", BBox(-28.3, 40.2, -24.4, 43.7), ALL, None, "area_avg"))
+    np.testing.assert_allclose(answer.values, expected(dataset, area), rtol=1e-12)
+    assert answer.weighting == part.weighting == f"{AREAS} ({source} of {name}.nc)"
+    assert plainly.weighting == "every value alike"
+
+
+def test_areas_of_other_cells_are_not_taken_and_what_a_file_tells_itself_comes_first() -> None:
+    plain, area = model(), area_of()
+    lender, _, _ = lenders()["areacello"]
+    moved = lender.assign_coords(nav_lon=lender.nav_lon + 0.01)
+    smaller = lender.isel(x=slice(1, None))
+    for other in (moved, smaller, lender.assign(areacello=lender.areacello.assign_attrs(units="1"))):
+        with LocalService({"m": plain, "other": other}) as service:
+            answer = service.answer(SeriesQuery("m", "tos", WORLD, ALL, None, "area_avg"))
+        assert answer.weighting == f"{AREAS} (corners half-way between the centres)"
+    own = measured(area * 0.7 + 1e9)
+    with LocalService({"m": own, "other": lender}) as service:
+        answer = service.answer(SeriesQuery("m", "tos", WORLD, ALL, None, "area_avg"))
+    np.testing.assert_allclose(answer.values, expected(own, area * 0.7 + 1e9), rtol=1e-12)
+    assert answer.weighting == f"{AREAS} (areacello)"
 
 
 def test_of_cells_that_the_box_cuts_the_same_part_of_the_told_area_weighs() -> None:

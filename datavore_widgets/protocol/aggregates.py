@@ -14,8 +14,9 @@
 `fraction:F`     part of the area and time, of what has values, where a flag is F: its meaning, or its number
 ===============  ===================================================================================================
 
-Areas are those between meridians and parallels on regular grids; on others of the cells' corners, or what the file
-tells of them (`cell_measures`, NEMO's `e1t` and `e2t`) where it has no corners. The answer's `weighting` says which.
+Areas are those between meridians and parallels on regular grids; on others of the cells' corners, or where the file has
+no corners what it tells of them (`cell_measures`, a `cell_area`, NEMO's `e1t` and `e2t`, ROMS' `pm` and `pn`), or what
+another file of the same cells does that is opened with it. The answer's `weighting` says which.
 
 In the map of a lapse a cell is all the box: `area_avg` is its mean over the times, by their length.
 

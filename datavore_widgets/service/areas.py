@@ -19,6 +19,7 @@ from datavore_widgets.protocol.places import area
 from datavore_widgets.service.cells import Cells
 from datavore_widgets.service.curvilinear import CurvilinearGrid
 from datavore_widgets.service.grid import TOLERANCE, Grid, RectilinearGrid
+from datavore_widgets.service.measures import Areas
 from datavore_widgets.service.select import outside
 from datavore_widgets.service.sphere import cross
 
@@ -28,8 +29,13 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 
-def area_weights(grid: Grid, bbox: BBox) -> tuple[Cells, FloatArray]:
+def area_weights(grid: Grid, bbox: BBox, lent: Areas | None = None) -> tuple[Cells, FloatArray]:
     """The cells that a box touches, and the area that it covers of each; of a box without an area, their whole area.
+
+    Parameters
+    ----------
+    lent : Areas, optional
+        What another file tells of the cells (see `service.lenders`).
 
     Returns
     -------
@@ -53,17 +59,17 @@ def area_weights(grid: Grid, bbox: BBox) -> tuple[Cells, FloatArray]:
         kept = np.ones(cells.shape, dtype=bool) if cells.kept is None else cells.kept
         rows, columns = np.nonzero(kept)
         numbers = (cells.rows.start + rows) * grid.shape[1] + cells.columns[columns]
-        weights[kept] = _of_polygons(grid, numbers, None if whole else bbox)
+        weights[kept] = _of_polygons(grid, numbers, None if whole else bbox, grid.areas or lent)
         return cells, weights
     return cells, np.ones(cells.shape) if cells.kept is None else cells.kept.astype(np.float64)
 
 
-def weighed_by(grid: Grid) -> str:
+def weighed_by(grid: Grid, lent: Areas | None = None) -> str:
     """What the areas of cells are told by, in words; empty where longitudes and latitudes are enough."""
     if not isinstance(grid, CurvilinearGrid):
         return ""
-    if grid.areas is not None:
-        return grid.areas.source
+    if (areas := grid.areas or lent) is not None:
+        return areas.source
     return "corners of the file" if grid.corners_are_told else "corners half-way between the centres"
 
 
@@ -85,15 +91,15 @@ def _regular(grid: RectilinearGrid, cells: Cells, bbox: BBox | None) -> FloatArr
     return np.asarray(high[:, None] * np.radians(width))
 
 
-def _of_polygons(grid: CurvilinearGrid, numbers: IntArray, bbox: BBox | None) -> FloatArray:
+def _of_polygons(grid: CurvilinearGrid, numbers: IntArray, bbox: BBox | None, areas: Areas | None) -> FloatArray:
     corners = grid.corners.vectors(numbers)
     corners = corners / np.sqrt((corners**2).sum(axis=0))
     whole = np.zeros(numbers.size)
     for k in range(1, corners.shape[1] - 1):
         whole += np.abs(_triangle(corners[:, 0], corners[:, k], corners[:, k + 1]))
     area = whole.copy()
-    if grid.areas is not None:
-        told = grid.areas.steradians.ravel()[numbers]
+    if areas is not None:
+        told = areas.steradians.ravel()[numbers]
         np.copyto(area, told, where=np.isfinite(told))
     if bbox is None:
         return area

@@ -24,6 +24,7 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,7 @@ from datavore_widgets.service.files import FileSource, MemorySource, OpenFiles
 from datavore_widgets.service.formats import format_of, is_store
 from datavore_widgets.service.index import Index, Variable
 from datavore_widgets.service.ledger import Ledger, ledger_path
+from datavore_widgets.service.lenders import Lenders
 from datavore_widgets.service.pieces import AnyGranule, Files, Pieces
 from datavore_widgets.service.recall import LEDGER, Recall
 from datavore_widgets.service.scan import Dim, scan, short_text
@@ -82,6 +84,11 @@ class Library:
     ledger: Ledger = field(default_factory=lambda: Ledger(None), repr=False)
     known_since: int = 0
     waves: Waves | None = None
+
+    @cached_property
+    def lenders(self) -> Lenders:
+        """Who tells the areas of others' cells."""
+        return Lenders(self.indexes)
 
     def info(self) -> Catalog:
         """The catalogue, as it is answered."""

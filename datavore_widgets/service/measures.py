@@ -1,4 +1,4 @@
-"""Areas of cells that a file tells itself: by `cell_measures` (CF 7.2), or as NEMO's scale factors."""
+"""Areas of cells that a file tells: by `cell_measures` (CF 7.2), as a `cell_area`, as metrics of NEMO or of ROMS."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from datavore_widgets.protocol.geometry import EARTH_RADIUS
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Areas", "areas_of"]
+__all__ = ["Areas", "areas_of", "tells_areas"]
 
 _MEASURE = re.compile(r"\barea:\s*(\S+)")
 _POINTS = re.compile(r"(?:nav_lon|nav_lon_grid_?|nav_lon_|glam|longitude_|lon_)([tuvf])", re.IGNORECASE)
 _METRES = {"m": 1.0, "metre": 1.0, "meter": 1.0, "metres": 1.0, "meters": 1.0, "": 1.0, "km": 1000.0}
+_PER_METRE = ("m-1", "meter-1", "metre-1", "meters-1", "metres-1", "1/m", "m^-1", "m**-1")
 _SQUARE = re.compile(r"(m|km)\s*(?:\^|\*\*)?\s*2")
 
 
@@ -50,34 +51,47 @@ def areas_of(stored: Mapping[str, xr.Variable], lon: str, read: Callable[[str], 
         The values of a variable, missing as NaN.
     """
     dims = stored[lon].dims
-    for names, factor in _told(stored, lon):
-        product: NDArray[np.float64] | float = factor
+    for names, factor, power in _told(stored, lon):
+        product: NDArray[np.float64] | float = 1.0
         for name in names:
             values = _on(stored[name], dims, read(name))
             if values is None:
                 break
             product = product * values
         else:
-            with np.errstate(invalid="ignore"):
-                areas = np.where(product > 0, product / EARTH_RADIUS**2, np.nan)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                areas = np.where(product > 0, factor * product**power / EARTH_RADIUS**2, np.nan)
             # A part of the sphere: what is larger has other units than it says.
             if 0 < np.nansum(areas) <= 2 * 4 * np.pi:
-                return Areas(areas, " x ".join(names))
+                source = " x ".join(names)
+                return Areas(areas, source if power > 0 else f"1 / ({source})")
     return None
 
 
-def _told(stored: Mapping[str, xr.Variable], lon: str) -> Iterator[tuple[tuple[str, ...], float]]:
-    """Names of variables whose product is the area, and the square metres that it is in."""
+def tells_areas(name: str, standard_name: str) -> bool:
+    """Whether a variable may be one that tells the areas of cells, for other files too."""
+    return standard_name == "cell_area" or name in ("areacello", "areacella", "e1t", "e1u", "e1v", "e1f", "pm")
+
+
+def _told(stored: Mapping[str, xr.Variable], lon: str) -> Iterator[tuple[tuple[str, ...], float, int]]:
+    """Names of variables whose product, or its inverse (power -1), is the area, and the square metres that it is in."""
     dims = set(stored[lon].dims)
     for variable in stored.values():
         if dims <= set(variable.dims) and (match := _MEASURE.search(str(variable.attrs.get("cell_measures", "")))):
             units = _SQUARE.fullmatch(_units(stored, match[1]))
             if units is not None:
-                yield (match[1],), _METRES[units[1]] ** 2
+                yield (match[1],), _METRES[units[1]] ** 2, 1
+    for name, variable in stored.items():
+        units = _SQUARE.fullmatch(_units(stored, name))
+        if units is not None and tells_areas(name, str(variable.attrs.get("standard_name", ""))):
+            yield (name,), _METRES[units[1]] ** 2, 1
     point = _POINTS.fullmatch(lon)
     names = tuple(f"{scale}{point[1].lower() if point else 't'}" for scale in ("e1", "e2"))
     if all(name in stored and _units(stored, name) in _METRES for name in names):
-        yield names, float(np.prod([_METRES[_units(stored, name)] for name in names]))
+        yield names, float(np.prod([_METRES[_units(stored, name)] for name in names])), 1
+    # ROMS: the inverse of the cells' sides, at the middle of the cells alone.
+    if all(_units(stored, name) in _PER_METRE for name in ("pm", "pn")):
+        yield ("pm", "pn"), 1.0, -1
 
 
 def _units(stored: Mapping[str, xr.Variable], name: str) -> str:

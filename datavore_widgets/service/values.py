@@ -28,6 +28,7 @@ from datavore_widgets.service.catalog import Variable
 from datavore_widgets.service.cells import Cells
 from datavore_widgets.service.directions import go_round
 from datavore_widgets.service.grid import Grid
+from datavore_widgets.service.lenders import Lenders
 from datavore_widgets.service.periods import Groups, Periods
 from datavore_widgets.service.sampletimes import labels_of_samples, precision_of_samples
 from datavore_widgets.service.select import (
@@ -74,7 +75,7 @@ def series(store: Store, query: SeriesQuery, job: Job) -> Series:
         windows -= read.start
         if is_weighted:
             raise NotSupported(f"moving windows of time have no {query.aggregate} of directions; group by days instead")
-    places = _places(variable, query.coord, read, by_area=is_by_area(query.aggregate))
+    places = _places(variable, query.coord, read, store.library.lenders if is_by_area(query.aggregate) else None)
     is_moved = False
     if query.reach is not None and isinstance(query.coord, Point):
         if len(places) > 1 or isinstance(variable, Track):
@@ -351,7 +352,7 @@ def _measured(query: SeriesQuery, places: _Places) -> str:
     """What the areas of the cells of a box are told by, in words."""
     if isinstance(query.coord, Point) or not is_by_area(query.aggregate):
         return ""
-    return ", ".join(sorted({weighed_by(place.grid) for _, place in places if place is not None} - {""}))
+    return ", ".join(sorted({place.measured for _, place in places if place is not None} - {""}))
 
 
 def _weighting(query: SeriesQuery, info: VariableInfo, periods: Periods, measured: str) -> str:
@@ -423,21 +424,30 @@ def _extract_of_samples(store: Store, selections: list[Selection], track: Track,
 
 
 class _Place(NamedTuple):
-    """The cells of a box, or the one of a position with its centre and the metres to it."""
+    """The cells of a box, or the one of a position with its centre and the metres to it.
+
+    `measured` is what tells the areas that weigh, in words.
+    """
 
     grid: Grid
     cells: Cells
     center: tuple[float, float] | None = None
     distance: float | None = None
     weights: NDArray[np.float64] | None = None
+    measured: str = ""
 
 
 _Places = list[tuple[slice, _Place | None]]
 """Runs of steps whose cells are the same, and which they are; None for none."""
 
 
-def _places(variable: Variable, coord: BBox | Point, steps: slice, *, by_area: bool = False) -> _Places:
+def _places(variable: Variable, coord: BBox | Point, steps: slice, lenders: Lenders | None = None) -> _Places:
     """The cells of a box or a position, for each run of steps whose cells lie at the same places; None for no cell.
+
+    Parameters
+    ----------
+    lenders : Lenders, optional
+        Cells of a box by area, and who may tell those areas; None: those whose centres it holds.
 
     Raises
     ------
@@ -450,9 +460,10 @@ def _places(variable: Variable, coord: BBox | Point, steps: slice, *, by_area: b
         try:
             if isinstance(coord, Point):
                 found.append((run, _Place(grid, *cell_at(grid, coord))))
-            elif by_area:
-                cells, weights = area_weights(grid, coord)
-                found.append((run, _Place(grid, cells, weights=weights)))
+            elif lenders is not None:
+                lent = lenders.areas(grid)
+                cells, weights = area_weights(grid, coord, lent)
+                found.append((run, _Place(grid, cells, weights=weights, measured=weighed_by(grid, lent))))
             else:
                 found.append((run, _Place(grid, cells_inside(grid, coord))))
         except NoData as error:
