@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from datavore_widgets.client.export import exported
 from datavore_widgets.client.http import HttpService
 from datavore_widgets.errors import InvalidValue
 from datavore_widgets.protocol.diagnosis import Diagnosis, as_text
-from datavore_widgets.protocol.queries import DoctorQuery
+from datavore_widgets.protocol.queries import CatalogQuery, DataQuery, DoctorQuery, Source
+from datavore_widgets.protocol.times import Date
 from datavore_widgets.server.app import build_app
 from datavore_widgets.server.run import serve_background
 from datavore_widgets.service.doctor import examine
@@ -96,6 +98,11 @@ AWKWARD = {
         "mended",
         "run from 200 to 205",
     ),
+    "arc minutes": (
+        lambda d: d.assign_coords({n: (n, d[n].values * 60, {"units": "arcmin"}) for n in ("lon", "lat")}),
+        "mended",
+        "lon, lat are in arc minutes: they are turned into degrees",
+    ),
     "a value that is far, but of the data": (lambda d: one_fill(d, -500.0), "", ""),
     "a typical number among others": (lambda d: d.assign(sst=d["sst"] - 9999.0 - d["sst"].min()), "", "like a fill"),
 }
@@ -112,6 +119,40 @@ def test_what_is_awkward_is_said(name, tmp_path):
     assert re.search(text, said)
     assert found.state == ("doubtful" if where == "doubtful" else "well")
     assert any(said in line for _, line in as_text(found))
+
+
+def monthly(methods: str) -> xr.Dataset:
+    """Four months with their bounds, of which a method is told."""
+    dataset = times(data(), [15, 45, 75, 105])
+    dataset["sst"].attrs["cell_methods"] = methods
+    dataset["time"].attrs["bounds"] = "time_bnds"
+    return dataset.assign(time_bnds=(("time", "bnds"), np.array([[n, n + 30.0] for n in range(0, 120, 30)])))
+
+
+@pytest.mark.parametrize(
+    ("methods", "method", "is_said"),
+    [
+        ("month: year: mean", "mean", True),
+        ("area: mean season: season_year: maximum (interval: 1 day)", "maximum", True),
+        ("time: mean", "mean", False),
+        ("month: mean", "", False),  # over years, perhaps
+        ("month: year: realization: mean", "", False),
+        ("area: mean", "", False),
+        ("mean", "", False),
+    ],
+)
+def test_a_method_that_names_parts_of_dates_is_taken_for_one_of_times_and_that_is_said(
+    tmp_path, methods, method, is_said
+):
+    found = looked_at(tmp_path, monthly(methods))
+    assert found.state == "well"
+    said = f"sst: its cell_methods {methods!r} names parts of dates: it is taken for {method} over time"
+    assert found.mended == ((said,) if is_said else ())
+    with LocalService(tmp_path) as service:
+        (index,) = service.answer(CatalogQuery()).indexes.values()
+        assert index.variables["sst"].time_method == method
+        back = exported(service, DataQuery(Source(index.index, "sst", Date("20100116"))))
+    assert back["sst"].attrs.get("cell_methods", "") == (f"time: {method}" if method else "")
 
 
 def test_names_that_tell_other_dates(tmp_path):

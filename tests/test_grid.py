@@ -9,7 +9,11 @@ from hypothesis import strategies as st
 
 from datavore_widgets.errors import InvalidValue
 from datavore_widgets.protocol.geometry import BBox
+from datavore_widgets.protocol.queries import DataQuery, Source
+from datavore_widgets.protocol.times import Date
 from datavore_widgets.service.grid import RectilinearGrid
+from datavore_widgets.service.local import LocalService
+from tests import fields
 
 SHIFTS = (-280.0, -180.0, 0.0, 20.0, 100.0)
 
@@ -260,3 +264,27 @@ def test_nan_is_nowhere():
 def test_coordinates_that_make_no_grid_are_refused(lon, lat, word):
     with pytest.raises(InvalidValue, match=word):
         RectilinearGrid.from_centers(lon, lat)
+
+
+@pytest.mark.parametrize(
+    ("units", "per_degree"),
+    [
+        ("arc_minute", 60),
+        ("arcmin", 60),
+        ("Arcminutes", 60),
+        ("arc_second", 3600),
+        ("arcsec", 3600),
+        ("rad", np.pi / 180),
+    ],
+)
+def test_angles_in_other_units_are_degrees_in_answers(units: str, per_degree: float) -> None:
+    plain = fields.regional()
+    other = plain.assign_coords(
+        {name: (name, plain[name].values * per_degree, {"units": units}) for name in ("lon", "lat")}
+    )
+    box = BBox(3, 33, 21, 41)
+    with LocalService({"a": plain, "b": other}) as service:
+        one, two = (service.answer(DataQuery(Source(index, "sst", Date("201201")), box)) for index in "ab")
+    assert np.allclose(one.lon, two.lon, rtol=1e-12)
+    assert np.allclose(one.lat, two.lat, rtol=1e-12)
+    assert np.array_equal(one.data, two.data, equal_nan=True)

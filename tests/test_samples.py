@@ -483,9 +483,9 @@ def test_the_faces_of_a_mesh_are_drawn_where_their_nodes_are() -> None:
 
 
 @pytest.mark.parametrize("corners", [3, 4])
-@pytest.mark.parametrize("units", ["degrees", "radian"])
+@pytest.mark.parametrize("units", ["degrees", "radian", "arc_minutes"])
 def test_cells_that_are_listed_with_their_corners_are_drawn(corners: int, units: str) -> None:
-    """As ICON's triangles: a bounds variable on the list of cells, all in radians."""
+    """As ICON's triangles: a bounds variable on the list of cells, all in radians or in another part of degrees."""
     west, south = np.array([178.0, 179.0, 180.0]), np.zeros(3)
     x = np.stack([west, west + 1, west + 1, west], axis=1)[:, :corners]
     y = np.stack([south, south, south + 1, south + 1], axis=1)[:, :corners]
@@ -498,9 +498,10 @@ def test_cells_that_are_listed_with_their_corners_are_drawn(corners: int, units:
             "clat_vertices": (("cell", "nv"), y),
         },
     )
-    if units == "radian":
+    if units != "degrees":
         for name in dataset.coords:
-            dataset[name] = np.radians(dataset[name]).assign_attrs(dataset[name].attrs)
+            angles = np.radians(dataset[name]) if units == "radian" else dataset[name] * 60
+            dataset[name] = angles.assign_attrs(dataset[name].attrs)
         dataset["clon"].attrs |= {"units": units, "standard_name": "longitude"}
         dataset["clat"].attrs |= {"units": units, "standard_name": "latitude"}
     with LocalService({"m": dataset}) as service:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FEATURES",
     "Horizontal",
-    "are_radians",
+    "angle_unit",
     "coordinate_names",
     "horizontal",
     "in_degrees",
@@ -44,7 +44,14 @@ _LAT_NAME = re.compile(
     rf"(nav_lat|lat|lats|latitude|latitudes|xlat|glat|[tuvpq]lat|geolat|yc|grid_latt?){_STAGGER}|"
     r"gphi[tuvf]|y[tu]_ocean|etopo\d+y"
 )
-_RADIANS = frozenset({"rad", "radian", "radians"})
+_RADIANS, _MINUTES, _SECONDS = "radians", "arc minutes", "arc seconds"
+_ANGLES = {
+    **dict.fromkeys(("rad", "radian"), _RADIANS),
+    **dict.fromkeys(("arc_minute", "arcminute", "angular_minute", "arcmin", "arc_min"), _MINUTES),
+    **dict.fromkeys(("arc_second", "arcsecond", "angular_second", "arcsec", "arc_sec"), _SECONDS),
+}
+"""Units of angles other than degrees, as UDUNITS knows them."""
+_OF_A_DEGREE = {_MINUTES: 60.0, _SECONDS: 3600.0}
 _TIME_NAMES = frozenset({"time", "times", "time_counter", "ocean_time"})
 _OTHER_FRAMES = ("grid_", "projection_")
 """Standard names of rotated and projected coordinates begin so; they are no longitudes, whatever else they say."""
@@ -74,21 +81,32 @@ def kind_of(name: str, variable: xr.Variable) -> str | None:
     is_angle = units in ("", "degree", "degrees", "deg")
     known = name.lower()
     for kind, word, names in (("lon", "X", _LON_NAME), ("lat", "Y", _LAT_NAME)):
-        if (is_angle and axis == word) or ((is_angle or units in _RADIANS) and names.fullmatch(known)):
+        if (is_angle and axis == word) or ((is_angle or angle_unit(units)) and names.fullmatch(known)):
             return kind
     if axis == "T" or name.lower() in _TIME_NAMES:
         return "time"
     return None
 
 
-def are_radians(units: Any) -> bool:
-    """Whether units are those of radians."""
-    return str(units or "").strip().lower() in _RADIANS
+def angle_unit(units: Any) -> str:
+    """What angles are in that are not in degrees, in words; empty for all other units.
+
+    Examples
+    --------
+    >>> angle_unit("arcmin"), angle_unit("arc_seconds"), angle_unit("rad"), angle_unit("degrees_east")
+    ('arc minutes', 'arc seconds', 'radians', '')
+    """
+    text = str(units or "").strip().lower()
+    return _ANGLES.get(text) or _ANGLES.get(text.removesuffix("s"), "")
 
 
 def in_degrees(values: NDArray[Any], units: Any) -> NDArray[Any]:
-    """Longitudes or latitudes in degrees, which their units may say are radians, as those of ICON are."""
-    return np.degrees(values.astype(np.float64)) if are_radians(units) else values
+    """Longitudes or latitudes in degrees, whatever unit of angles they are in, as those of ICON are in radians."""
+    word = angle_unit(units)
+    if not word:
+        return values
+    angles = values.astype(np.float64)
+    return np.degrees(angles) if word == _RADIANS else angles / _OF_A_DEGREE[word]
 
 
 def _holds_dates(variable: xr.Variable) -> bool:

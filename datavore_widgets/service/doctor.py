@@ -18,14 +18,14 @@ from datavore_widgets.protocol.diagnosis import Checkup, Diagnosis, VariableDiag
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.queries import DoctorQuery
 from datavore_widgets.protocol.times import iso, label_from_parts
-from datavore_widgets.service.axes import are_radians, kind_of
+from datavore_widgets.service.axes import angle_unit, kind_of
 from datavore_widgets.service.catalog import files_of
 from datavore_widgets.service.curvilinear import CurvilinearGrid
 from datavore_widgets.service.decode import Packing
 from datavore_widgets.service.files import Contents, FileSource, OpenFiles
 from datavore_widgets.service.formats import format_of
 from datavore_widgets.service.grid import Grid, RectilinearGrid
-from datavore_widgets.service.scan import Found, Granule, scan, short_text
+from datavore_widgets.service.scan import Found, Granule, names_dates, scan, short_text
 from datavore_widgets.service.select import select
 from datavore_widgets.service.store import Store
 
@@ -189,6 +189,11 @@ class _Look:
             self._say("packed with a negative scale factor, which turns its valid range round", name)
         if len(set(map(str, packing.fills))) > 1:
             self._say(f"several values mean missing ({', '.join(map(str, packing.fills))})", name)
+        if info.time_method and names_dates(stored):
+            told = short_text(stored.attrs["cell_methods"])
+            self._say(
+                f"its cell_methods {told!r} names parts of dates: it is taken for {info.time_method} over time", name
+            )
         dims = ", ".join(f"{dim.name} ({len(dim.values)})" for dim in found.dims)
         self.variables.append(
             VariableDiagnosis(
@@ -248,17 +253,19 @@ class _Look:
                 self.mended.append(
                     f"{repeated} cells lie where others do (repeated columns, folded rows): each counts once"
                 )
-        self._radians(found)
+        self._angles(found)
         self._conflict(found, names)
 
-    def _radians(self, found: Found) -> None:
-        turned = [
-            name
-            for name, coordinate in self.stored.items()
-            if kind_of(name, coordinate) in ("lon", "lat") and are_radians(coordinate.attrs.get("units"))
-        ]
-        if turned and found.info.geometry != "none":
-            self.mended.append(f"{', '.join(turned[:4])} are in radians: they are turned into degrees")
+    def _angles(self, found: Found) -> None:
+        if found.info.geometry == "none":
+            return
+        turned: dict[str, list[str]] = {}
+        for name, coordinate in self.stored.items():
+            word = angle_unit(coordinate.attrs.get("units"))
+            if word and kind_of(name, coordinate) in ("lon", "lat"):
+                turned.setdefault(word, []).append(name)
+        for word, names in turned.items():
+            self.mended.append(f"{', '.join(names[:4])} are in {word}: they are turned into degrees")
 
     def _conflict(self, found: Found, names: Sequence[str]) -> None:
         """One-dimensional axes beside the two-dimensional coordinates that are used."""

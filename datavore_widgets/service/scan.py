@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +46,7 @@ from datavore_widgets.service.points import Nowhere, Samples, samples_of
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Dim", "Found", "Granule", "Layout", "look", "scan", "short_text"]
+__all__ = ["Dim", "Found", "Granule", "Layout", "look", "names_dates", "scan", "short_text"]
 
 _LONGEST_AXIS = 2**22
 """Coordinates that are longer are not read: a small file can declare any size."""
@@ -54,6 +54,9 @@ _MOST_CELLS = 2**25
 """Likewise for two-dimensional coordinates."""
 _LONGEST_DIM = 10_000
 _TEXT = 300
+_YEARS = {"year", "season_year"}
+_WITHIN_YEARS = {"season", "month", "month_number", "day", "day_of_month", "day_of_year", "hour"}
+"""Parts of dates, as programs that group by them call them."""
 _DIRECTION = re.compile(r"direction\b|_direction|dir\b|\bmwd\b|\bvmdr|azimuth")
 _OF_DIRECTIONS = re.compile(r"spread|width|variance|spectr|difference|error|deviation")
 """What is in degrees too, and goes no way round."""
@@ -605,13 +608,31 @@ def _geometry(where: Horizontal, *, is_swath: bool, is_track: bool) -> str:
 
 
 def _time_method(variable: xr.Variable) -> str:
-    """What the values are of the periods of their times (`mean`, `maximum` …), by `cell_methods` (CF 7.3)."""
-    told = str(variable.attrs.get("cell_methods") or "")
-    for match in re.finditer(r"((?:\w+:\s*)+)(\w+)", told):
-        names = match[1].replace(":", " ").split()
-        if any(name == "time" or name in variable.dims[:1] for name in names):
-            return match[2]
+    """What the values are of the periods of their times (`mean`, `maximum` …), by `cell_methods` (CF 7.3).
+
+    Names of parts of dates, the year among them, are taken for those of the times that the bounds of these hold: CF has
+    no such names, but some write them (`month: year: mean`). Without the year it would be a climatology.
+    """
+    for names, method in _methods(variable):
+        if any(name == "time" or name in variable.dims[:1] for name in names) or _are_of_dates(names, variable):
+            return method
     return ""
+
+
+def names_dates(variable: xr.Variable) -> bool:
+    """Whether the method of its times is told by parts of dates, which CF does not know."""
+    return any(_are_of_dates(names, variable) for names, _ in _methods(variable))
+
+
+def _methods(variable: xr.Variable) -> list[tuple[list[str], str]]:
+    """Names and method of each entry of `cell_methods`."""
+    told = re.findall(r"((?:\w+:\s*)+)(\w+)", str(variable.attrs.get("cell_methods") or ""))
+    return [(names.replace(":", " ").split(), method) for names, method in told]
+
+
+def _are_of_dates(names: Sequence[str], variable: xr.Variable) -> bool:
+    parts = set(names)
+    return bool(parts & _YEARS) and parts <= _YEARS | _WITHIN_YEARS and not parts & set(map(str, variable.dims))
 
 
 def _info(name: str, variable: xr.Variable, dtype: np.dtype[Any], dims: tuple[Dim, ...]) -> VariableInfo:
