@@ -49,6 +49,7 @@ _EXTENSIONS = [
     "bqplot",
     "bqscales",
     "jupyter-leaflet",
+    "datavore-page",  # our own: see page/index.html.j2
 ]
 """What the explorer is made of; other extensions of the user's JupyterLab are not loaded into the page."""
 
@@ -237,6 +238,7 @@ def explorer_site(
     config.VoilaConfiguration.file_allowlist = []
     config.VoilaConfiguration.show_tracebacks = True  # who looks is who runs it; without it the page says nothing
     config.VoilaConfiguration.extension_allowlist = _EXTENSIONS
+    config.VoilaConfiguration.extra_labextensions_path = [str(_PACKAGE / "web" / "page" / "extensions")]
     config.VoilaConfiguration.kernel_spec_manager_class = OwnKernel
     # One kernel stands by with the explorer drawn, so that a visitor waits for the browser only.
     config.VoilaConfiguration.preheat_kernel = True

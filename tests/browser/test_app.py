@@ -87,6 +87,25 @@ def test_a_page_that_is_left_ends_its_kernel(chromium: Browser) -> None:
         assert "/voila/api/shutdown/" not in program.output, "it was refused, or failed"
 
 
+def test_the_page_runs_its_scripts_while_the_kernel_draws(chromium: Browser) -> None:
+    with (
+        started("datavore_widgets.cli", "explore", "--no-browser", "--port", "0") as program,
+        chromium.new_context() as context,
+    ):
+        page = context.new_page()
+        url = program.wait_for_url(r"(http://127\.0\.0\.1:\d+/)")
+        (kernel,) = [child for child in program.children() if "datavore_widgets.web.kernel" in child.cmdline()]
+        kernel.suspend()
+        page.goto(url, wait_until="commit")
+        # The map's own scripts are the last; Voila alone asks for them when a widget does.
+        page.wait_for_function(
+            "performance.getEntriesByType('resource').filter((e) => e.name.includes('/jupyter-leaflet/')).length > 9"
+        )
+        assert page.evaluate("document.readyState") == "loading"
+        kernel.resume()
+        expect(page.locator(".leaflet-image-layer").first).to_be_visible(timeout=60_000)
+
+
 def test_the_notebook_is_alone_in_its_folder() -> None:
     import datavore_widgets
 
