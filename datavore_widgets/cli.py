@@ -53,6 +53,19 @@ def _told() -> Iterator[None]:
         raise typer.Exit(2 if error.status < 500 else 1) from error
 
 
+@contextlib.contextmanager
+def _held_back() -> Iterator[None]:
+    """Have Ctrl-C raise behind the block: within an import it may be lost, and the program would go on."""
+    pressed = threading.Event()
+    before = signal.signal(signal.SIGINT, lambda *_: pressed.set())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed.is_set():
+        raise KeyboardInterrupt
+
+
 def _is_url(text: str) -> bool:
     return text.startswith(("http://", "https://"))
 
@@ -131,9 +144,10 @@ def explore(
         # Two thirds of that import would go into a grammar of internationalised addresses, which jsonschema takes for
         # a check that nobody asks for, and does without where there is none.
         sys.modules.setdefault("rfc3987_syntax", cast(ModuleType, None))
-        from datavore_widgets.web.site import explorer_site
+        with _held_back():
+            from datavore_widgets.web.site import explorer_site
 
-        site = explorer_site(on_ready, port=port, theme=theme, early=early)
+            site = explorer_site(on_ready, port=port, theme=theme, early=early)
         if service is not None:
             urls = [url for url in [service.url()] if url]
             if not urls:  # it has said why

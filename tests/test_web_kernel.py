@@ -17,6 +17,7 @@ from fields import field
 from jupyter_client.blocking.client import BlockingKernelClient
 from processes import Program, is_gone, started, until
 
+from datavore_widgets.cli import _held_back
 from datavore_widgets.web.early import EarlyKernel
 
 EXPLORE = ("datavore_widgets.cli", "explore", "--no-browser", "--port", "0")
@@ -97,6 +98,20 @@ def test_ended_while_it_starts_it_leaves_nothing_behind(number: signal.Signals, 
         for child in children:
             until(lambda child=child: is_gone(child), f"{child} outlives the explorer")
         assert "Traceback" not in program.output
+
+
+def test_ctrl_c_while_the_site_is_loaded_is_heard_behind_it() -> None:
+    heard: list[str] = []
+
+    def load() -> None:
+        with _held_back():
+            os.kill(os.getpid(), signal.SIGINT)
+            heard.append("nothing yet")
+
+    with pytest.raises(KeyboardInterrupt):
+        load()
+    assert heard == ["nothing yet"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_first_kernel_that_nobody_needs_ends() -> None:
