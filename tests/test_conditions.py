@@ -131,6 +131,19 @@ def test_they_are_changed_dropped_and_recommended_again(service: LocalService) -
     assert [(row.on.value, row.allowed.value) for row in rows.rows.children] == [("quality_level", "≥ 4")]
 
 
+def test_a_row_stays_while_its_words_are_put_right(service: LocalService) -> None:
+    # Leaving the text by pressing the button beside it commits the text: the button must be there when it is let go.
+    view = View(index="graded", varname="sst")
+    conditions = Conditions(service, view)
+    (row,) = conditions.rows.children
+    row.allowed.value = ">=3"
+    assert conditions.rows.children == (row,)
+    assert row.allowed.value == "≥ 3"
+    row.drop.click()
+    assert conditions.rows.children == ()
+    assert view.filters == ()
+
+
 def test_a_bias_is_subtracted_where_it_is_asked(service: LocalService) -> None:
     view = View(index="graded", varname="sst", bbox=[300, -60, 355, 60])
     chart, rows, truth = TimeseriesChart(service, view), Conditions(None, view), TruthLine(None, view)

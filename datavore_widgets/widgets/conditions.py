@@ -23,10 +23,11 @@ class _Row(ipywidgets.HBox):
     """One condition: on what, and what is allowed."""
 
     def __init__(self, names: list[str], name: str, words: str, changed: Callable[[], None], drop: Any) -> None:
-        self.on = ipywidgets.Dropdown(options=names, value=name, tooltip="The variable that decides")
+        self.on = ipywidgets.Dropdown(tooltip="The variable that decides")
         self.allowed = ipywidgets.Text(
-            words, placeholder="≥ 4", continuous_update=False, tooltip=f"What it may be: {SPELLINGS}"
+            placeholder="≥ 4", continuous_update=False, tooltip=f"What it may be: {SPELLINGS}"
         )
+        self.show(names, name, words)
         self.drop = ipywidgets.Button(icon="times", tooltip="Take this condition away")
         self.drop.add_class("dv-icon-button")
         super().__init__([self.on, self.allowed, self.drop])
@@ -34,6 +35,13 @@ class _Row(ipywidgets.HBox):
         self.on.observe(lambda _change: changed(), "value")
         self.allowed.observe(lambda _change: changed(), "value")
         self.drop.on_click(lambda _button: drop(self))
+
+    def show(self, names: list[str], name: str, words: str) -> None:
+        """Be about another condition, or the same in other words."""
+        listed = tuple(names if name in names else [name, *names])
+        if self.on.options != listed:
+            self.on.options = listed
+        self.on.value, self.allowed.value = name, words
 
 
 class Conditions(Panel):
@@ -100,14 +108,22 @@ class Conditions(Panel):
         self._hint.value = ""
 
     def _lay(self, names: list[str], chosen: list[Condition]) -> None:
-        before = self.rows.children
-        self.rows.children = [self._row(names, c.name, words_of(c)) for c in chosen]
-        for row in before:
+        """Show the conditions, in the rows that are there as far as they go.
+
+        A row in which a button is being pressed must stay until it is let go, or the click would be lost.
+        """
+        rows = self.rows.children
+        kept, gone = rows[: len(chosen)], rows[len(chosen) :]
+        for row, c in zip(kept, chosen, strict=False):
+            row.show(names, c.name, words_of(c))
+        new = [self._row(names, c.name, words_of(c)) for c in chosen[len(kept) :]]
+        if new or gone:
+            self.rows.children = (*kept, *new)
+        for row in gone:
             close_whole(row)
 
     def _row(self, names: list[str], name: str, words: str) -> _Row:
-        listed = names if name in names else [name, *names]
-        return _Row(listed, name, words, self._changed, self._dropped)
+        return _Row(names, name, words, self._changed, self._dropped)
 
     def _added(self, _button: Any) -> None:
         scene = self.desk.scene

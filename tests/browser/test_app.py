@@ -46,6 +46,22 @@ def test_dark_by_the_url(page: Page, start_explorer: Callable[..., str], screens
     screenshot("dark")
 
 
+@pytest.mark.parametrize("viewport", [(600, 900)], ids=["narrow"])
+def test_in_a_narrow_window_the_map_comes_first(
+    page: Page, start_explorer: Callable[..., str], screenshot: Callable[[str], Path]
+) -> None:
+    page.goto(start_explorer())
+    expect(page.locator(".leaflet-image-layer").first).to_be_visible(timeout=60_000)
+    tops = [page.locator(part).first.bounding_box() for part in (".dv-map", ".dv-date-slider", ".dv-chart", ".dv-side")]
+    edges = [part["y"] for part in tops if part is not None]
+    assert len(edges) == 4
+    assert edges == sorted(edges)
+    assert edges[0] == 0
+    assert edges[1] < 900, "the date is not in sight"
+    assert page.evaluate("document.documentElement.scrollWidth") == 600
+    screenshot("narrow")
+
+
 @pytest.mark.parametrize(
     "path",
     [
