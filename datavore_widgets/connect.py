@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from datavore_widgets.errors import InvalidValue
 
 if TYPE_CHECKING:
-    from datavore_widgets.protocol.answers import Service
+    from datavore_widgets.protocol.door import Service
 
 __all__ = ["ENVIRONMENT", "OPENED", "connect"]
 

@@ -53,7 +53,7 @@ def test_cold_processes_draw(run: Run, capsys: pytest.CaptureFixture[str]) -> No
     measure(["starting", "imports"], run)
     assert [row.work for row in run.rows][:1] == ["… ours in milliseconds"]
     assert capsys.readouterr().out.count("the ten costliest of") == 5
-    assert run.counts["libraries for reading that the first picture loads"] == 0
+    assert run.counts["needless modules that the first picture loads"] == 0
 
 
 def test_every_row_tells_the_command_that_gives_it(run: Run) -> None:

@@ -23,7 +23,6 @@ from datavore_widgets import errors
 from datavore_widgets.protocol import arrays, payloads, problems, wire
 from datavore_widgets.protocol.aggregates import FURTHER_AGGREGATES
 from datavore_widgets.protocol.answers import (
-    Answer,
     Catalog,
     CellList,
     Extract,
@@ -38,6 +37,7 @@ from datavore_widgets.protocol.answers import (
     VariableInfo,
 )
 from datavore_widgets.protocol.diagnosis import Checkup, Diagnosis, VariableDiagnosis
+from datavore_widgets.protocol.door import Answer
 from datavore_widgets.protocol.geometry import GLOBAL, BBox, Point
 from datavore_widgets.protocol.png import check_png
 from datavore_widgets.protocol.preparation import Preparation

@@ -12,7 +12,8 @@ import pandas as pd
 
 from datavore_widgets.connect import connect
 from datavore_widgets.errors import UnknownKeyword, did_you_mean
-from datavore_widgets.protocol.answers import Field, Service
+from datavore_widgets.protocol.answers import Field
+from datavore_widgets.protocol.door import Service
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.queries import Query, Source, Window, parse_filters
 from datavore_widgets.protocol.times import (

@@ -7,7 +7,8 @@ from typing import Any
 
 from datavore_widgets.client.export import FORMATS, answered, facts, to_csv, to_netcdf
 from datavore_widgets.errors import InvalidValue
-from datavore_widgets.protocol.answers import IndexInfo, MapImage, Service
+from datavore_widgets.protocol.answers import IndexInfo, MapImage
+from datavore_widgets.protocol.door import Service
 from datavore_widgets.protocol.geometry import GLOBAL, BBox, Point, parse_bbox, parse_coord
 from datavore_widgets.protocol.png import with_texts
 from datavore_widgets.protocol.queries import (

@@ -16,7 +16,8 @@ from datavore_widgets.client import export
 from datavore_widgets.client.base import exact_keywords, root_of, time_index, window_from
 from datavore_widgets.connect import connect
 from datavore_widgets.errors import InvalidValue, NotSupported, UnknownKeyword, UnknownName, did_you_mean
-from datavore_widgets.protocol.answers import Series, Service
+from datavore_widgets.protocol.answers import Series
+from datavore_widgets.protocol.door import Service
 from datavore_widgets.protocol.geometry import parse_bbox, parse_coord
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.payloads import catalog_config

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from datavore_widgets import __version__
 from datavore_widgets.errors import InvalidValue, NotSupported
 from datavore_widgets.protocol import wire
-from datavore_widgets.protocol.answers import Field, Series, Service, VariableInfo
+from datavore_widgets.protocol.answers import Field, Series, VariableInfo
+from datavore_widgets.protocol.door import Service
 from datavore_widgets.protocol.geometry import BBox
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.queries import (

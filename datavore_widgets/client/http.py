@@ -139,7 +139,7 @@ class HttpService:
         self._transport.close()
 
     def answer(self, query: Query, job: Job | None = None) -> Any:
-        """The answer to a query; see `protocol.answers.Service`.
+        """The answer to a query; see `protocol.door.Service`.
 
         Raises
         ------

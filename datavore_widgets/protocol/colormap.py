@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from datavore_widgets.errors import InvalidValue, did_you_mean
 from datavore_widgets.protocol.answers import VariableInfo
+from datavore_widgets.protocol.masks import is_masked
 
 __all__ = [
     "DEFAULT",
@@ -293,7 +294,7 @@ def as_floating(values: ArrayLike) -> NDArray[np.floating[Any]]:
     if array.dtype not in (np.float32, np.float64):
         small = array.dtype.itemsize <= 2 or array.dtype == np.bool_
         array = array.astype(np.float32 if small else np.float64)
-    if isinstance(array, np.ma.MaskedArray):
+    if is_masked(array):
         array = array.filled(np.nan)
     return array
 

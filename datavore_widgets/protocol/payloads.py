@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from datavore_widgets.errors import BadReply, DatavoreError, InvalidValue
 from datavore_widgets.protocol import arrays, checks, wave_payloads
 from datavore_widgets.protocol.answers import (
-    Answer,
     Catalog,
     CellList,
     Extract,
@@ -36,6 +35,7 @@ from datavore_widgets.protocol.answers import (
     VariableInfo,
 )
 from datavore_widgets.protocol.diagnosis import Checkup, Diagnosis, VariableDiagnosis
+from datavore_widgets.protocol.door import Answer
 from datavore_widgets.protocol.geometry import BBox
 from datavore_widgets.protocol.growth import Growth
 from datavore_widgets.protocol.job import Estimate

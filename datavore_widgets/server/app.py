@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from datavore_widgets import __version__
 from datavore_widgets.errors import DatavoreError, InvalidValue, ServerError
-from datavore_widgets.protocol.answers import Service
+from datavore_widgets.protocol.door import Service
 from datavore_widgets.server.desk import MOST_WAITING, WORKERS, Desk
 from datavore_widgets.server.paths import OPERATIONS, PART, PROGRESS, docs_page
 from datavore_widgets.server.replies import problem_reply

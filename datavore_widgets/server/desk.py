@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from datavore_widgets.errors import InvalidValue, NoData, NotSupported, ServerError, UnknownName
 from datavore_widgets.protocol import payloads, wire
-from datavore_widgets.protocol.answers import Answer, Service
+from datavore_widgets.protocol.door import Answer, Service
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.queries import PrepareQuery
 from datavore_widgets.server.replies import BUSY, answer_reply

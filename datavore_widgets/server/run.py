@@ -14,7 +14,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from datavore_widgets.errors import InvalidValue, ServerError
-from datavore_widgets.protocol.answers import Service
+from datavore_widgets.protocol.door import Service
 from datavore_widgets.server.app import build_app
 from datavore_widgets.server.hosts import HostCheck
 

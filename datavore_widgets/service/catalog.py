@@ -410,7 +410,7 @@ class _Opening:
             return Track.of(name, pieces[0].found.info, pieces)
         order = files.order(name)
         labels, of = order.again
-        for piece in np.unique(of).tolist():
+        for piece in np.flatnonzero(np.bincount(of)).tolist():
             times, path = labels[of == piece], pieces.file(piece)
             more = f" and {times.size - 1} more" if times.size > 1 else ""
             self._problem(

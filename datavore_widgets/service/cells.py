@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from datavore_widgets.protocol.masks import is_masked
+
 __all__ = ["Cells"]
 
 
@@ -142,7 +144,7 @@ class Cells:
         if (kept := self.kept) is None or kept.all():
             return values
         hidden = np.broadcast_to(~kept, values.shape)
-        if values.dtype.kind == "f" and not isinstance(values, np.ma.MaskedArray):
+        if values.dtype.kind == "f" and not is_masked(values):
             return np.where(hidden, np.asarray(np.nan, dtype=values.dtype), values)
         return np.asanyarray(np.ma.array(values, mask=np.ma.getmaskarray(values) | hidden))
 

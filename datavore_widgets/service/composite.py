@@ -12,6 +12,7 @@ from datavore_widgets.errors import NotSupported
 from datavore_widgets.protocol.answers import VariableInfo
 from datavore_widgets.protocol.colormap import Categories, Norm, as_floating, scale
 from datavore_widgets.protocol.job import Job
+from datavore_widgets.protocol.masks import is_masked
 from datavore_widgets.service.cells import Cells
 from datavore_widgets.service.directions import go_round, mean_direction, of_vectors, unit_vectors
 from datavore_widgets.service.mosaic import Mosaic
@@ -54,7 +55,7 @@ def latest(
 def _filled(values: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
     """Values, and others where they are missing."""
     gaps = missing_of(values)
-    if np.ma.isMA(values) or np.ma.isMA(others):
+    if is_masked(values) or is_masked(others):
         data = np.where(gaps, np.ma.getdata(others), np.ma.getdata(values))
         return np.asanyarray(np.ma.MaskedArray(data, gaps & missing_of(others)))
     return np.where(gaps, others, values)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datavore_widgets.errors import InvalidValue
+from datavore_widgets.protocol.masks import is_masked
 from datavore_widgets.protocol.times import (
     canonical_calendar,
     date_of_day,
@@ -396,10 +397,12 @@ def labels_from_times(
         raise InvalidValue(f"its times have the units {units!r}; they are written '<unit> since <date>'")
     calendar = canonical_calendar(str(attrs.get("calendar") or "standard"))
     numbers = Packing.of(flat.dtype, attrs).decode(flat)
-    flat = np.ma.getdata(numbers)
-    if np.ma.getmaskarray(numbers).any() or not np.isfinite(flat).all():
+    gaps = False
+    if is_masked(numbers):
+        gaps, numbers = bool(np.ma.getmaskarray(numbers).any()), np.ma.getdata(numbers)
+    if gaps or not np.isfinite(numbers).all():
         raise InvalidValue("some of its times are missing")
-    return (_labels_of_digits(flat, calendar) if match is None else _labels_since(flat, match, calendar)), calendar
+    return _labels_of_digits(numbers, calendar) if match is None else _labels_since(numbers, match, calendar), calendar
 
 
 def _first(values: NDArray[Any], attrs: Mapping[str, Any]) -> NDArray[Any]:

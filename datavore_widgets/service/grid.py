@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,7 +21,7 @@ from datavore_widgets.protocol.geometry import BBox, wrap180
 from datavore_widgets.service.cells import Cells
 from datavore_widgets.service.sphere import box_around
 
-__all__ = ["TOLERANCE", "Grid", "RectilinearGrid"]
+__all__ = ["TOLERANCE", "Grid", "RectilinearGrid", "median"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -188,8 +188,8 @@ class RectilinearGrid:
     def cell_size(self) -> tuple[float, float]:
         """Typical width and height of a cell in degrees: the medians."""
         return (
-            float(np.median(np.abs(np.diff(self.lon_edges)))),
-            float(np.median(np.abs(np.diff(self.lat_edges)))),
+            median(np.abs(np.diff(self.lon_edges))),
+            median(np.abs(np.diff(self.lat_edges))),
         )
 
     @cached_property
@@ -445,8 +445,23 @@ def _continuous_longitudes(lons: FloatArray) -> FloatArray:
     return lons
 
 
+def median(values: NDArray[Any]) -> float:
+    """`np.median` of numbers in a row, without `numpy.ma`, which numpy's own loads (see `protocol.masks`).
+
+    Examples
+    --------
+    >>> median(np.array([3.0, 1.0, 2.0, 10.0]))
+    2.5
+    """
+    ordered = np.sort(values)
+    half = ordered.size // 2
+    if np.isnan(ordered[-1]):
+        return float("nan")
+    return float(ordered[half] if ordered.size % 2 else (ordered[half - 1] + ordered[half]) / 2)
+
+
 def _spacing(centers: FloatArray) -> float:
-    return float(np.median(np.abs(np.diff(centers)))) if centers.size > 1 else 0.0
+    return median(np.abs(np.diff(centers))) if centers.size > 1 else 0.0
 
 
 def _edges_between(centers: FloatArray, spacing: float) -> FloatArray:
@@ -475,7 +490,7 @@ def _edges_from_bounds(centers: FloatArray, bounds: ArrayLike | None, turn: bool
     if centers.size > 1 and centers[1] < centers[0]:
         pairs = pairs[:, ::-1]
     low, high = pairs.min(axis=1), pairs.max(axis=1)
-    width = float(np.median(high - low))
+    width = median(high - low)
     slack = max(1e-3 * width, TOLERANCE)
     holds = (low <= centers + slack) & (centers <= high + slack)
     edges = np.append(pairs[:, 0], pairs[-1, 1])
@@ -488,7 +503,7 @@ def _edges_from_bounds(centers: FloatArray, bounds: ArrayLike | None, turn: bool
 def _closed(centers: FloatArray, edges: FloatArray) -> tuple[FloatArray, bool]:
     """Edges exactly a turn apart if the cells go round the earth, and whether they do."""
     span = abs(float(edges[-1] - edges[0]))
-    cell = float(np.median(np.abs(np.diff(edges))))
+    cell = median(np.abs(np.diff(edges)))
     if span < _WHOLE - _SEAM * cell - TOLERANCE:
         return edges, False
     closed = edges.copy()

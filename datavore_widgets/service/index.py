@@ -13,11 +13,12 @@ from datavore_widgets.errors import NoData
 from datavore_widgets.protocol.answers import IndexInfo, VariableInfo
 from datavore_widgets.protocol.geometry import BBox
 from datavore_widgets.protocol.job import Job
+from datavore_widgets.protocol.masks import is_masked
 from datavore_widgets.protocol.times import TimeAxis
 from datavore_widgets.service.cells import Cells
 from datavore_widgets.service.decode import Packing
 from datavore_widgets.service.files import Raw
-from datavore_widgets.service.grid import Grid
+from datavore_widgets.service.grid import Grid, median
 from datavore_widgets.service.pieces import Piece, Pieces
 from datavore_widgets.service.scan import Dim, Layout
 from datavore_widgets.service.sphere import meet
@@ -133,6 +134,8 @@ class Variable:
         Unreadable
             When a file is gone.
         """
+        if isinstance(steps, int):
+            return (self._piece(steps).source.fingerprint(),)
         numbers = np.unique(self.piece_of[steps]).tolist() if self.has_time else [0]
         return tuple(self.pieces[number].source.fingerprint() for number in numbers)
 
@@ -329,7 +332,7 @@ def _monotonic_runs(columns: IntArray) -> list[IntArray]:
     if columns.size < 2:
         return [columns] if columns.size else []
     steps = np.diff(columns)
-    direction = np.sign(np.median(np.sign(steps))) or np.sign(steps[0])
+    direction = np.sign(median(np.sign(steps))) or np.sign(steps[0])
     return [part for part in np.split(columns, np.flatnonzero(np.sign(steps) != direction) + 1) if part.size]
 
 
@@ -348,6 +351,6 @@ def concatenated(parts: Sequence[NDArray[Any]], axis: int) -> NDArray[Any]:
     """Arrays one behind the other, masked where any of them is."""
     if len(parts) == 1:
         return parts[0]
-    if any(isinstance(part, np.ma.MaskedArray) for part in parts):
+    if any(is_masked(part) for part in parts):
         return np.asanyarray(np.ma.concatenate(parts, axis=axis))  # type: ignore[no-untyped-call]
     return np.concatenate(parts, axis=axis)

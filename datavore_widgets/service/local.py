@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -10,10 +11,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from datavore_widgets.errors import DatavoreError, NotSupported, UnknownName
-from datavore_widgets.protocol.answers import Answer, Catalog, FileList, LapsCatalog, MapImage, Series, Times
+from datavore_widgets.protocol.answers import Catalog, FileList, LapsCatalog, MapImage, Series, Times
 from datavore_widgets.protocol.growth import Growth
 from datavore_widgets.protocol.job import Job
-from datavore_widgets.protocol.preparation import Preparation
 from datavore_widgets.protocol.queries import (
     AcquisitionsQuery,
     CatalogQuery,
@@ -31,22 +31,18 @@ from datavore_widgets.protocol.queries import (
     SpectrumQuery,
     TimesQuery,
 )
-from datavore_widgets.protocol.waves import Acquisitions, Quicklook
 from datavore_widgets.service.catalog import Library, open_catalog
 from datavore_widgets.service.cluster import Cluster
-from datavore_widgets.service.data import data, lapse_data
-from datavore_widgets.service.filelist import file_list
 from datavore_widgets.service.growing import Growing
 from datavore_widgets.service.laps.folder import cache_folder
 from datavore_widgets.service.laps.shelf import Shelf
-from datavore_widgets.service.pictures import lapse_map_image, map_image
+from datavore_widgets.service.pictures import map_image
 from datavore_widgets.service.select import select
 from datavore_widgets.service.store import MIB, Caps, Stats, Store
-from datavore_widgets.service.values import extract, series
 
 if TYPE_CHECKING:
-    from datavore_widgets.protocol.diagnosis import Checkup
-    from datavore_widgets.protocol.waves import WaveSpectrum
+    from datavore_widgets.protocol.door import Answer
+    from datavore_widgets.protocol.waves import Acquisitions, Quicklook, WaveSpectrum
     from datavore_widgets.service.waves.shelf import Waves
 
 __all__ = ["LocalService"]
@@ -149,7 +145,7 @@ class LocalService:
         """Counts of the work done."""
         return self._store.stats
 
-    # The kind of answer follows from the kind of query: `Service` in protocol/answers.py says which.
+    # The kind of answer follows from the kind of query: `Service` in protocol/door.py says which.
     def answer(self, query: Any, job: Job | None = None) -> Any:
         """The answer to a query.
 
@@ -197,6 +193,8 @@ def _store(library: Library, *, laps: Path, **options: Any) -> Store:
 
 def _told(answer: Any, growth: Growth) -> Any:
     """An answer that says that it was made of some of the files."""
+    from datavore_widgets.protocol.waves import Acquisitions, Quicklook
+
     if isinstance(answer, Catalog | FileList | Acquisitions):
         return replace(answer, growth=growth)
     if isinstance(answer, MapImage | Quicklook | Series):
@@ -208,20 +206,6 @@ def _times(store: Store, query: TimesQuery, _job: Job) -> Times:
     if _has_waves(store, query.index):
         return _waves(store, query.index).times(query)
     return Times(select(store.library, query.index, query.varname, ()).variable.axis)
-
-
-def _doctor(store: Store, query: DoctorQuery, job: Job) -> Checkup:
-    # Here, not at the top: it is asked seldom, and the first picture waits for every import.
-    from datavore_widgets.service.doctor import checkup
-
-    return checkup(store, query, job)
-
-
-def _prepare(store: Store, query: PrepareQuery, job: Job) -> Preparation:
-    # Here, not at the top, for the same reason.
-    from datavore_widgets.service.laps.ask import preparation
-
-    return preparation(store, query, job)
 
 
 def _catalog(store: Store, _query: CatalogQuery, _job: Job) -> Catalog:
@@ -241,7 +225,11 @@ def _laps_catalog(store: Store, _query: LapsCatalogQuery, _job: Job) -> LapsCata
 
 
 def _files(store: Store, query: FilesQuery, job: Job) -> FileList:
-    return _waves(store, query.index).files(query) if _has_waves(store, query.index) else file_list(store, query, job)
+    if _has_waves(store, query.index):
+        return _waves(store, query.index).files(query)
+    from datavore_widgets.service.filelist import file_list
+
+    return file_list(store, query, job)
 
 
 def _acquisitions(store: Store, query: AcquisitionsQuery, _job: Job) -> Acquisitions:
@@ -267,17 +255,27 @@ def _has_waves(store: Store, index: str) -> bool:
     return store.library.waves is not None and store.library.waves.has(index)
 
 
+def _late(module: str, name: str) -> Callable[[Store, Any, Job], Answer]:
+    """A function of the service that is imported when it is asked: the first picture waits for every import."""
+
+    def handle(store: Store, query: Any, job: Job) -> Answer:
+        answer: Answer = getattr(importlib.import_module(f"datavore_widgets.service.{module}"), name)(store, query, job)
+        return answer
+
+    return handle
+
+
 _HANDLERS: dict[type, Callable[[Store, Any, Job], Answer]] = {
     MapQuery: map_image,
-    LapseMapQuery: lapse_map_image,
-    DataQuery: data,
-    LapseDataQuery: lapse_data,
-    SeriesQuery: series,
-    ExtractQuery: extract,
+    LapseMapQuery: _late("lapses", "lapse_map_image"),
+    DataQuery: _late("data", "data"),
+    LapseDataQuery: _late("data", "lapse_data"),
+    SeriesQuery: _late("values", "series"),
+    ExtractQuery: _late("values", "extract"),
     FilesQuery: _files,
     TimesQuery: _times,
-    DoctorQuery: _doctor,
-    PrepareQuery: _prepare,
+    DoctorQuery: _late("doctor", "checkup"),
+    PrepareQuery: _late("laps.ask", "preparation"),
     CatalogQuery: _catalog,
     LapsCatalogQuery: _laps_catalog,
     QuicklookQuery: _quicklook,

@@ -1,10 +1,9 @@
-"""Pictures of one time and of aggregates over many: which cells, which colours, and what is true of them."""
+"""Pictures of one time: which cells, which colours, and what is true of them."""
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,51 +11,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datavore_widgets.errors import InvalidValue, NotSupported
-from datavore_widgets.protocol.aggregates import AGGREGATES, flag_of
 from datavore_widgets.protocol.answers import MapImage, VariableInfo
-from datavore_widgets.protocol.colormap import check_name, default_cmap, scale
+from datavore_widgets.protocol.colormap import check_name, default_cmap
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.places import area
-from datavore_widgets.protocol.queries import Canvas, LapseMapQuery, MapQuery, Style
+from datavore_widgets.protocol.queries import Canvas, MapQuery, Style
 from datavore_widgets.service.cells import Cells
-from datavore_widgets.service.composite import (
-    check_pooled,
-    laid_over,
-    latest,
-    layer_of,
-    levels_of_values,
-    pooled,
-)
-from datavore_widgets.service.directions import go_round
-from datavore_widgets.service.filelist import perhaps_touching
 from datavore_widgets.service.grid import Grid
 from datavore_widgets.service.index import Variable
 from datavore_widgets.service.laps.codes import Coded
-from datavore_widgets.service.limits import limits_of
-from datavore_widgets.service.mosaic import Mosaic
-from datavore_widgets.service.render import Picture, painted, render
-from datavore_widgets.service.resample import canvas_size, picture_bbox, plan, window_of
+from datavore_widgets.service.render import Picture, render
+from datavore_widgets.service.resample import canvas_size, picture_bbox, window_of
 from datavore_widgets.service.select import (
     Selection,
-    aggregate_info,
     period_of,
     select,
     shifted,
     stamp_of,
     step_of,
-    steps_of,
     steps_until,
 )
 from datavore_widgets.service.series import missing_of
-from datavore_widgets.service.store import Composite, Layer, Store
-from datavore_widgets.service.summary import check_words, lapse_values, weighting_of
-from datavore_widgets.service.track import Track
-from datavore_widgets.service.vectors import Vector
+from datavore_widgets.service.store import Store
 
-__all__ = ["lapse_map_image", "map_image"]
-
-_NO_LEVELS = ("count", "std", "area_std", "time_std")
-"""Aggregates that an offset does not move, and that the limits of the variable do not fit."""
+__all__ = ["completed", "drawn", "joined", "map_image", "told_of", "view_of"]
 
 
 def map_image(store: Store, query: MapQuery, job: Job) -> MapImage:
@@ -67,16 +45,19 @@ def map_image(store: Store, query: MapQuery, job: Job) -> MapImage:
     if query.window is not None and source.date is not None and variable.has_time:
         steps = steps_until(variable, source.date, query.window.seconds)
         aggregate = "latest" if query.window.overlap == "latest" else "avg"
-        return _over_time(store, query, selection, steps, aggregate, source.offset, job)
+        # Here, not at the top: the first picture waits for every import.
+        from datavore_widgets.service.lapses import over_time
+
+        return over_time(store, query, selection, steps, aggregate, source.offset, job)
     step = step_of(variable, source.date, source.nearest)
     grid = variable.grid_at(step)
-    cells, canvas = _view(store, selection, grid, query.canvas, query.style, step)
+    cells, canvas = view_of(store, selection, grid, query.canvas, query.style, step)
 
     def draw(job: Job) -> MapImage:
         field = store.shown(selection, step, cells, job)
         values = field.plus(source.offset) if isinstance(field, Coded) else shifted(field, source.offset)
-        style = _completed(variable.info, query.style, lambda: store.limits(selection, source.offset, job))
-        picture = _drawn(store, selection, grid, cells, values, canvas, style, variable.info)
+        style = completed(variable.info, query.style, lambda: store.limits(selection, source.offset, job))
+        picture = drawn(store, selection, grid, cells, values, canvas, style, variable.info)
         return picture if step is None else replace(picture, **_when(variable, step))
 
     return store.pictures.get((query, selection.state(step)), draw, job)
@@ -88,141 +69,7 @@ def _when(variable: Variable, step: int) -> dict[str, Any]:
     return {**when, "period": period_of(variable, step, step)}
 
 
-def lapse_map_image(store: Store, query: LapseMapQuery, job: Job) -> MapImage:
-    """The picture of an aggregate over a lapse."""
-    selection = select(store.library, query.index, query.varname, query.filters, query.subtract)
-    info = selection.variable.info
-    check_words(info, query.aggregate)
-    if query.aggregate not in AGGREGATES and (selection.variable.moves or isinstance(selection.variable, Track)):
-        raise NotSupported(f"cells that lie elsewhere at each time have no {query.aggregate}; ask for avg")
-    steps = steps_of(selection.variable, query.lapse)
-    return _over_time(store, query, selection, steps, query.aggregate, 0.0, job)
-
-
-def _over_time(
-    store: Store,
-    query: MapQuery | LapseMapQuery,
-    selection: Selection,
-    steps: slice,
-    aggregate: str,
-    offset: float,
-    job: Job,
-) -> MapImage:
-    """The picture of many times: of the cells' own aggregate, or where cells lie elsewhere each time of the pixels'."""
-    variable = selection.variable
-    info = aggregate_info(variable.info, aggregate)
-    moves = variable.moves or isinstance(variable, Track)
-    told = store.told(selection, steps)
-
-    def limits(values: NDArray[np.float64], job: Job) -> tuple[float, float]:
-        if aggregate == "count":
-            return 0.0, limits_of(values, info)[1]
-        if flag_of(aggregate):
-            return 0.0, 1.0
-        return limits_of(values, info) if aggregate in _NO_LEVELS else store.limits(selection, offset, job)
-
-    def draw(job: Job) -> MapImage:
-        if moves:
-            picture = _composed(store, query, selection, steps, aggregate, offset, info, limits, job)
-        else:
-            if aggregate == "latest":
-                values = latest(store, selection, steps, cells, job)[0]
-            else:
-                values = lapse_values(store, selection, steps, cells, aggregate, job)
-            values = values if aggregate in _NO_LEVELS or flag_of(aggregate) else shifted(values, offset)
-            style = _completed(info, query.style, lambda: limits(values, job))
-            picture = _drawn(store, selection, variable.grid, cells, values, canvas, style, info)
-        return replace(
-            picture,
-            note=_and(picture.note, told) if told else picture.note,
-            first_time=stamp_of(variable, steps.start),
-            time=stamp_of(variable, steps.stop - 1),
-            steps=steps.stop - steps.start,
-            aggregate=aggregate,
-            weighting=weighting_of(store, variable, steps, aggregate),
-        )
-
-    if not moves:
-        cells, canvas = _view(store, selection, variable.grid, query.canvas, query.style)
-    return store.pictures.get((query, selection.fingerprint(steps), told), draw, job)
-
-
-def _composed(
-    store: Store,
-    query: MapQuery | LapseMapQuery,
-    selection: Selection,
-    steps: slice,
-    aggregate: str,
-    offset: float,
-    info: VariableInfo,
-    limits: Callable[[NDArray[np.float64], Job], tuple[float, float]],
-    job: Job,
-) -> MapImage:
-    """The picture of cells that lie elsewhere each time: laid over one another, or pooled pixel by pixel."""
-    bbox = picture_bbox(query.canvas)
-    variable = selection.variable
-    runs = list(variable.stretches(steps, bbox))
-    if not isinstance(variable, Track | Vector) and query.canvas.radius is None:
-        # An orbit has the whole earth around it, and most of it lies elsewhere.
-        there = perhaps_touching(store, variable, bbox, {int(variable.piece_of[run.start]) for run in runs})
-        runs = [run for run in runs if int(variable.piece_of[run.start]) in there]
-    runs = runs or list(itertools.islice(variable.stretches(steps), 1))
-    grid = variable.grid_at(runs[-1].start)
-    width, height = canvas_size(grid, query.canvas)
-    canvas = replace(query.canvas, resolution=max(width, height))
-    check_pooled(aggregate)
-    kind = "latest" if aggregate == "latest" else "round" if go_round(variable.info, aggregate) else "pooled"
-    # The samples of a track are those of all its steps at once.
-    times = [step for run in runs for step in ([run] if isinstance(variable, Track) else range(run.start, run.stop))]
-
-    def layer(steps: slice | int, job: Job) -> Layer:
-        grid = variable.grid_at(steps.start if isinstance(steps, slice) else steps)
-        cells, _ = _view(store, selection, grid, canvas, query.style, steps)
-        how = plan(grid.part(cells), canvas, info.kind)
-        if not isinstance(how, Mosaic):
-            raise NotSupported("only samples that lie anywhere are put together pixel by pixel")
-        values = shifted(store.field(selection, steps.start if isinstance(steps, slice) else steps, cells, job), offset)
-        present = ~missing_of(values)[cells.among(grid.touching(bbox))]
-        counts = (int(np.count_nonzero(present)), present.size) if cells.count else (0, 0)
-        return layer_of(how, values, aggregate, variable.info, *counts)
-
-    def compose(job: Job) -> Composite:
-        counts = np.zeros(2, dtype=np.int64)
-
-        def layers() -> Iterator[Layer]:
-            """One time after another, the newest first; what was found of each is remembered, not what was read."""
-            for done, steps in enumerate(reversed(times)):
-                job.check()
-                job.progress(done, len(times))
-                span = (steps.start, steps.stop) if isinstance(steps, slice) else steps
-                key = selection.key, selection.fingerprint(steps), span, canvas, kind, offset
-                found = store.layers.get(key, lambda job, steps=steps: layer(steps, job), job)  # type: ignore[misc]
-                np.add(counts, (found.valid, found.total), out=counts)
-                yield found
-
-        if aggregate == "latest":
-            values = laid_over(layers(), (height, width))
-        else:
-            values = pooled(layers(), aggregate, variable.info, (height, width))
-        return Composite(values, int(counts[0]), int(counts[1]))
-
-    key = (selection.key, selection.fingerprint(steps), steps.start, steps.stop, canvas, aggregate, offset)
-    found = store.composites.get(key, compose, job)
-    style = _completed(info, query.style, lambda: limits(found.values[np.isfinite(found.values)], job))
-    levels_of = scale(info.kind, *_ends(style), info.flags, style.scale or "linear")
-    levels = levels_of_values(found.values, levels_of, info.kind)
-    picture = painted(levels, bbox, canvas, str(style.cmap), levels_of)
-    return _told(store, selection, grid, picture, (found.valid, found.total), style, info)
-
-
-def _ends(style: Style) -> tuple[float, float]:
-    """Both limits of a style that is complete."""
-    if style.vmin is None or style.vmax is None:
-        raise InvalidValue(f"a picture needs both limits, not {style}")
-    return style.vmin, style.vmax
-
-
-def _view(
+def view_of(
     store: Store, selection: Selection, grid: Grid, canvas: Canvas, style: Style, steps: slice | int | None = None
 ) -> tuple[Cells, Canvas]:
     """The cells that a picture is drawn from, and the canvas with its size settled: all that can be refused is, here.
@@ -249,7 +96,7 @@ def _view(
     return cells, replace(canvas, resolution=max(width, height))
 
 
-def _completed(info: VariableInfo, style: Style, limits: Callable[[], tuple[float, float]]) -> Style:
+def completed(info: VariableInfo, style: Style, limits: Callable[[], tuple[float, float]]) -> Style:
     """The colours asked for, completed by the defaults, which are looked for only if they are needed."""
     vmin, vmax = style.vmin, style.vmax
     if vmin is None or vmax is None:
@@ -265,7 +112,7 @@ def _completed(info: VariableInfo, style: Style, limits: Callable[[], tuple[floa
     return Style(style.cmap or default_cmap(info), vmin, vmax, how)
 
 
-def _drawn(
+def drawn(
     store: Store,
     selection: Selection,
     grid: Grid,
@@ -275,6 +122,7 @@ def _drawn(
     style: Style,
     info: VariableInfo,
 ) -> MapImage:
+    """The picture of some cells, with their numbers."""
     touching = cells.among(grid.touching(picture_bbox(canvas)))
     picture = render(grid.part(cells), values, canvas, style, info.kind, info.flags)
     if isinstance(values, Coded):
@@ -284,13 +132,15 @@ def _drawn(
         gaps = missing_of(values)[touching]
         total, missing = gaps.size, np.count_nonzero(gaps)
     counts = (int(total - missing), total) if cells.count else (0, 0)
-    told = _told(store, selection, grid, picture, counts, style, info)
+    told = told_of(store, selection, grid, picture, counts, style, info)
     if canvas.resample and not grid.is_smooth and info.kind in ("continuous", "anomaly"):
-        told = replace(told, note=_and(told.note, "drawn cell by cell, as grids with two-dimensional coordinates are"))
+        told = replace(
+            told, note=joined(told.note, "drawn cell by cell, as grids with two-dimensional coordinates are")
+        )
     return told
 
 
-def _told(
+def told_of(
     store: Store,
     selection: Selection,
     grid: Grid,
@@ -302,10 +152,10 @@ def _told(
     """A picture and what is true of it; `counts` are those of the cells that touch it, with a value and all."""
     note = selection.index.info.note
     if counts[1] == 0:
-        note = _and(note, f"nothing of it lies in this box: the data cover {area(grid.bbox)}")
+        note = joined(note, f"nothing of it lies in this box: the data cover {area(grid.bbox)}")
     level = selection.variable.pieces[0].found.level
     if level is not None and level not in selection.conditions:
-        note = _and(note, f"samples of all depths lie over one another; choose by a filter on {level!r}")
+        note = joined(note, f"samples of all depths lie over one another; choose by a filter on {level!r}")
     store.stats.add(pictures=1)
     return MapImage(
         png=picture.png,
@@ -327,5 +177,6 @@ def _told(
     )
 
 
-def _and(note: str, more: str) -> str:
+def joined(note: str, more: str) -> str:
+    """A note with more behind it."""
     return f"{note}; {more}" if note else more

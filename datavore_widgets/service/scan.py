@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from datavore_widgets.errors import InvalidValue
 from datavore_widgets.protocol.answers import VariableInfo
 from datavore_widgets.protocol.geometry import BBox
+from datavore_widgets.protocol.masks import is_masked
 from datavore_widgets.protocol.times import iso
 from datavore_widgets.service import advice
 from datavore_widgets.service.axes import (
@@ -462,7 +463,7 @@ class _Scan:
             raise InvalidValue(f"its coordinate {name!r} has {variable.size} values, too many to be one")
         raw = read_variable(variable, {})
         values = raw.packing.decode(raw.values)
-        if np.ma.isMaskedArray(values):
+        if is_masked(values):
             return np.where(np.ma.getmaskarray(values), np.nan, np.ma.getdata(values))
         return values
 

@@ -17,6 +17,7 @@ from datavore_widgets.protocol.answers import VariableInfo
 from datavore_widgets.protocol.colormap import DEFAULT
 from datavore_widgets.protocol.geometry import GLOBAL, BBox, Point
 from datavore_widgets.protocol.job import Estimate, Job
+from datavore_widgets.protocol.masks import is_masked
 from datavore_widgets.protocol.places import area, place
 from datavore_widgets.protocol.queries import Condition, Filters, parse_filters
 from datavore_widgets.protocol.times import Date, Lapse, Stamp, display
@@ -133,7 +134,7 @@ class Selection:
             values = _difference(values, self.subtracted.read(steps, cells, job))
         for mask in self.masks:
             excluded = np.broadcast_to(mask.excludes(steps, cells, job), values.shape)
-            if values.dtype.kind == "f" and not isinstance(values, np.ma.MaskedArray):
+            if values.dtype.kind == "f" and not is_masked(values):
                 values = np.where(excluded, np.asarray(np.nan, dtype=values.dtype), values)
             else:
                 values = np.ma.array(values, mask=np.ma.getmaskarray(values) | excluded)

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from datavore_widgets.protocol.masks import is_masked
 from datavore_widgets.service.tiles import Tile
 
 __all__ = ["PER_CELL", "PER_STEP", "Block", "Fold", "Moments", "missing_of"]
@@ -198,11 +199,10 @@ class Moments:
 
 def missing_of(values: NDArray[Any]) -> NDArray[np.bool_]:
     """Where a value is missing: masked, or NaN."""
-    data = np.ma.getdata(values)
-    if data.dtype.kind != "f":
-        return np.asarray(np.ma.getmaskarray(values))
-    missing = np.isnan(data)
-    return np.asarray(missing | np.ma.getmaskarray(values) if np.ma.isMaskedArray(values) else missing)
+    if not is_masked(values):
+        return np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, dtype=bool)
+    mask = np.ma.getmaskarray(values)
+    return np.asarray(np.isnan(np.ma.getdata(values)) | mask if values.dtype.kind == "f" else mask)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,7 @@
-"""How the embedded service reads: within caps, each thing once, and remembered within a number of bytes."""
+"""How the embedded service reads: within caps, each thing once, and remembered within a number of bytes.
+
+What series alone need is imported when the first is asked for: the first picture waits for every import.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,24 +19,23 @@ from numpy.typing import NDArray
 from datavore_widgets.errors import TooLarge, Unreadable
 from datavore_widgets.protocol.answers import MapImage
 from datavore_widgets.protocol.job import Job
+from datavore_widgets.protocol.masks import is_masked
 from datavore_widgets.service.cache import Memo
 from datavore_widgets.service.catalog import Library
 from datavore_widgets.service.cells import Cells
 from datavore_widgets.service.cluster import Cluster, made_by, threads_of
-from datavore_widgets.service.errand import Errand, Stint
 from datavore_widgets.service.index import Variable
 from datavore_widgets.service.laps.codes import Coded
-from datavore_widgets.service.laps.serve import prepared
 from datavore_widgets.service.laps.shelf import Ready, Run, Shelf
-from datavore_widgets.service.laps.weighed import prepared_weighted
-from datavore_widgets.service.limits import default_limits
 from datavore_widgets.service.meter import Meter, Paces
-from datavore_widgets.service.periods import Periods
 from datavore_widgets.service.select import Selection
 from datavore_widgets.service.series import PER_CELL, PER_STEP, Block, Fold, Moments
 from datavore_widgets.service.tiles import Tile, bands_of, tiles_of
 from datavore_widgets.service.track import Track
-from datavore_widgets.service.weighted import Weighted
+
+if TYPE_CHECKING:
+    from datavore_widgets.service.periods import Periods
+    from datavore_widgets.service.weighted import Weighted
 
 __all__ = ["Caps", "Composite", "Layer", "Stats", "Store"]
 
@@ -345,6 +347,8 @@ class Store:
 
     def periods(self, variable: Variable, steps: slice) -> Periods:
         """The periods that some times of a variable stand for."""
+        from datavore_widgets.service.periods import Periods
+
         # The library holds the variable, so its id stays its own.
         key = id(variable), steps.start, steps.stop
         return self._periods.get(key, lambda _: Periods.of(variable, steps))
@@ -366,6 +370,7 @@ class Store:
         ready = self._ready(selection) if cells.mask is None else None
         if ready is None:
             return self._moments_read(fold, selection, steps, cells, job)
+        from datavore_widgets.service.laps.serve import prepared
 
         def make(job: Job) -> Moments:
             def read(some: slice, job: Job) -> Moments:
@@ -456,6 +461,8 @@ class Store:
         job: Job,
     ) -> Iterator[list[T]]:
         """What is made of some stretches, in their order: by a cluster's workers where files are read, here else."""
+        from datavore_widgets.service.errand import Errand, Stint
+
         runs = [stretch.tiles for stretch in stretches if stretch.run.segment is None]
         # What is as large as the field itself travels a few times for each worker; a series of a run is small.
         each = -(-len(runs) // (_TURNS * threads_of(client))) if fold.pools else 1
@@ -529,7 +536,11 @@ class Store:
     ) -> Weighted:
         """Weighted statistics of each step over some cells, of prepared data where there are any; else read."""
         ready = self._ready(selection) if cells.mask is None else None
-        return read(steps, job) if ready is None else prepared_weighted(ready, steps, cells, weights, read, job)
+        if ready is None:
+            return read(steps, job)
+        from datavore_widgets.service.laps.weighed import prepared_weighted
+
+        return prepared_weighted(ready, steps, cells, weights, read, job)
 
     def weighted(
         self,
@@ -560,6 +571,8 @@ class Store:
         """Default colour limits of a variable: the catalogue's, else found once from a sample and remembered."""
         limits = selection.variable.info.limits
         if limits is None:
+            from datavore_widgets.service.limits import default_limits
+
             key = selection.index.id, selection.variable.name, selection.at
             limits = self._limits.get(key, lambda job: default_limits(selection, job, self._values), job)
         return limits[0] + offset, limits[1] + offset
@@ -588,7 +601,7 @@ def _hidden(field: NDArray[Any] | Coded, cells: Cells) -> NDArray[Any] | Coded:
 
 
 def _array_bytes(array: NDArray[Any] | Coded) -> int:
-    return int(array.nbytes) + (int(np.ma.getmaskarray(array).nbytes) if np.ma.isMA(array) else 0)
+    return int(array.nbytes) + (int(np.ma.getmaskarray(array).nbytes) if is_masked(array) else 0)
 
 
 def _mib(nbytes: int) -> str:

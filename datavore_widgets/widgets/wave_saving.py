@@ -9,7 +9,8 @@ import ipywidgets
 
 from datavore_widgets.client import wave_export
 from datavore_widgets.errors import NoData
-from datavore_widgets.protocol.answers import IndexInfo, Service
+from datavore_widgets.protocol.answers import IndexInfo
+from datavore_widgets.protocol.door import Service
 from datavore_widgets.protocol.queries import QuicklookQuery
 from datavore_widgets.protocol.waves import WaveSpectrum
 from datavore_widgets.widgets.download import DownloadButton

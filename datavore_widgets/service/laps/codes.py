@@ -15,6 +15,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from datavore_widgets.protocol.masks import is_masked
 from datavore_widgets.service.decode import Packing
 
 __all__ = ["Coded", "Codes", "Unfit", "candidates"]
@@ -145,7 +146,7 @@ class Codes:
         codes = data.astype(self.dtype)
         if np.isinf(codes).any():
             raise Unfit
-        if np.ma.isMaskedArray(values):
+        if is_masked(values):
             codes[np.ma.getmaskarray(values)] = np.nan
         return codes
 

@@ -148,7 +148,7 @@ class _Entry:
         self._prints: tuple[str, ...] = ()
         self._looked = -_LOOK_AGAIN
         self._ready: Ready | None = None
-        self._pieces: list[int] = np.unique(variable.piece_of).tolist()
+        self._pieces: list[int] = np.flatnonzero(np.bincount(variable.piece_of)).tolist()
 
     def look(self) -> Ready | None:
         now = time.monotonic()
