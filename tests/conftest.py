@@ -30,6 +30,16 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _compilers_wait() -> Iterator[None]:
+    """No thread loads a compiler until a test waits for it: its import sets back what warnings the test ignores."""
+    from datavore_widgets.service import compiled
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiled, "_LATER", 1e6)
+        yield
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real data files, read-only."""
