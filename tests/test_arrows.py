@@ -134,6 +134,24 @@ def test_a_short_pan_leaves_every_arrow_on_its_cell() -> None:
     assert both <= after
 
 
+@pytest.mark.parametrize("phase", [0.0, 0.5])
+def test_rows_and_columns_of_a_grid_are_evenly_apart(phase: float) -> None:
+    """Also where centres lie at half steps, and where Mercator spreads the rows."""
+    lon, lat = np.arange(-40.0, 40.0) + phase, np.arange(20.0, 75.0) + phase
+    u = np.ones((lat.size, lon.size))
+    paper = Paper.of(BBox(-40, 20, 40, 75), 1040)
+    found = thinned(paper, lon, lat, u, u)
+    across, up = np.diff(np.unique(paper.x(found.lon))), np.diff(np.unique(paper.y(found.lat)))
+    assert np.ptp(across) < 0.01
+    cells = np.abs(np.diff(paper.y(lat)))
+    # No nearer than two thirds, no farther than it takes where cells are large.
+    assert up.min() > 0.66 * APART
+    assert up.max() < max(1.4 * APART, 1.01 * cells.max())
+    nearer = thinned(Paper.of(BBox(-20, 40, 60, 75), 1040), lon[20:], lat[20:], u[20:, 20:], u[20:, 20:])
+    columns = set(found.lon.tolist()) & set(range(-20, 40))
+    assert columns == set(nearer.lon.tolist()) & set(range(-20, 40))
+
+
 @pytest.mark.parametrize("step", [0.25, 1.0, 4.0, 15.0])
 def test_arrows_are_apart_at_every_scale_and_few_cells_are_asked_for(step: float) -> None:
     service = Watched(fields.currents(step))

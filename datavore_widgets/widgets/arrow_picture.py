@@ -27,7 +27,8 @@ _CALM = 2.5  # pixels of an arrow that is no more than a dot
 _BARB, _SPREAD = 7.0, math.radians(28.0)  # pixels of the strokes of a head, and how far they are off the shaft
 _INK, _HALO = "#111", "#fff"
 _STROKES = ((_HALO, 4.2, 0.85), (_INK, 1.6, 1.0))
-_EVEN = 0.02  # part by which pixels between rows or columns may differ
+_EVEN = 0.02  # part by which steps between rows or columns may differ
+_PHASE = 0.3  # of a step: centres lie at whole or at half steps, and rounding shall not number them differently
 _NICE = (1.0, 2.0, 5.0, 10.0)
 _FEW = 0.02  # part of the arrows that may be longer than the key's
 _SHORT, _LONG = 0.4, 1.3  # parts of the key's speed between which the fast arrows keep it
@@ -68,8 +69,8 @@ def thinned(paper: Paper, lon: NDArray[Any], lat: NDArray[Any], u: FloatArray, v
     if lon.ndim == 1:
         shown = np.isfinite(y)
         rows = np.zeros(y.size, np.bool_)
-        rows[shown] = _every(lat[shown], y[shown])
-        there &= rows[:, None] & _every(x / paper.per_degree, x)
+        rows[shown] = _every(lat[shown], y[shown], paper.per_degree, are_rows=True)
+        there &= rows[:, None] & _every(x / paper.per_degree, x, paper.per_degree, are_rows=False)
         row, column = np.nonzero(there)
         return Arrows(lon[column], lat[row], u[there], v[there])
     chosen = np.flatnonzero(there & np.isfinite(x) & np.isfinite(y))
@@ -77,22 +78,28 @@ def thinned(paper: Paper, lon: NDArray[Any], lat: NDArray[Any], u: FloatArray, v
     return Arrows(*(part.ravel()[chosen] for part in (lon, lat, u, v)))
 
 
-def _every(places: FloatArray, pixels: FloatArray) -> NDArray[np.bool_]:
+def _every(places: FloatArray, pixels: FloatArray, per_degree: float, *, are_rows: bool) -> NDArray[np.bool_]:
     """Which rows or columns to keep, by their degrees and by their pixels from a place that stays."""
     if places.size < 2:
         return np.ones(places.size, np.bool_)
-    numbers = np.rint(places / np.median(np.abs(np.diff(places)))).astype(np.int64)
-    apart = np.abs(np.gradient(pixels))
-    is_spread = np.ptp(apart) > _EVEN * apart.max()  # as Mercator does with rows
-    if (np.abs(np.diff(numbers)) != 1).any() or (is_spread and apart.max() < APART / 2):
+    steps = np.abs(np.diff(places))
+    step = float(np.median(steps))
+    if np.abs(steps - step).max() > _EVEN * step:
         kept = np.zeros(places.size, np.bool_)
         kept[_one_of_each_square(pixels, np.zeros_like(pixels))] = True
         return kept
-    every = APART / apart
-    if is_spread:
-        # Of powers of two those that are kept on one side of a change are kept on the other too.
-        every = 2.0 ** np.rint(np.log2(every))
-    return np.asarray(numbers % np.maximum(1, np.rint(every).astype(np.int64)) == 0)
+    # Numbers that do not depend on which of them is the first one in the picture.
+    numbers = np.abs(np.rint((places - places[0]) / step) + math.floor(places[0] / step + _PHASE))
+    return np.isin(numbers, _walk(float(numbers.max()), step, per_degree, are_rows=are_rows))
+
+
+def _walk(last: float, step: float, per_degree: float, *, are_rows: bool) -> list[float]:
+    """Numbers of the rows or columns that are kept, from 0 on: as far apart as Mercator's scale there asks for."""
+    found = [0.0]
+    while found[-1] < last:
+        spread = math.cos(math.radians(min(found[-1] * step, MERCATOR_LIMIT))) if are_rows else 1.0
+        found.append(found[-1] + max(1, round(APART * spread / (step * per_degree))))
+    return found
 
 
 def _one_of_each_square(x: FloatArray, y: FloatArray) -> IntArray:
