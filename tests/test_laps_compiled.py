@@ -14,10 +14,11 @@ from test_laps import write
 from datavore_widgets.service import compiled
 from datavore_widgets.service.laps import build
 from datavore_widgets.service.laps.blocks import covering
+from datavore_widgets.service.laps.codes import Codes
 from datavore_widgets.service.laps.loops import KERNELS
 from datavore_widgets.service.laps.prepare import prepare
 from datavore_widgets.service.laps.segment import Segment
-from datavore_widgets.service.laps.sums import Sums
+from datavore_widgets.service.laps.sums import Sums, sums_of
 
 SHAPE = 14, 140, 270
 
@@ -146,3 +147,25 @@ def test_what_is_prepared_is_the_same_to_the_last_byte(
     for file in numpys.folder.glob("*.laps"):
         assert file.read_bytes() == (ours.folder / file.name).read_bytes()
     assert known == (len(loops.turn.signatures), len(loops.sum_box.signatures)), "nothing is compiled while one waits"
+
+
+@pytest.mark.parametrize("dtype", ["i1", "i2"])
+@pytest.mark.parametrize("scale", [None, np.float32(0.01), -0.25])
+@pytest.mark.parametrize("divisor", [None, 100])
+def test_moments_are_the_same_to_the_last_bit(dtype: str, scale: object, divisor: int | None) -> None:
+    rng = np.random.default_rng(33)
+    kind = np.dtype("f4")
+    offset = None if scale is None else type(scale)(3.3)  # type: ignore[call-overload]
+    codes = Codes(np.dtype(dtype), kind, True, 7, scale, offset, divisor)
+    samples = rng.integers(codes.missing, codes.highest, (50, 400), dtype=dtype, endpoint=True)
+    samples[rng.random(samples.shape) < 0.3] = codes.missing
+    samples[:, 5:9] = codes.missing
+    samples[1:, 20] = codes.missing
+    sums = sums_of(samples, 0, codes, 0.0)
+    ours, numpys = sums.moments(codes, 0.0, loops_for(dtype)), sums.moments(codes, 0.0)
+    for name in ("count", "mean", "m2", "low", "high"):
+        np.testing.assert_array_equal(getattr(ours, name), getattr(numpys, name), name)
+    assert ours.count[5] == 0
+    values = codes.decode(samples).astype(np.float64)
+    np.testing.assert_array_equal(ours.low, np.fmin.reduce(values, axis=0))
+    np.testing.assert_array_equal(ours.high, np.fmax.reduce(values, axis=0))

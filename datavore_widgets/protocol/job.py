@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -61,7 +60,7 @@ class Job:
     every = 0.25
 
     def __init__(self, on_progress: Callable[[int, int], None] | None = None) -> None:
-        self._cancelled = threading.Event()
+        self._cancelled = False
         self._on_progress = on_progress
         self.on_estimate: Callable[[Estimate], None] | None = None
         self.on_partial: Callable[[Any], None] | None = None
@@ -73,12 +72,12 @@ class Job:
 
     def cancel(self) -> None:
         """Ask the worker to give up; it does at its next `check`."""
-        self._cancelled.set()
+        self._cancelled = True
 
     @property
     def cancelled(self) -> bool:
         """Whether `cancel` was called."""
-        return self._cancelled.is_set()
+        return self._cancelled
 
     def check(self) -> None:
         """Give up here if so asked.

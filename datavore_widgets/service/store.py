@@ -343,7 +343,7 @@ class Store:
     def is_prepared(self, selection: Selection, steps: slice) -> bool:
         """Whether all of some steps are prepared, and still are."""
         ready = self._looked(selection)
-        return ready is not None and bool((ready.segment_of[steps] >= 0).all())
+        return ready is not None and (not ready.missing or bool((ready.segment_of[steps] >= 0).all()))
 
     def periods(self, variable: Variable, steps: slice) -> Periods:
         """The periods that some times of a variable stand for."""

@@ -215,7 +215,8 @@ class _Asked:
         complete = periods.complete(groups, used) if query.groupby is not None else None
         inside = used & (groups.of >= 0)
         if within is None:
-            within = np.bincount(groups.of[inside], minlength=groups.size).astype(np.int64)
+            each = groups.is_each
+            within = used.astype(np.int64) if each else np.bincount(groups.of[inside], minlength=groups.size)
         base = years if years is not None else None if climatology is None else climatology.base
         if climatology is not None and seen is None:
             seen = np.full(groups.size, np.iinfo(np.int64).max)

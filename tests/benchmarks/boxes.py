@@ -3,7 +3,7 @@
 Each round asks all for a box that none was asked before, one after the other, and compares what they say. The peer
 works in float64: on Zarr chunks that hold all times of 48 by 48 cells, which is its best layout, and on the NetCDF file
 with a step in one piece, as people have them. It needs dask, which is the extra of the same name. The compiled loops,
-which a process loads after its first box, are there before the first is timed; how long that took is told.
+which a process loads after its first box, are there before anything is timed; how long that took is told.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ def boxes(run: Run) -> None:
     cube, laps = run.folder / "cube.nc", run.folder / "laps"
     say(f"  making {'×'.join(map(str, shape))} values of two bytes")
     make_cube(cube, *shape)
+    loaded = timed(lambda: wait(KERNELS, "i2"))
+    say(f"  the compiled loops were loaded in {loaded / 1e3:.2f} s")
     _preparing(run, cube, laps, shape)
     if importlib.util.find_spec("dask") is None:
         run.left_out.append("dask is not installed here: pip install 'datavore_widgets[dask]'")
         return
     peers = {BEST: Peer.on_chunks_of_time(cube, run.folder / "peer.zarr"), SINGLE: Peer.on_single_steps(cube)}
     with LocalService(cube, laps=laps) as service:
-        loaded = timed(lambda: wait(KERNELS, "i2"))
-        say(f"  the compiled loops were loaded in {loaded / 1e3:.2f} s")
         costs = [_boxes(run, service, peers, shape, size) for size in WANTED]
         run.number("400×800 over 10² cells: cost", (costs[-1][0] / costs[0][0], costs[-1][1] / costs[0][1]), most=70)
         _months(run, service, peers[BEST], shape)

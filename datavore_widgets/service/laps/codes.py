@@ -90,6 +90,13 @@ class Codes:
             return 1.0 / self.divisor
         return float(self.scale) if self.is_whole and self.scale is not None else 1.0
 
+    @cached_property
+    def table(self) -> NDArray[np.float64]:
+        """The value of each integer code, by the code without its sign, as `decode` gives it."""
+        unsigned = np.dtype(f"u{self.dtype.itemsize}")
+        every = np.arange(2 ** (8 * self.dtype.itemsize), dtype=unsigned).view(self.dtype)
+        return np.ma.getdata(self.decode(every)).astype(np.float64)
+
     def level(self, code: NDArray[np.float64]) -> NDArray[np.float64]:
         """The values of codes, whole ones or not, in float64."""
         # Each step is a pass over as many numbers as a picture has pixels: none that changes nothing.
@@ -99,6 +106,12 @@ class Codes:
         start = float(self.offset) if self.is_whole and self.offset is not None else 0.0
         code = code * self.slope if self.slope != 1.0 else code
         return code + start if start else code
+
+    @property
+    def line(self) -> tuple[int, float, float, float]:
+        """What takes integer codes to values, for the compiled loops: as in `level`, (code - shift) / a · b + c."""
+        start = 0.0 if self.divisor is not None or self.offset is None else float(self.offset)
+        return self.shift, float(self.divisor or 1), 1.0 if self.divisor is not None else self.slope, start
 
     def how(self, origin: float) -> tuple[float | None, bool, Any, Any]:
         """What the compiled loops have to know; `origin` is taken off floats before they are summed."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from datavore_widgets.service.compiled import compiled
 
-__all__ = ["compiling", "sum_box", "turn"]
+__all__ = ["compiling", "moments", "sum_box", "turn"]
 
 _STRIP = 32
 """Columns of cells that are turned together: a whole number of blocks."""
@@ -291,6 +291,50 @@ def sum_box(
 
 
 @compiled
+def moments(
+    count: Any,
+    total: Any,
+    squares: Any,
+    low: Any,
+    high: Any,
+    table: Any,
+    shift: Any,
+    divisor: Any,
+    slope: Any,
+    start: Any,
+    mean: Any,
+    m2: Any,
+    least: Any,
+    most: Any,
+) -> None:
+    """Mean, squared deviations, and the smallest and the largest value, of sums of whole codes, as `Sums.moments`.
+
+    Parameters
+    ----------
+    table : ndarray of float64
+        The value of each code.
+    shift, divisor, slope, start
+        The value of a mean of codes is (code - shift) / divisor · slope + start.
+    """
+    square = (slope / divisor) ** 2
+    for t in range(count.size):
+        number = count[t]
+        if number == 0:
+            mean[t] = least[t] = most[t] = np.nan
+            m2[t] = 0.0
+            continue
+        # About the nearest whole number to the mean: all that is large cancels in integers, so without loss.
+        about = total[t] // number
+        rest = total[t] - number * about
+        apart = squares[t] - about * (total[t] + rest)
+        mean[t] = (about + rest / number - shift) / divisor * slope + start
+        m2[t] = max(apart - rest * (rest / number), 0.0) * square
+        # By the codes without their signs: negative ones are the upper half of the table.
+        one, other = table[low[t]], table[high[t]]
+        least[t], most[t] = (one, other) if slope > 0 else (other, one)
+
+
+@compiled
 def turn(
     stack: Any,
     row: Any,
@@ -407,6 +451,10 @@ def compiling(kind: str) -> Iterator[None]:
     kernel: Any = sum_box
     kernel(*views, *where, *how, *(array[0] for array in found))
     yield
+    if whole:
+        kernel = moments
+        kernel(*(array[0] for array in found), np.zeros(256), 0, 1.0, 1.0, 0.0, *(np.zeros(1) for _ in range(4)))
+        yield
     kernel = turn
     stack, tiles = views[0][:1].reshape(1, 1, 1), np.zeros((1, 8, 8, 1), dtype=codes)
     kernel(stack, 0, *how, 128, tiles, *(array[None] for array in found), *found)

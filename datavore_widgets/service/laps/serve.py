@@ -36,6 +36,9 @@ _SOME = 256
 _MANY = 100_000
 """Cells from which on segments are summed side by side: below, handing over costs as much as it gains."""
 
+_ENOUGH = 5_000
+"""The same of the compiled loops, which have no need of the interpreter."""
+
 _POOL = ThreadPoolExecutor(2, thread_name_prefix="laps")
 
 
@@ -47,11 +50,11 @@ def prepared(fold: Fold[Moments], ready: Ready, steps: slice, cells: Cells, read
     fold : Fold
         `PER_STEP` or `PER_CELL`: which of the two.
     """
-    runs = list(ready.runs(steps))
+    runs = ready.runs(steps)
     return _per_step(runs, cells, read, job) if fold is PER_STEP else _per_cell(runs, cells, read, job)
 
 
-def _per_step(runs: list[Run], cells: Cells, read: Read, job: Job) -> Moments:
+def _per_step(runs: Sequence[Run], cells: Cells, read: Read, job: Job) -> Moments:
     """Moments of each step over the cells, shape (steps,)."""
     columns = _slices(cells.columns)
     parts: list[Moments] = []
@@ -83,10 +86,10 @@ def _of_segments(
             some = slice(run.steps.start - first, run.steps.stop - first)
             run.segment.per_step(run.inside, parts, sums.at(some), loops)
 
-    side_by_side = cells.count >= _MANY and len(runs) > 1
+    side_by_side = cells.count >= (_MANY if loops is None else _ENOUGH) and len(runs) > 1
     for _ in (_POOL.map if side_by_side else map)(fill, runs):
         pass
-    return sums.moments(codes, origin)
+    return sums.moments(codes, origin, loops)
 
 
 def _behind(before: Sequence[Moments], part: Moments) -> Moments:
@@ -112,7 +115,7 @@ def _meaning(run: Run) -> tuple[Codes, float] | None:
     return (run.segment.codes, run.segment.origin) if run.segment else None
 
 
-def _per_cell(runs: list[Run], cells: Cells, read: Read, job: Job) -> Moments:
+def _per_cell(runs: Sequence[Run], cells: Cells, read: Read, job: Job) -> Moments:
     """Moments of each cell over the steps, shape (ny, nx)."""
     parts = []
     done, total = 0, sum(run.steps.stop - run.steps.start for run in runs)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 import threading
 import time
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +31,9 @@ _LOOK_AGAIN = 1.0
 
 _FEW_FILES = 32
 """Files that are looked at for every answer."""
+
+_LAPSES = 64
+"""Lapses whose runs of segments are remembered."""
 
 _MAPPED = 512 * 2**20
 """Bytes of prepared data that are gone over before the memory is given back."""
@@ -67,6 +71,7 @@ class Ready:
     changed: bool = False
     """Whether a file changed after it was prepared; else those that are missing were added since."""
     key: Hashable = field(default_factory=object)
+    _runs: dict[tuple[int, int], Sequence[Run]] = field(default_factory=dict, init=False, repr=False)
 
     def told(self, steps: slice) -> str:
         """What has to be known of some steps: how many of them have to be read from the files, and why; else empty."""
@@ -79,8 +84,16 @@ class Ready:
             "prepared; prepare them again"
         )
 
-    def runs(self, steps: slice) -> Iterator[Run]:
+    def runs(self, steps: slice) -> Sequence[Run]:
         """The steps, cut where another segment begins."""
+        key = steps.start, steps.stop
+        if key not in self._runs:
+            if len(self._runs) >= _LAPSES:
+                self._runs.clear()
+            self._runs[key] = tuple(self._cut(steps))
+        return self._runs[key]
+
+    def _cut(self, steps: slice) -> Iterator[Run]:
         segment_of, place_of = self.segment_of[steps], self.place_of[steps]
         jumps = (np.diff(segment_of) != 0) | ((np.diff(place_of) != 1) & (segment_of[1:] >= 0))
         cuts = [0, *(np.flatnonzero(jumps) + 1).tolist(), segment_of.size]
@@ -146,6 +159,8 @@ class _Entry:
         self._manifest: Hashable = None
         self._segments: list[Segment] = []
         self._prints: tuple[str, ...] = ()
+        self._seen: list[Hashable] = []
+        self._path = str(folder.manifest)
         self._looked = -_LOOK_AGAIN
         self._ready: Ready | None = None
         self._pieces: list[int] = np.flatnonzero(np.bincount(variable.piece_of)).tolist()
@@ -159,11 +174,13 @@ class _Entry:
         if manifest == self._manifest and len(self._pieces) > _FEW_FILES and now - self._looked < _LOOK_AGAIN:
             return self._ready
         self._looked = now
-        prints = tuple(self._print(piece) for piece in self._pieces)
-        if manifest != self._manifest or prints != self._prints:
+        seen = [self._fingerprint(piece) for piece in self._pieces]
+        if manifest != self._manifest or seen != self._seen:
+            self._seen = seen
             if manifest != self._manifest:
                 self._segments = self._opened()
-            self._manifest, self._prints = manifest, prints
+            self._manifest = manifest
+            self._prints = tuple("" if print_of is None else digest(print_of) for print_of in seen)
             self._ready = self._matched()
         if sum(segment.touched for segment in self._segments) > _MAPPED:
             for segment in self._segments:
@@ -172,16 +189,17 @@ class _Entry:
 
     def _stamp(self) -> Hashable:
         try:
-            status = self.folder.manifest.stat()
+            # Of a string: it is looked at for every answer.
+            status = os.stat(self._path)  # noqa: PTH116
         except OSError:
             return None
         return status.st_ino, status.st_mtime_ns, status.st_size
 
-    def _print(self, piece: int) -> str:
+    def _fingerprint(self, piece: int) -> Hashable:
         try:
-            return digest(self.variable.pieces[piece].source.fingerprint())
+            return self.variable.pieces[piece].source.fingerprint()
         except Unreadable:
-            return ""
+            return None
 
     def _opened(self) -> list[Segment]:
         known = {segment.path: segment for segment in self._segments}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, Self
 
 import numpy as np
@@ -98,14 +99,20 @@ class Sums:
         """The same samples, in another shape."""
         return Sums(*(array.reshape(shape) for array in self.arrays))
 
-    def moments(self, codes: Codes, origin: float) -> Moments:
+    def moments(self, codes: Codes, origin: float, loops: ModuleType | None = None) -> Moments:
         """What the aggregates need, of the values.
 
         Parameters
         ----------
         origin : float
             What was taken off floats before they were summed.
+        loops : module, optional
+            The compiled ones, if they are there.
         """
+        if loops is not None and codes.is_whole:
+            found = [np.empty(self.count.shape) for _ in range(4)]
+            loops.moments(*self.arrays, codes.table, *codes.line, *found)
+            return Moments(self.count, *found)
         there = self.count > 0
         count = np.maximum(self.count, 1)
         if codes.is_whole:
@@ -126,8 +133,9 @@ class Sums:
 
 def _values(ends: NDArray[Any], there: NDArray[np.bool_], codes: Codes) -> NDArray[np.float64]:
     """Smallest or largest values, of the codes."""
-    nothing = codes.dtype.type(codes.missing if codes.is_whole else np.nan)
-    values = codes.decode(np.where(there, ends, nothing))
+    if codes.is_whole:
+        return np.where(there, codes.table[ends.view(f"u{codes.dtype.itemsize}")], np.nan)
+    values = codes.decode(np.where(there, ends, codes.dtype.type(np.nan)))
     return np.where(there, np.ma.getdata(values).astype(np.float64), np.nan)
 
 

@@ -33,7 +33,7 @@ def prepared_weighted(ready: Ready, steps: slice, cells: Cells, weights: FloatAr
     """
     parts: list[Weighted] = []
     done, total = 0, steps.stop - steps.start
-    runs = list(ready.runs(steps))
+    runs = ready.runs(steps)
     # What is read tells its own progress; next to that the rest takes no time.
     is_told = any(run.segment is None for run in runs)
     for run in runs:
