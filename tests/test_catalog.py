@@ -805,6 +805,33 @@ def test_many_reasons_are_listed_as_far_as_one_can_read(tmp_path):
         open_catalog(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "word",
+    ["coordinates", "bounds", "climatology", "grid_mapping", "standard_name", "calendar", "missing_value", "location"],
+)
+@pytest.mark.parametrize("told", [[[1, 2], [3, 4]], ["a", "b"], -7777, [], b"", " "])
+@pytest.mark.parametrize("of", ["sst", "time", "lat"])
+def test_an_attribute_of_a_strange_type_makes_no_file_unreadable(word, told, of, tmp_path):
+    dataset = xr.decode_cf(fields.field()).drop_encoding()
+    dataset[of].attrs[word] = np.array(told) if isinstance(told, list) else told
+    with open_catalog({"a": dataset}) as library:
+        values = everything(only(library))
+    assert np.isfinite(values).any()
+
+
+def test_coordinates_may_be_named_one_by_one():
+    dataset = fields.curvilinear()
+    name = next(iter(dataset.data_vars))
+    dataset[name].attrs["coordinates"] = np.array(["lon", "lat"])
+    assert only(open_catalog(dataset)).grid.shape == dataset[name].shape[-2:]
+
+
+def test_a_large_fill_value_is_missing_without_a_word():
+    raw = np.array([1.0, 9.969209968386869e36], dtype=np.float32)
+    values = Packing.of(raw.dtype, {"_FillValue": raw[1], "scale_factor": np.float32(100)}).decode(raw)
+    assert np.array_equal(values, np.array([100, np.nan], dtype=np.float32), equal_nan=True)
+
+
 @pytest.mark.parametrize("empty", ["time", "depth", "lat"])
 def test_a_file_that_has_no_values_yet_says_so_beside_those_that_have(empty, tmp_path):
     full = fields.with_depth()

@@ -41,7 +41,7 @@ def corrections(name: str, variable: xr.Variable, stored: Mapping[str, xr.Variab
     bias = stored.get(_BIAS)
     if bias is None or name.startswith(("sses_", "dt_")) or not _is_of_temperature(name, variable):
         return ()
-    same = bias.dims == variable.dims and bias.attrs.get("units") == variable.attrs.get("units")
+    same = bias.dims == variable.dims and str(bias.attrs.get("units")) == str(variable.attrs.get("units"))
     return (_BIAS,) if same else ()
 
 

@@ -31,6 +31,7 @@ __all__ = [
     "is_swath",
     "is_vertical",
     "kind_of",
+    "text_of",
 ]
 
 _LON_UNITS = frozenset({"degrees_east", "degree_east", "degrees_e", "degree_e", "degreese", "degreee"})
@@ -118,10 +119,19 @@ def _holds_dates(variable: xr.Variable) -> bool:
     return hasattr(first, "calendar") and hasattr(first, "year")
 
 
+def text_of(variable: xr.Variable, word: str) -> str:
+    """A text that a variable tells, decoded by xarray or not; several texts as one, and what is no text as none."""
+    for told in (variable.attrs.get(word), variable.encoding.get(word)):
+        words = np.ravel(np.asarray(told, dtype=object)).tolist()
+        text = " ".join(word for word in words if isinstance(word, str)).strip()
+        if text:
+            return text
+    return ""
+
+
 def coordinate_names(variable: xr.Variable) -> list[str]:
     """Names in the `coordinates` attribute of a variable, decoded by xarray or not."""
-    text = variable.attrs.get("coordinates") or variable.encoding.get("coordinates") or ""
-    return str(text).split()
+    return text_of(variable, "coordinates").split()
 
 
 @dataclass(frozen=True)
@@ -277,11 +287,11 @@ def _ragged(
     """The places of the tracks, profiles or stations that samples are of (CF 9.3.3 and 9.3.4), told once for each."""
     for name, other in stored.items():
         # Contiguous: the lengths of the runs of samples. Indexed: for each sample what it is of.
-        samples, instances = other.attrs.get("sample_dimension"), other.attrs.get("instance_dimension")
-        if samples is not None and other.ndim == 1:
-            instances = other.dims[0]
-        elif instances is not None and other.ndim == 1:
-            samples = other.dims[0]
+        samples, instances = text_of(other, "sample_dimension"), text_of(other, "instance_dimension")
+        if samples and other.ndim == 1:
+            instances = str(other.dims[0])
+        elif instances and other.ndim == 1:
+            samples = str(other.dims[0])
         if samples not in variable.dims:
             continue
         found = {
@@ -290,14 +300,14 @@ def _ragged(
             if kinds.get(place) in ("lon", "lat") and coordinate.dims == (instances,)
         }
         if len(found) == 2:
-            return Horizontal(found["lon"], found["lat"], str(samples), "", "points", name)
+            return Horizontal(found["lon"], found["lat"], samples, "", "points", name)
     return None
 
 
 def _mesh(stored: Mapping[str, xr.Variable], variable: xr.Variable) -> Horizontal | None:
     """The nodes of the faces of an unstructured mesh (UGRID 1.0) that a variable lies on."""
     mesh = stored.get(str(variable.attrs.get("mesh", "")))
-    if mesh is None or variable.attrs.get("location") != "face":
+    if mesh is None or text_of(variable, "location") != "face":
         return None
     nodes = str(mesh.attrs.get("node_coordinates", "")).split()
     faces = stored.get(str(mesh.attrs.get("face_node_connectivity", "")))
@@ -357,8 +367,7 @@ def _says_swath(attrs: Mapping[str, Any]) -> bool:
 
 def _frame(stored: Mapping[str, xr.Variable], variable: xr.Variable) -> Horizontal | None:
     """The x and y of a grid in another frame, and the grid mapping that tells which."""
-    told = variable.attrs.get("grid_mapping") or variable.encoding.get("grid_mapping")
-    mapping = str(told).replace(":", " ").split()[0] if told else ""
+    mapping = next(iter(text_of(variable, "grid_mapping").replace(":", " ").split()), "")
     if mapping not in stored:
         return None
     axes: dict[str, str] = {}

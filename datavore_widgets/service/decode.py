@@ -112,7 +112,7 @@ class Packing:
         fills = tuple(
             fill
             for name in ("_FillValue", "missing_value")
-            for value in np.atleast_1d(attrs.get(name, ()))
+            for value in np.ravel(attrs.get(name, ()))
             if (fill := _as_stored(value, stored, dtype)) is not None
         )
         low, high = _valid_range(attrs, stored, dtype, scale, offset, encoding or {})
@@ -136,10 +136,12 @@ class Packing:
             values = data.astype(self.dtype)
             return values if missing is None else np.ma.MaskedArray(values, mask=missing)
         values = data.astype(self.dtype)
-        if self.scale is not None:
-            values *= self.scale
-        if self.offset is not None:
-            values += self.offset
+        with np.errstate(over="ignore", invalid="ignore"):
+            # Of a large fill value, which is missing in a moment.
+            if self.scale is not None:
+                values *= self.scale
+            if self.offset is not None:
+                values += self.offset
         if missing is not None:
             values[missing] = np.nan
         return values
@@ -395,7 +397,8 @@ def labels_from_times(
     as_digits = isinstance(units, str) and _AS_DIGITS.match(units) is not None
     if match is None and not as_digits:
         raise InvalidValue(f"its times have the units {units!r}; they are written '<unit> since <date>'")
-    calendar = canonical_calendar(str(attrs.get("calendar") or "standard"))
+    told = attrs.get("calendar")
+    calendar = canonical_calendar(str("" if told is None else told) or "standard")
     numbers = Packing.of(flat.dtype, attrs).decode(flat)
     gaps = False
     if is_masked(numbers):

@@ -18,7 +18,7 @@ from datavore_widgets.protocol.diagnosis import Checkup, Diagnosis, VariableDiag
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.protocol.queries import DoctorQuery
 from datavore_widgets.protocol.times import iso, label_from_parts
-from datavore_widgets.service.axes import angle_unit, kind_of
+from datavore_widgets.service.axes import angle_unit, kind_of, text_of
 from datavore_widgets.service.catalog import files_of
 from datavore_widgets.service.curvilinear import CurvilinearGrid
 from datavore_widgets.service.decode import Packing
@@ -285,7 +285,7 @@ class _Look:
 
     def _bounds(self) -> None:
         for name, variable in self.stored.items():
-            told = variable.attrs.get("bounds") or variable.encoding.get("bounds")
+            told = text_of(variable, "bounds")
             if not told:
                 continue
             if told not in self.stored:

@@ -40,7 +40,10 @@ def grid_of_mesh(lon: NDArray[Any], lat: NDArray[Any], faces: xr.Variable, along
     """
     packing = Packing.of(faces.dtype, faces.attrs, faces.encoding)
     numbers = np.ma.masked_invalid(packing.decode(np.moveaxis(faces.values, faces.dims.index(along), 0)))
-    nodes = np.ma.filled(numbers.astype(np.float64), -np.inf) - float(faces.attrs.get("start_index", 0))
+    first = np.ravel(faces.attrs.get("start_index", 0))
+    if first.size != 1 or first.dtype.kind not in "iuf":
+        raise InvalidValue(f"its mesh counts its nodes from {first.tolist()!r}: `start_index` is a number")
+    nodes = np.ma.filled(numbers.astype(np.float64), -np.inf) - float(first[0])
     there = nodes >= 0
     if there.any() and nodes.max() >= lon.size:
         raise InvalidValue(f"its mesh names the node {nodes.max():g}, and there are {lon.size}")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from datavore_widgets.errors import InvalidValue
 from datavore_widgets.protocol.geometry import GLOBAL, BBox
-from datavore_widgets.service.axes import Horizontal
+from datavore_widgets.service.axes import Horizontal, text_of
 from datavore_widgets.service.cells import Cells
 from datavore_widgets.service.curvilinear import CurvilinearGrid
 from datavore_widgets.service.decode import Packing, labels_from_times
@@ -263,7 +263,7 @@ def _time(where: Horizontal, stored: Mapping[str, xr.Variable], kinds: Mapping[s
     times = [name for name, kind in kinds.items() if kind == "time" and stored[name].ndim > 0]
     for dims in (over, places):
         found = [name for name in times if dims and set(map(str, stored[name].dims)) <= dims]
-        plain = [name for name in found if stored[name].attrs.get("standard_name") == "time" or name == "time"]
+        plain = [name for name in found if text_of(stored[name], "standard_name") == "time" or name == "time"]
         if plain or found:
             return (plain or found)[0]
     return None

@@ -26,6 +26,7 @@ from datavore_widgets.service.axes import (
     is_swath,
     is_vertical,
     kind_of,
+    text_of,
 )
 from datavore_widgets.service.curvilinear import CurvilinearGrid
 from datavore_widgets.service.decode import (
@@ -312,8 +313,7 @@ class _Scan:
         for variable in self.stored.values():
             names.update(coordinate_names(variable))
             for word in ("bounds", "climatology", "grid_mapping"):
-                told = variable.attrs.get(word) or variable.encoding.get(word)
-                names.update(str(told).replace(":", " ").split() if told else ())
+                names.update(text_of(variable, word).replace(":", " ").split())
         names |= {
             name
             for name, variable in self.stored.items()
@@ -403,8 +403,7 @@ class _Scan:
             return None, False
         stored = self.stored[time]
         for word in ("climatology", "bounds"):
-            name = str(stored.attrs.get(word) or stored.encoding.get(word) or "")
-            found = self.stored.get(name)
+            found = self.stored.get(text_of(stored, word))
             if found is None or found.shape != (*stored.shape, 2):
                 continue
             # Bounds need no units of their own: those of their coordinate are meant.
@@ -512,7 +511,7 @@ class _Scan:
     def _bounds_of(self, name: str, dims: int) -> str | None:
         """The variable that tells the bounds of a coordinate, if it has as many dimensions."""
         variable = self.stored[name]
-        bounds = str(variable.attrs.get("bounds") or variable.encoding.get("bounds"))
+        bounds = text_of(variable, "bounds")
         there = bounds in self.stored and self.stored[bounds].ndim == dims
         return bounds if there and self.stored[bounds].dims[:-1] == variable.dims else None
 
@@ -550,7 +549,7 @@ class _Scan:
         return variable is not None and (is_time_unit(variable.attrs.get("units")) or variable.dtype.kind in "MO")
 
     def _is_plain_time(self, name: str) -> bool:
-        standard = self.stored[name].attrs.get("standard_name", "")
+        standard = text_of(self.stored[name], "standard_name")
         return standard == "time" or (not standard and name.lower().startswith("time"))
 
     def _labels(self, name: str, *, of_samples: bool = False) -> tuple[NDArray[np.int64], str]:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from datavore_widgets.errors import InvalidValue, Unreadable
 from datavore_widgets.protocol.times import Stamp, millis_from_label
 from datavore_widgets.protocol.waves import ModelSpectrum, WaveSpectrum
+from datavore_widgets.service.axes import text_of
 from datavore_widgets.service.decode import labels_from_times
 from datavore_widgets.service.files import Source, read_variable
 from datavore_widgets.service.sphere import distance
@@ -181,7 +182,7 @@ def _compared(found: WaveSpectrum, model: Model, time: int, station: int, far: f
 
 
 def _named(variables: Any, *standard: str) -> str | None:
-    return next((name for name, v in variables.items() if v.attrs.get("standard_name") in standard), None)
+    return next((name for name, v in variables.items() if text_of(v, "standard_name") in standard), None)
 
 
 def is_model(variables: Any) -> bool:
@@ -247,7 +248,7 @@ def read_model(source: Source) -> Model:
             raise Unreadable(f"the times of the wave spectra of {name!r} cannot be read: {error}") from error
     if calendar not in ("standard", "gregorian", "proleptic_gregorian"):
         raise Unreadable(f"the wave spectra of {name!r} have the calendar {calendar!r}")
-    if theta_attrs.get("standard_name") == _FROM:
+    if text_of(variables[keys["theta"]], "standard_name") == _FROM:
         theta = theta + 180.0
     if str(theta_attrs.get("units", "")).lower().startswith("rad"):
         raise Unreadable(f"the directions of the wave spectra of {name!r} are in radians, which is not read")
