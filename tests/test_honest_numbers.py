@@ -276,6 +276,21 @@ def test_an_infinite_value_spoils_no_other_time(word):
     assert np.isfinite(answer.values).tolist() == [False, True]
 
 
+@pytest.mark.parametrize("west", [-180, -15, 5, 90, 175])
+@pytest.mark.parametrize("first", [-175.0, 5.0, 90.0])
+@pytest.mark.parametrize("way", [10.0, -10.0])
+def test_every_cell_of_a_box_over_the_seam_is_its_own(west, first, way):
+    lon = first + way * np.arange(36)
+    data = xr.Dataset({"t": (("lat", "lon"), np.tile(lon, (3, 1)))}, {"lat": [0.0, 10.0, 20.0], "lon": lon})
+    with LocalService({"m": data}) as service:
+        for width in (20, 180, 190, 200, 340, 360):
+            east = west + width
+            box = BBox(west, -5, east if east <= 180 or width == 360 else east - 360, 25)
+            field = service.answer(DataQuery(Source("m", "t", None), box))
+            assert field.data.tolist() == np.tile(field.lon, (3, 1)).tolist()
+            assert sorted(field.lon) == sorted(lon[box.contains_longitude(lon)])
+
+
 def test_http_and_prepared_data_answer_the_same(tmp_path, monthly):
     path = tmp_path / "m.nc"
     monthly.to_netcdf(path)

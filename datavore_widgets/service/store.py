@@ -586,7 +586,8 @@ def _check_unchanged(selection: Selection, steps: slice | int | None, before: Ha
 def _taken(field: NDArray[Any] | Coded, cells: Cells) -> NDArray[Any] | Coded:
     """Some cells of a whole field; a view where they are one run."""
     rows, columns = field[cells.read_rows], cells.read_columns
-    if columns.size and columns[-1] - columns[0] == (columns.size - 1) * cells.column_step:
+    # Each step, not the ends alone: 0, 11, 10, … 6 are seven columns over the seam of longitudes that fall.
+    if columns.size and (np.diff(columns) == cells.column_step).all():
         return _hidden(rows[:, columns[0] : columns[-1] + 1 : cells.column_step], cells)
     return _hidden(rows[:, columns], cells)
 
