@@ -26,7 +26,6 @@ from typing import Any, NamedTuple, Self, TypeVar
 from datavore_widgets.errors import Unreadable
 from datavore_widgets.protocol.geometry import GLOBAL, BBox, wrap180
 from datavore_widgets.protocol.times import Lapse
-from datavore_widgets.service.crew import looked_into
 from datavore_widgets.service.user_cache import user_cache
 
 __all__ = ["Hit", "Ledger", "Record", "Refreshed", "Seen", "ledger_path"]
@@ -347,6 +346,13 @@ class Ledger:
         tell: Callable[[int, int], None] | None,
     ) -> Iterator[tuple[str, Sequence[Record] | Unreadable]]:
         """What was found in files, each written down before long; told is what was written down."""
+        if not unknown:
+            if tell is not None:
+                tell(total, total)
+            return
+        # Here, not at the top: where all files are known the first picture does without.
+        from datavore_widgets.service.crew import looked_into
+
         batch: list[tuple[Seen, Sequence[Record]]] = []
         written = total - len(unknown)
         since = time.monotonic()
