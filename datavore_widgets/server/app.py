@@ -24,10 +24,14 @@ __all__ = ["build_app"]
 logger = logging.getLogger(__name__)
 
 _DESCRIPTION = """\
-Maps, values, time series and files of a catalogue of ocean data, by the Datavore protocol. All requests are GET.
+Maps, values, time series and files of a catalogue of ocean data, by the Datavore protocol. All requests are GET, or \
+HEAD.
 
 Paths are read from their right end, so that the id of an index may hold a slash. Errors are problem documents \
 (RFC 9457): `type` is a short name of what went wrong, `detail` says what to do.
+
+While many files are still looked into, the indexes, the files and the acquisitions are of those that are known: the \
+header `Datavore-Growth` says so, as JSON of how many are `listed`, `done` and in `total`, and their `rate` a second.
 """
 
 

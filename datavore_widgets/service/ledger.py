@@ -318,25 +318,44 @@ class Ledger:
             Called as `tell(done, total)`, such as `Job.progress` is; it may raise `Cancelled`. What was learned until
             then is kept, and can be searched already.
         """
-        kept = 0
+        kept = learned = 0
         problems: dict[str, str] = {}
         listed: set[str] = set()
-        unknown: dict[str, Seen | None] = {}
-        for path, seen, records in self.recall(paths):
+        for path, found, is_new in self.learned(paths, learn, tell=tell):
             listed.add(path)
-            if records is None:
-                unknown[path] = seen
-            else:
-                kept += 1
-        learned = 0
-        for path, found in self._learned(unknown, learn, len(listed), tell):
             if isinstance(found, Unreadable):
                 problems[path] = str(found)
             else:
-                learned += 1
+                learned += is_new
+                kept += not is_new
         gone = [path for path in self._below(under) if path not in listed and not os.path.lexists(path)]
         self.forget(gone)
         return Refreshed(kept, learned, len(gone), problems)
+
+    def learned(
+        self,
+        paths: Iterable[str],
+        learn: Callable[[str], Sequence[Record]],
+        *,
+        tell: Callable[[int, int], None] | None = None,
+    ) -> Iterator[tuple[str, Sequence[Record] | Unreadable, bool]]:
+        """What files hold: of those that are known first, then of the others, which are learned; see `refresh`.
+
+        Yields
+        ------
+        (path, records, is_new)
+            The error that `learn` raised in place of the records; and whether it was learned now.
+        """
+        unknown: dict[str, Seen | None] = {}
+        total = 0
+        for path, seen, records in self.recall(paths):
+            total += 1
+            if records is None:
+                unknown[path] = seen
+            else:
+                yield path, records, False
+        for path, found in self._learned(unknown, learn, total, tell):
+            yield path, found, True
 
     def _learned(
         self,

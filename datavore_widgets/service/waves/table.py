@@ -196,21 +196,24 @@ def table_of_files(
         Leave out, without a word, what nothing is known of.
     """
     names = [str(path) for path in paths]
-    rows: list[Row] = []
-    known: list[str] = []
+    found: dict[str, Row] = {}
     problems: dict[str, str] = {}
     with Ledger(ledger_path(_LEDGER)) as ledger:
-        if not known_only:
-            done = ledger.refresh(names, learn_row, tell=None if job is None else job.progress)
-            if done.learned:
-                log.info("looked into %d measurement files; %d were known", done.learned, done.kept)
-            problems = dict(done.problems)
-        for name, _, records in ledger.recall(names):
-            if records:
-                rows.append(Row(*_unpacked(records[0].payload)))
-                known.append(name)
-            elif name not in problems and not known_only:
-                problems[name] = str(Unreadable(f"{name!r} was changed while it was looked at; open it again"))
+        if known_only:
+            told: Iterable[tuple[str, Any, bool]] = ((name, known, False) for name, _, known in ledger.recall(names))
+        else:
+            told = ledger.learned(names, learn_row, tell=None if job is None else job.progress)
+        learned = 0
+        for name, records, is_new in told:
+            if isinstance(records, Unreadable):
+                problems[name] = str(records)
+            elif records:
+                found[name] = Row(*_unpacked(records[0].payload))
+                learned += is_new
+    if learned:
+        log.info("looked into %d measurement files; %d were known", learned, len(found) - learned)
+    known = [name for name in names if name in found]
+    rows = [found[name] for name in known]
     order = np.argsort(np.array([row.label for row in rows], dtype=np.int64), kind="stable")
     rows, known = [rows[at] for at in order], [known[at] for at in order]
     return Table(columns_of(rows, known), lambda row: FileSource(Path(known[row]), files), known), problems
