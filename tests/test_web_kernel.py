@@ -88,6 +88,21 @@ def test_a_first_kernel_that_has_died_is_replaced(folder: Path, data: Path) -> N
         assert "Traceback" not in program.output
 
 
+def test_a_page_whose_kernel_ends_says_so_and_the_next_one_comes(data: Path) -> None:
+    with started(*EXPLORE, str(data)) as program:
+        url = program.wait_for_url(r"(http://127\.0\.0\.1:\d+/)")
+        (kernel,) = kernels_below(program)
+        kernel.suspend()  # until it is killed nothing is drawn
+        with httpx.stream("GET", url, timeout=90) as reply:
+            parts = reply.iter_text()
+            text = next(parts)
+            kernel.kill()
+            text += "".join(parts)
+        assert "has ended before it was ready. Reload the page" in text
+        assert "application/vnd.jupyter.widget-view+json" in httpx.get(url, timeout=90).text
+        assert "Traceback" not in program.output
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
 def test_ended_while_it_starts_it_leaves_nothing_behind(number: signal.Signals, data: Path) -> None:
     with started(*EXPLORE, str(data)) as program:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import json
 import logging
 import os
 import shutil
@@ -41,6 +42,10 @@ _END_WITHIN = 10.0
 _STARTED_WITHIN = 10.0
 _PAGE = 3.0  # seconds that a page takes to come up on a slow machine
 _PING = 30_000
+_ENDED = (
+    "The kernel of this page has ended before it was ready. Reload the page, and another one is started; if it ends "
+    "too, the terminal where <code>datavore explore</code> runs says why."
+)
 
 _EXTENSIONS = [
     "@voila-dashboards/widgets-manager8",
@@ -106,6 +111,15 @@ class Page(TornadoVoilaHandler):
         until = time.monotonic() + _STARTED_WITHIN
         while not self.kernel_manager.notebook_data and time.monotonic() < until:
             await asyncio.sleep(0.01)
+
+    async def get(self, path: str | None = None) -> None:
+        """The page; where its kernel ends before it is ready, a word of that in place of waiting for ever."""
+        try:
+            await super().get(path)
+        except RuntimeError as error:
+            self.log.error("The kernel of a page has ended before it was ready: %s", error)
+            word = json.dumps(f"<p role='alert'>{_ENDED}</p>")
+            self.finish(f"<script>document.getElementById('loading').innerHTML = {word};</script>")
 
 
 class Site(Voila):
@@ -249,6 +263,8 @@ def explorer_site(
         # Sockets in a folder of the user's own; by TCP any user of the machine could listen to what kernels publish.
         # A socket's path has at most 104 bytes, of which the kernel's name takes 70: else TCP it is.
         config.KernelManager.transport = "ipc"
+    # A kernel that was started again would know nothing of its page's widgets.
+    config.KernelManager.autorestart = False
     # A page that is left ends its kernel; one whose browser could not say so is ended after ten minutes without it.
     config.MappingKernelManager.cull_idle_timeout = 600
     config.MappingKernelManager.cull_interval = 60
