@@ -564,6 +564,15 @@ def test_the_date_stays_if_it_exists_else_the_nearest_and_says_so() -> None:
     assert slider.bar.note == ""
 
 
+def test_beside_a_lapse_the_date_is_not_taken_for_the_map_s(sea: Watched) -> None:
+    view = View(lapse="2012,2013")
+    slider = DateSlider(sea, view)
+    assert slider.bar.note == "The map shows a lapse, not this date."
+    slider.bar.set_state({"position": 3})
+    assert view.lapse is None
+    assert slider.bar.note == ""
+
+
 def test_a_date_that_does_not_exist_shows_the_nearest_and_the_truth(sea: Watched) -> None:
     view = View()
     shown = DatavoreMap(sea, view)
@@ -600,7 +609,8 @@ def test_a_further_dimension_has_a_drop_down() -> None:
     service = Watched(fields.with_depth())
     view = View()
     DatavoreMap(service, view)
-    picker = IndexPicker(None, view)
+    picker, truth = IndexPicker(None, view), TruthLine(None, view)
+    assert "depth 0.5 m" in plain(truth._html.value)
     (depth,) = picker.dims.children
     assert [label for label, _ in depth.options] == ["0.5 m (default)", "10 m", "100 m"]
     depth.value = 2

@@ -67,6 +67,7 @@ class DateSlider(Panel):
         self.watch(self.desk, "film", self._join)
         self.watch(self.bar, "playing", lambda change: setattr(self.desk, "playing", change["new"]))
         self.watch(self.desk, "notice", self._note)
+        self.watch(self.view, "lapse", self._note)
         self._join()
         self._new_scene()
 
@@ -109,6 +110,6 @@ class DateSlider(Panel):
 
     def _note(self, _change: Any = None) -> None:
         scene = self.desk.scene
-        self.bar.note = self.desk.notice
-        if scene is not None and not self.desk.notice and not scene.times.exact:
+        self.bar.note = self.desk.notice or ("" if self.view.lapse is None else "The map shows a lapse, not this date.")
+        if scene is not None and not self.bar.note and not scene.times.exact:
             self.bar.note = "The server tells only the first and the last time; pictures are of the nearest one."

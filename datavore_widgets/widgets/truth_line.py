@@ -14,6 +14,7 @@ from datavore_widgets.widgets.condition_text import words_of
 from datavore_widgets.widgets.desk import Picture
 from datavore_widgets.widgets.panel import Panel
 from datavore_widgets.widgets.text import duration, escape, number, thousands
+from datavore_widgets.widgets.units import pretty
 from datavore_widgets.widgets.view import View
 
 __all__ = ["TruthLine", "facts_of"]
@@ -65,13 +66,16 @@ def facts_of(shown: Picture, asked: Date | None) -> list[str]:
     if picture.valid is not None and picture.total is not None:
         what = "samples" if are_points else "cells"
         facts.append(f"{thousands(picture.valid)} of {thousands(picture.total)} {what} in the picture have a value")
-    facts.extend(
-        f"{name} {number(value, 6) if isinstance(value, int | float) else value}"
-        for name, value in picture.dims.items()
-    )
+    facts.extend(_place_on(shown, name, value) for name, value in picture.dims.items())
     facts.extend(_conditions(shown))
     note = picture.note or shown.scene.info.note
     return [*facts, note] if note else facts
+
+
+def _place_on(shown: Picture, name: str, value: float | str) -> str:
+    """A value on a further dimension, in its units."""
+    units = pretty(str(shown.scene.variable.dims.get(name, {}).get("units") or ""))
+    return f"{name} {number(value, 6) if isinstance(value, int | float) else value} {units}".rstrip()
 
 
 def _conditions(shown: Picture) -> list[str]:
