@@ -109,7 +109,10 @@ def test_a_process_that_ends_soon_loads_nothing(place: Path) -> None:
         textwrap.dedent("""
             import sys
             from datavore_widgets.service import compiled
+            compiled._LATER = 3600
             assert compiled.kernels("some_kernels", "i2") is None
+            # Were they loaded at once, they would be there by now.
+            compiled._wishes["some_kernels", "i2"].done.wait(3)
             print({"numba", "some_kernels"} & {*sys.modules})
         """)
     )
