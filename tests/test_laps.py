@@ -23,6 +23,7 @@ from datavore_widgets.protocol.queries import (
     Canvas,
     CatalogQuery,
     DataQuery,
+    LapseDataQuery,
     LapseMapQuery,
     MapQuery,
     SeriesQuery,
@@ -46,7 +47,7 @@ def write(path: Path, values: np.ndarray, first: int = 0, attrs: dict[str, Any] 
     fill = how.pop("fillvalue", None)
     with h5netcdf.File(path, "w") as file:
         file.dimensions = {"time": times, "lat": ny, "lon": nx}
-        lon, lat = (np.arange(nx) + 0.5) * 360 / nx, 90 - (np.arange(ny) + 0.5) * 180 / ny
+        lon, lat = how.pop("lon", (np.arange(nx) + 0.5) * 360 / nx), 90 - (np.arange(ny) + 0.5) * 180 / ny
         days = first + np.arange(times) + 0.5
         axes = (("time", days, "days since 2000-01-01"), ("lat", lat, "degrees_north"), ("lon", lon, "degrees_east"))
         for name, axis, units in axes:
@@ -337,6 +338,21 @@ def test_maps_of_lapses(lapse: str, aggregate: str, tmp_path: Path, laps: Path, 
             one, other = ready.answer(query), plain.answer(query)
             assert (one.valid, one.total) == (other.valid, other.total)
             assert one.png == other.png
+        assert ready.stats.blocks == 0
+
+
+def test_cells_are_put_in_the_order_that_is_asked_for_whatever_that_of_the_file(
+    tmp_path: Path, laps: Path, nowhere: Path
+) -> None:
+    """Longitudes that fall, and a box over the seam that takes the first column, and then all others from the last."""
+    path = write(tmp_path / "v.nc", packed(11, (TIMES, 18, 36)), lon=np.arange(355.0, 0.0, -10.0))
+    only(path, laps)
+    with LocalService(path, laps=laps) as ready, LocalService(path, laps=nowhere) as plain:
+        for aggregate in ("median", "avg"):
+            query = LapseDataQuery("v", "v", BBox(-10, -45, 350, 45), aggregate=aggregate)
+            one, other = ready.answer(query), plain.answer(query)
+            assert one.lon.tolist() == other.lon.tolist()
+            assert np.allclose(one.data, other.data, rtol=1e-6)
         assert ready.stats.blocks == 0
 
 

@@ -312,7 +312,7 @@ class Segment:
         codes = np.empty((rows.stop - rows.start, right - left, steps.stop - steps.start), dtype=self.codes.dtype)
         for row in range(rows.start, rows.stop):
             codes[row - rows.start] = self.line(row, left, right, steps)
-        taken = codes if columns.size == right - left and columns[0] == left else codes[:, columns - left]
+        taken = codes if (np.diff(columns) == 1).all() else codes[:, columns - left]
         return self.codes.decode(taken).transpose(2, 0, 1)
 
     def line(self, row: int, left: int, right: int, steps: slice) -> NDArray[Any]:
