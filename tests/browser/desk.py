@@ -94,7 +94,10 @@ class ExplorerDesk:
         self.until(lambda: self.picture()[1] != before, "the picture of the nearer view")
 
     def draw(self, left: float, top: float, right: float, bottom: float) -> tuple[dict[str, float], Ground]:
-        """Draw a box over these parts of the map; the degrees that it became, and where places are on the page."""
+        """Draw a box over these parts of the map; the degrees that it became, and where places are on the page.
+
+        No edge may be that of the box before: the fields take the new one edge by edge, and it is there with the last.
+        """
         area = self.map.bounding_box()
         assert area is not None
         corners = (
@@ -112,10 +115,15 @@ class ExplorerDesk:
         mouse.move((corners[0] + corners[2]) / 2, (corners[1] + corners[3]) / 2)
         mouse.move(corners[2], corners[3])
         mouse.up()
-        self.until(lambda: self.area() not in (before, None), "the drawn box to arrive")
+        self.until(lambda: self._is_new(before), "the drawn box to arrive")
         box = self.area()
         assert box is not None
         return box, Ground.of(corners, box)
+
+    def _is_new(self, before: dict[str, float] | None) -> bool:
+        """Whether all four fields have another edge than before."""
+        now = self.area()
+        return now is not None and (before is None or all(now[name] != before[name] for name in now))
 
     def area(self) -> dict[str, float] | None:
         """The box in the four fields."""
