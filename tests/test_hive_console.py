@@ -19,6 +19,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from PIL import Image
+from traitlets import TraitError
 
 with warnings.catch_warnings():
     # bqplot's scales are declared in traitlets' old way, which says so while they are imported.
@@ -427,6 +428,8 @@ def test_a_browser_may_set_the_text_and_nothing_else(engine):
     for number in (None, 0, -1, 2**60, "2", 1.5):
         console.editor._heard(None, {"text": "SELECT 4", "number": number}, [])
     assert (console.editor.text, console.editor.heard) == ("SELECT 2", 1)
+    with pytest.raises(TraitError):
+        console.editor.text = "x" * 200_000
     console.table.set_state({"count": 5, "columns": []})
     assert console.table.count == 0
     console.editor._heard(None, {"run": "SELECT 1"}, [])

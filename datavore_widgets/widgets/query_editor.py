@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import anywidget
-from traitlets import Dict, Int, List, Unicode
+from traitlets import Dict, Int, List, TraitError, Unicode, validate
 
 from datavore_widgets.protocol.sql import Schema
 from datavore_widgets.widgets.query_text import FUNCTIONS, KEYWORDS, PLACEHOLDERS
@@ -49,6 +49,13 @@ class QueryEditor(anywidget.AnyWidget):
         )
         self._run = run
         self.on_msg(self._heard)
+
+    @validate("text")
+    def _short(self, proposal: Any) -> str:
+        text = str(proposal["value"])
+        if len(text) > _LONGEST:
+            raise TraitError(f"a query has {_LONGEST} characters at most")
+        return text
 
     def write(self, text: str) -> None:
         """Put a text in the place of what is written, also of what was typed and has not been told yet."""
