@@ -120,22 +120,26 @@ class Growing:
     def _go_on(self) -> None:
         # Where it does not come to its end, the list is not whole, and says so.
         try:
-            self._take(open_catalog(self._spec, _Watched(self, self._is_stopped)))
+            self._take(open_catalog(self._spec, _Watched(self, self._listing)))
             self._grows = False
         except Cancelled:
             pass
         except DatavoreError as error:
             _log.warning("not all files could be listed: %s", error)
 
-    def _is_stopped(self) -> bool:
+    def _listing(self) -> bool:
+        """List anew what is enough more; whether to end."""
         if self._done >= _MORE * max(self._listed, 1) and self._done < self._total:
-            done = self._done
-            try:
-                self._take(open_catalog(self._spec, known_only=True))
-            except DatavoreError as error:  # a file that was replaced meanwhile, say: the next list has it
-                _log.info("the list did not grow: %s", error)
-            self._listed = done
+            self._list_anew()
         return self._stopped.is_set() or self._show() is None
+
+    def _list_anew(self) -> None:
+        done = self._done
+        try:
+            self._take(open_catalog(self._spec, known_only=True))
+        except DatavoreError as error:  # a file that was replaced meanwhile, say: the next list has it
+            _log.info("the list did not grow: %s", error)
+        self._listed = done
 
     def _take(self, library: Library) -> None:
         show = self._show()
