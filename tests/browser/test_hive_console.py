@@ -444,6 +444,10 @@ def test_what_the_kernel_writes_outlives_what_was_typed_before(
     page.locator(".dv-name-button", has_text="sst").click()
     page.keyboard.press("Escape")
     page.keyboard.press("Tab")
+    page.evaluate(
+        "() => { const seen = window.seen = []; const copy = document.querySelector('.dv-query-copy'); "
+        "new MutationObserver(() => seen.push(copy.textContent.trim())).observe(copy, { childList: true }); }"
+    )
     page.locator(".dv-history select").select_option(index=1)
     page.wait_for_function(
         "n => [...document.querySelectorAll('.told .widget-label')].slice(n).map(e => e.innerText).join(' | ')"
@@ -451,3 +455,5 @@ def test_what_the_kernel_writes_outlives_what_was_typed_before(
         arg=before,
     )
     expect(console.text).to_have_value("SELECT 40 + 2 AS answer")
+    seen = page.evaluate("window.seen")
+    assert set(seen) <= {"SELECT sst", "SELECT 40 + 2 AS answer"}, "an answer to an older text is not shown"
