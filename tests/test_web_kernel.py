@@ -78,6 +78,9 @@ def test_the_kernel_of_a_page_was_started_with_the_command_and_loads_no_site(fol
         loaded = said_by_the_kernel(page, folder, "' '.join(n for n, m in __import__('sys').modules.items() if m)")
         assert "ipykernel" in loaded
         assert not {"voila", "jupyter_server", "debugpy", "xarray"} & set(loaded.strip("'").split())
+        # Without it a page would ask for the state of each widget by itself.
+        targets = said_by_the_kernel(page, folder, "' '.join(get_ipython().kernel.comm_manager.targets)")
+        assert "jupyter.widget.control" in targets
 
 
 def test_a_first_kernel_that_has_died_is_replaced(folder: Path, data: Path) -> None:

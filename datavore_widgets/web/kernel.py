@@ -18,6 +18,9 @@ __all__ = ["main"]
 _OPTIONS = [
     "--log-level=CRITICAL",  # what a kernel says of being ended in mid-work is of no use to anybody
     "--HistoryManager.enabled=False",  # nobody types into it
+    # Loaded before there was a kernel, it knows of none until it is told. A page would then ask it for the state of
+    # each widget by itself, and not for all at once, which takes most of a second.
+    "--IPKernelApp.extra_extensions=ipywidgets",
 ]
 _LOADED = [
     "ipykernel.zmqshell",
