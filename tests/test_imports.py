@@ -91,7 +91,7 @@ def loaded_after(code: str) -> set[str]:
 NOTEBOOK = {"ipywidgets", "ipyleaflet", "bqplot", "anywidget", "IPython", "traitlets", "voila"}
 READERS = {"xarray", "dask", "netCDF4", "h5netcdf", "h5py", "zarr", "cftime", "scipy"}
 COMPILER = {"numba", "llvmlite"}
-SERVERS = {"fastapi", "starlette", "uvicorn"}
+SERVERS = {"starlette", "uvicorn"}
 
 LIGHT = {
     "import datavore_widgets": NOTEBOOK | READERS | SERVERS | COMPILER | {"numpy", "pandas", "requests"},

@@ -120,6 +120,7 @@ def test_a_jobs_name_is_hexadecimal(server, name):
 def test_the_document_describes_the_real_paths(server):
     paths = get(server, "/openapi.json").json()["paths"]
     assert set(wire.PATHS.values()) | {"/jobs/{job}/", "/jobs/{job}/part/"} == set(paths)
+    assert len({methods["get"]["operationId"] for methods in paths.values()}) == len(paths)
     for path, methods in paths.items():
         (told,) = methods.values()
         named = {parameter["name"] for parameter in told["parameters"] if parameter["in"] == "path"}

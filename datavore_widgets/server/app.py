@@ -6,17 +6,19 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from datavore_widgets import __version__
 from datavore_widgets.errors import DatavoreError, InvalidValue, ServerError
 from datavore_widgets.protocol.door import Service
 from datavore_widgets.server.desk import MOST_WAITING, WORKERS, Desk
-from datavore_widgets.server.paths import OPERATIONS, PART, PROGRESS, docs_page
+from datavore_widgets.server.paths import OPERATIONS, PART, PROGRESS, docs_page, openapi_document
 from datavore_widgets.server.replies import problem_reply
 
 __all__ = ["build_app"]
@@ -35,7 +37,7 @@ header `Datavore-Growth` says so, as JSON of how many are `listed`, `done` and i
 """
 
 
-def build_app(service: Service, *, workers: int = WORKERS, most_waiting: int = MOST_WAITING) -> FastAPI:
+def build_app(service: Service, *, workers: int = WORKERS, most_waiting: int = MOST_WAITING) -> Starlette:
     """An ASGI application that answers for a service.
 
     Parameters
@@ -54,24 +56,11 @@ def build_app(service: Service, *, workers: int = WORKERS, most_waiting: int = M
     desk = Desk(service, workers, most_waiting)
 
     @contextlib.asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         try:
             yield
         finally:
             await desk.close()
-
-    app = FastAPI(
-        title="datavore_widgets",
-        version=__version__,
-        description=_DESCRIPTION,
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-        lifespan=lifespan,
-    )
-
-    async def docs() -> HTMLResponse:
-        return HTMLResponse(docs_page(app.openapi()))
 
     async def progress(request: Request) -> Response:
         return desk.progress(request.path_params["job"])
@@ -79,26 +68,30 @@ def build_app(service: Service, *, workers: int = WORKERS, most_waiting: int = M
     async def part(request: Request) -> Response:
         return desk.part(request.path_params["job"])
 
-    for path in ("/", "/docs"):
-        app.add_api_route(path, docs, include_in_schema=False)
-    doors = [(PROGRESS, progress), (PART, part), *((operation, desk.answer) for operation in OPERATIONS)]
-    for operation, door in doors:
-        app.add_api_route(
-            operation.route,
-            door,
-            summary=operation.summary,
-            description=operation.about,
-            response_class=Response,
-            responses=operation.responses,
-            openapi_extra={"parameters": operation.parameters},
-            name=operation.path,
-        )
-    # The protocol's own reader tells what is wrong with any other path, and minds no `/` at its end.
-    app.add_api_route("/{path:path}", desk.answer, include_in_schema=False)
-    app.add_exception_handler(HTTPException, _http_problem)
-    app.add_exception_handler(DatavoreError, _problem)
-    app.add_middleware(_Front)
+    app = Starlette(
+        routes=[
+            *(Route(path, _docs) for path in ("/", "/docs")),
+            Route("/openapi.json", _openapi),
+            Route(PROGRESS.route, progress),
+            Route(PART.route, part),
+            *(Route(operation.route, desk.answer) for operation in OPERATIONS),
+            # The protocol's own reader tells what is wrong with any other path, and minds no `/` at its end.
+            Route("/{path:path}", desk.answer),
+        ],
+        middleware=[Middleware(_Front)],
+        exception_handlers={HTTPException: _http_problem, DatavoreError: _problem},
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False
     return app
+
+
+async def _docs(_request: Request) -> Response:
+    return HTMLResponse(docs_page(openapi_document(__version__, _DESCRIPTION)))
+
+
+async def _openapi(_request: Request) -> Response:
+    return JSONResponse(openapi_document(__version__, _DESCRIPTION))
 
 
 async def _problem(_request: Request, error: Exception) -> Response:

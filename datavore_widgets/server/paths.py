@@ -12,7 +12,7 @@ from datavore_widgets.protocol import problems, wire
 from datavore_widgets.protocol.aggregates import AGGREGATES, FURTHER_AGGREGATES
 from datavore_widgets.protocol.times import CLIMATOLOGIES, GROUPINGS
 
-__all__ = ["OPERATIONS", "PART", "PROGRESS", "Operation", "docs_page"]
+__all__ = ["OPERATIONS", "PART", "PROGRESS", "Operation", "docs_page", "openapi_document"]
 
 _PLACES: dict[str, tuple[str, str]] = {
     "index": ("Id of an index. `/` and `>` are equal in ids.", "ISAS13>v3"),
@@ -113,10 +113,10 @@ class Operation:
         return places + options
 
     @property
-    def responses(self) -> dict[int | str, dict[str, Any]]:
+    def responses(self) -> dict[str, dict[str, Any]]:
         """What it answers, as OpenAPI has it."""
         problem = {"description": "A problem document.", "content": {problems.MEDIA_TYPE: {}}}
-        return {200: {"description": self.about, "content": {self.media_type: {}}}, "4XX": problem, "5XX": problem}
+        return {"200": {"description": self.about, "content": {self.media_type: {}}}, "4XX": problem, "5XX": problem}
 
 
 _MAP_OPTIONS = ("nearest", "filters", "offset", "vMin", "vMax", "cmap", "resolution", "paramsPlot")
@@ -226,6 +226,24 @@ PART = Operation(
     "JSON: the series, as the question will be answered, of the times that were read so far; `is_partial` is true.",
     "application/json",
 )
+
+
+def openapi_document(version: str, description: str) -> dict[str, Any]:
+    """All of it, as OpenAPI 3.1 has it."""
+    paths = {
+        operation.path: {
+            "get": {
+                "summary": operation.summary,
+                "description": operation.about,
+                "operationId": "get" + re.sub(r"\W+", "_", operation.path).rstrip("_"),
+                "parameters": operation.parameters,
+                "responses": operation.responses,
+            }
+        }
+        for operation in (PROGRESS, PART, *OPERATIONS)
+    }
+    info = {"title": "datavore_widgets", "version": version, "description": description}
+    return {"openapi": "3.1.0", "info": info, "paths": paths}
 
 
 def docs_page(document: Mapping[str, Any]) -> str:
