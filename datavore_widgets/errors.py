@@ -6,7 +6,6 @@ needs: `slug` (its name in a problem document) and `status` (the HTTP status a s
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 
 __all__ = [
@@ -181,6 +180,8 @@ class MissingExtra(DatavoreError, ImportError):
 
 def nearest_names(name: str, known: Iterable[str], count: int = 5) -> tuple[str, ...]:
     """Spellings in `known` that resemble `name`, best first."""
+    import difflib
+
     names = sorted({str(k) for k in known})
     folded: dict[str, list[str]] = {}
     for known_name in names:

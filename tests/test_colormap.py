@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import math
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
@@ -30,6 +32,7 @@ CMOCEAN = {
     *("thermal", "haline", "solar", "ice", "gray", "oxy", "deep", "dense", "algae", "matter", "turbid", "speed"),
     *("amp", "tempo", "rain", "phase", "topo", "balance", "delta", "curl", "diff", "tarn"),
 }
+ROOT = str(Path(__file__).resolve().parents[1])
 # Listed colours are spread by another rounding, and matplotlib's twilight has 510 of them.
 OWN_ROUNDING = {"twilight", "twilight_shifted", *GROUPS["qualitative"]}
 
@@ -95,6 +98,50 @@ def test_names_are_told_without_loading_the_tables():
         "assert not {'cmap', 'matplotlib', 'xarray', 'ipywidgets'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+ASKED = "import sys; from datavore_widgets.protocol.colormap import colormap; print(colormap('thermal').sum());"
+
+
+def asked(cache, *before):
+    """The sum of a table, and whether the library was loaded for it, in a process of its own."""
+    code = f"{ASKED} print('cmap' in sys.modules)"
+    environment = {**os.environ, "XDG_CACHE_HOME": str(cache), "PYTHONPATH": os.pathsep.join([*map(str, before), ROOT])}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    total, loaded = done.stdout.split()
+    return int(total), loaded == "True"
+
+
+def test_a_table_that_was_asked_for_once_loads_no_library(tmp_path):
+    total = int(colormap("thermal").sum())
+    assert asked(tmp_path) == (total, True)
+    assert asked(tmp_path) == (total, False)
+    (kept,) = (tmp_path / "datavore_widgets/colours").iterdir()
+    kept.write_bytes(kept.read_bytes()[:-1])
+    assert asked(tmp_path) == (total, True), "half a table is none"
+    assert asked(tmp_path) == (total, False)
+    (tmp_path / "file").write_text("no folder")
+    assert asked(tmp_path / "file") == (total, True), "where nothing can be kept"
+
+
+LIBRARY = """
+import numpy
+
+class Colormap:
+    def __init__(self, name):
+        pass
+
+    def lut(self, n):
+        return numpy.full((n, 4), {level})
+"""
+
+
+def test_another_library_has_tables_of_its_own(tmp_path):
+    library = tmp_path / "cmap.py"
+    for level in (1.0, 0.0):
+        library.write_text(LIBRARY.format(level=level))
+        assert asked(tmp_path, tmp_path) == (255 * 256 * 3 * level, True)
+        assert asked(tmp_path, tmp_path) == (255 * 256 * 3 * level, False)
 
 
 finite = st.floats(-1e6, 1e6, allow_nan=False)

@@ -1,16 +1,23 @@
 """Colour tables and the scales that lead from a value to a colour.
 
 The renderer, the colour bar and the swatches all take their colours from here, so what the bar says is what the
-pixels show. Tables come from the `cmap` package, which is imported when the first one is asked for.
+pixels show. Tables come from the `cmap` package. Importing it and forgetting it at the end takes longer than drawing a
+picture, so each table that was asked for once is kept in the user's cache folder.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import math
+import os
 import re
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.machinery import PathFinder
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -20,6 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 from datavore_widgets.errors import InvalidValue, did_you_mean
 from datavore_widgets.protocol.answers import VariableInfo
 from datavore_widgets.protocol.masks import is_masked
+from datavore_widgets.protocol.user_cache import user_cache
 
 __all__ = [
     "DEFAULT",
@@ -157,14 +165,41 @@ def colormap(name: str) -> UInt8Array:
         table = np.column_stack([np.rint(np.interp(np.linspace(0, 1, 256), places, part)) for part in parts])
         table = table.astype(np.uint8)
     else:
-        # Here, not at the top: 25 ms that asking for a series need not spend.
-        import cmap
-
-        colors = np.asarray(cmap.Colormap(_QUALIFIED[name]).lut(256))[:, :3]
-        # Qualitative maps have a few colours, each for an equal part of the table.
-        table = np.rint(colors * 255).astype(np.uint8)[np.arange(256) * len(colors) // 256]
+        table = _of_cmap(name)
     table.setflags(write=False)
     return table
+
+
+def _of_cmap(name: str) -> UInt8Array:
+    """A table of the `cmap` package, from the user's cache folder where it is kept there."""
+    kept = _kept(name)
+    if kept is not None:
+        with contextlib.suppress(OSError):
+            found = np.fromfile(kept, dtype=np.uint8)
+            if found.size == 256 * 3:  # else the disk was full, or the like
+                return found.reshape(256, 3)
+    import cmap
+
+    colors = np.asarray(cmap.Colormap(_QUALIFIED[name]).lut(256))[:, :3]
+    # Qualitative maps have a few colours, each for an equal part of the table.
+    table: UInt8Array = np.rint(colors * 255).astype(np.uint8)[np.arange(256) * len(colors) // 256]
+    if kept is not None:
+        part = kept.with_name(f"{kept.name}.{os.getpid()}-{threading.get_ident()}")
+        with contextlib.suppress(OSError):  # where nothing can be kept, it is made each time
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            table.tofile(part)
+            part.replace(kept)
+    return table
+
+
+def _kept(name: str) -> Path | None:
+    """Where a table is kept: under another name as soon as another `cmap` is installed; None if there is no telling."""
+    found = PathFinder.find_spec("cmap")
+    if found is None or found.origin is None:
+        return None
+    file = Path(found.origin).stat()
+    which = hashlib.blake2b(f"{found.origin} {file.st_mtime_ns} {file.st_size}".encode(), digest_size=8)
+    return user_cache() / "colours" / f"{name}-{which.hexdigest()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,8 +411,8 @@ def palette(name: str, levels: int = LEVELS) -> UInt8Array:
 
 
 # First match wins: a deviation of a temperature is a deviation, a direction of waves a direction.
-_ADVICE: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(rf"\b(?:{words})\b"), name)
+_ADVICE = tuple(
+    (rf"\b(?:{words})\b", name)  # compiled when it is searched for, and kept by `re`
     for words, name in (
         (r"anomal(?:y|ies)|anom|sla|deviation|difference|bias|increment|tendency|above sea level", "balance"),
         (r"direction|\w*dir|azimuth|phase", "phase"),
@@ -429,6 +464,6 @@ def default_cmap(info: VariableInfo) -> str:
     for text in (info.standard_name, info.name, info.long_name):
         words = re.sub(r"[\W_]+", " ", text).lower()
         for pattern, name in _ADVICE:
-            if pattern.search(words):
+            if re.search(pattern, words):
                 return name
     return _ADVICE_BY_UNITS.get(info.units.strip().lower(), DEFAULT)

@@ -21,7 +21,6 @@ import dataclasses
 import glob
 import logging
 import os
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -347,6 +346,8 @@ class _Opening:
 
     def _named(self, path: Path) -> Iterator[tuple[str, Mapping[str, Any], list[Path]]]:
         """The indexes that a catalogue file names: id, what it says of each, and the files of each."""
+        import tomllib
+
         try:
             told = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datavore_widgets.service.user_cache import made_once
+from datavore_widgets.protocol.user_cache import made_once
 
 __all__ = ["fleet_path", "write_fleet"]
 

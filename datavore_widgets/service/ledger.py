@@ -12,7 +12,6 @@ import functools
 import itertools
 import logging
 import os
-import secrets
 import sqlite3
 import stat
 import threading
@@ -26,7 +25,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 from datavore_widgets.errors import Unreadable
 from datavore_widgets.protocol.geometry import GLOBAL, BBox, wrap180
 from datavore_widgets.protocol.times import Lapse
-from datavore_widgets.service.user_cache import user_cache
+from datavore_widgets.protocol.user_cache import user_cache
 
 __all__ = ["Hit", "Ledger", "Record", "Refreshed", "Seen", "ledger_path"]
 
@@ -488,6 +487,8 @@ def _connected(name: str) -> sqlite3.Connection:
 def _create(db: sqlite3.Connection) -> None:
     """Make the tables of a new ledger, once for all processes that find none."""
     if db.execute("PRAGMA user_version").fetchone() == (0,):
+        import secrets
+
         for statement in _SCHEMA.split(";"):
             db.execute(statement)
         db.execute(f"PRAGMA user_version = {secrets.randbelow(2**31 - 1) + 1}")

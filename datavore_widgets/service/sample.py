@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datavore_widgets.service.user_cache import made_once
+from datavore_widgets.protocol.user_cache import made_once
 from datavore_widgets.service.wave_sample import write_sample
 
 __all__ = ["NOTE", "catalog_path"]

@@ -8,12 +8,14 @@ work on the same data, in turn with ours. The data are made from seeds in a temp
 from __future__ import annotations
 
 import argparse
+import compileall
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import datavore_widgets
 from tests.benchmarks.boxes import boxes
 from tests.benchmarks.frames import frames
 from tests.benchmarks.mosaic import mosaic
@@ -63,6 +65,9 @@ def main(arguments: list[str] | None = None) -> None:
     if unknown:
         parser.error(f"there is no benchmark {unknown[0]!r}: choose of {', '.join([*BENCHMARKS, *PROGRAMS])}")
     names = chosen.names or list(BENCHMARKS)
+    # As pip leaves a package, and has left the peers: where PYTHONDONTWRITEBYTECODE is set, each process that is
+    # started from a checkout would compile all that it imports again.
+    compileall.compile_dir(Path(datavore_widgets.__file__).parent, quiet=1)
     with tempfile.TemporaryDirectory(dir=chosen.folder, prefix="datavore-benchmark-") as scratch:
         run = Run(Path(scratch), chosen.quick, chosen.rounds or (2 if chosen.quick else 9), not chosen.no_peers)
         measure([name for name in names if name in BENCHMARKS], run)

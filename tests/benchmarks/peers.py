@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from datavore_widgets.errors import Unreadable
-from datavore_widgets.service.user_cache import made_once
+from datavore_widgets.protocol.user_cache import made_once
 from tests.benchmarks.table import Run, say
 
 __all__ = ["DRAWING", "PeerProcess", "drawing", "python_of"]

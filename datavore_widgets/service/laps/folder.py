@@ -17,9 +17,9 @@ from typing import IO, Any
 import numpy as np
 
 from datavore_widgets.protocol.job import Job
+from datavore_widgets.protocol.user_cache import user_cache
 from datavore_widgets.service.grid import RectilinearGrid
 from datavore_widgets.service.index import Variable
-from datavore_widgets.service.user_cache import user_cache
 
 __all__ = ["Folder", "Plan", "cache_folder", "digest", "is_preparable", "plan_of", "plans_of"]
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-import tempfile
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,14 +12,25 @@ from datavore_widgets.errors import Unreadable
 
 __all__ = ["made_once", "user_cache"]
 
+NAME = "datavore_widgets"
+
 log = logging.getLogger(__name__)
 
 
 def user_cache() -> Path:
-    """Where this package keeps what it can make again; it may not be there yet."""
-    import platformdirs
+    """Where this package keeps what it can make again; it may not be there yet.
 
-    return Path(platformdirs.user_cache_dir("datavore_widgets", appauthor=False))
+    In the folder that the system has for this: `$XDG_CACHE_HOME`, `~/Library/Caches` or `~/.cache`; of Windows
+    `%LOCALAPPDATA%`.
+    """
+    # Without a library: every process waits for it, and this is all that would be taken of it.
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111  it raises nothing where nobody has a home
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData/Local") / NAME / "Cache"
+    told = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if told.is_absolute():  # any other is to be ignored, says the standard
+        return told / NAME
+    return home / ("Library/Caches" if sys.platform == "darwin" else ".cache") / NAME
 
 
 def made_once(name: str, make: Callable[[Path], None], what: str, megabytes: int) -> Path:
@@ -47,6 +59,8 @@ def made_once(name: str, make: Callable[[Path], None], what: str, megabytes: int
     folder = cache / name
     if folder.is_dir():
         return folder
+    import tempfile
+
     log.info("making %s in %s", what, folder)
     try:
         cache.mkdir(parents=True, exist_ok=True)
