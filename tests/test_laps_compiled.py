@@ -39,7 +39,7 @@ def summed(segment: Segment, steps: slice, parts: np.ndarray, loops: ModuleType 
     found = Sums.room(steps.stop - steps.start, segment.codes)
     for array in found.arrays:
         array[...] = 77  # what was in this memory before
-    segment.per_step(steps, parts, found, loops)
+    segment.per_step(steps, parts, found, 0, loops)
     return found
 
 
@@ -106,6 +106,33 @@ def test_sums_of_many_cells_do_not_overflow(tmp_path: Path) -> None:
     assert found.total.tolist() == [78_000 * 32767, 78_000 * -32768]
     assert found.squares.tolist() == [78_000 * 32767**2, 78_000 * 32768**2]
     assert found.low.tolist() == found.high.tolist() == [32767, -32768]
+
+
+@pytest.mark.parametrize("gaps", [True, False], ids=["with gaps", "without"])
+@pytest.mark.parametrize("dtype", ["i1", "i2"])
+def test_sums_of_cells_of_large_and_of_small_codes(dtype: str, gaps: bool) -> None:
+    # How many squares 32 bits hold depends on the codes: 64 cells of 8191 just do.
+    rng = np.random.default_rng(33)
+    kind, times = np.dtype(dtype), 37
+    ends = np.iinfo(kind)
+    codes = Codes(kind, kind, gaps)
+    loops = loops_for(dtype)
+    cells = np.zeros((700, times), dtype=kind)
+    for first in range(0, 700, 50):
+        bound = int(rng.choice([0, 1, 30, 127, 4000, 8191, 8192, 23170, 32767, 32768]))
+        some = rng.integers(max(-bound, ends.min), min(bound, ends.max), (50, times), endpoint=True)
+        some[rng.random((50, times)) < 0.3] = max(-bound, ends.min)
+        cells[first : first + 50] = some
+        if gaps and rng.random() < 0.5:
+            cells[first : first + 50, rng.random(times) < 0.5] = ends.min
+    for trial in range(60):
+        first = int(rng.integers(0, 700))
+        places = np.arange(first, int(rng.integers(first, 700)) + 1) * times
+        found = Sums.room(times, codes)
+        loops._sum_cells(cells.reshape(-1), places, *codes.how(0.0), *found.arrays)
+        wanted = sums_of(cells[places // times], 0, codes, 0.0)
+        for mine, theirs in zip(found.arrays, wanted.arrays, strict=True):
+            np.testing.assert_array_equal(mine, theirs, str(trial))
 
 
 def test_the_first_box_has_the_loops_loaded_later_and_not_by_itself(tmp_path: Path) -> None:

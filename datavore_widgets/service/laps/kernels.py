@@ -19,6 +19,15 @@ __all__ = ["compiling", "moments", "sum_box", "turn"]
 _STRIP = 32
 """Columns of cells that are turned together: a whole number of blocks."""
 
+_AT_ONCE = 64
+"""Cells that are summed together: of 256 steps of two bytes, 32 KiB."""
+
+_MOST = 2**32 - 1
+"""What 32 bits hold."""
+
+_OFTEN = 1023
+"""Times that many of which 32 bits, one of them the sign, hold the sum, whatever the codes."""
+
 
 @compiled
 def _cells(parts: Any, edge: Any, across: Any, record: Any) -> Any:
@@ -103,74 +112,117 @@ def _add_blocks(
 
 
 @compiled
-def _add_four(
-    codes: Any,
-    at: Any,
-    gaps: Any,
-    least: Any,
-    most: Any,
-    count: Any,
-    total: Any,
-    out_squares: Any,
-    out_low: Any,
-    out_high: Any,
-) -> None:
-    """Add four cells of whole codes: of four, neither sums nor squares of two bytes overflow 32 bits, two by two."""
-    size = count.size
+def _widen(codes: Any, places: Any, low: Any, high: Any) -> None:
+    """Widen some extremes by the cells that begin at some places, four at a time; what is missing counts as it is."""
+    first = 0
+    while first + 4 <= places.size:
+        a, b = codes[places[first] :], codes[places[first + 1] :]
+        c, d = codes[places[first + 2] :], codes[places[first + 3] :]
+        for t in range(low.size):
+            low[t] = min(low[t], min(min(a[t], b[t]), min(c[t], d[t])))
+            high[t] = max(high[t], max(max(a[t], b[t]), max(c[t], d[t])))
+        first += 4
+    for place in places[first:]:
+        _lower(codes, place, low)
+        _raise(codes, place, high)
+
+
+@compiled
+def _leave_out(codes: Any, places: Any, least: Any, most: Any, missed: Any, low: Any) -> None:
+    """Count what is missing in the cells that begin at some places, and find the smallest of the others."""
+    low[:] = most
+    first = 0
+    while first + 4 <= places.size:
+        a, b = codes[places[first] :], codes[places[first + 1] :]
+        c, d = codes[places[first + 2] :], codes[places[first + 3] :]
+        for t in range(low.size):
+            w = most if a[t] == least else a[t]
+            x = most if b[t] == least else b[t]
+            y = most if c[t] == least else c[t]
+            z = most if d[t] == least else d[t]
+            low[t] = min(low[t], min(min(w, x), min(y, z)))
+        for t in range(low.size):
+            missed[t] += (
+                np.int32(a[t] == least) + np.int32(b[t] == least) + np.int32(c[t] == least) + np.int32(d[t] == least)
+            )
+        first += 4
+    for place in places[first:]:
+        cell = codes[place:]
+        for t in range(low.size):
+            low[t] = min(low[t], most if cell[t] == least else cell[t])
+            missed[t] += np.int32(cell[t] == least)
+
+
+@compiled
+def _add_four(codes: Any, at: Any, gaps: Any, least: Any, total: Any, squares: Any) -> None:
+    """Add four cells of whole codes, and their squares, in 32 bits: as many at a time as the processor takes."""
     a, b, c, d = codes[at[0] :], codes[at[1] :], codes[at[2] :], codes[at[3] :]
-    for t in range(size):
+    for t in range(total.size):
         w = np.int32(0) if gaps and a[t] == least else np.int32(a[t])
         x = np.int32(0) if gaps and b[t] == least else np.int32(b[t])
         y = np.int32(0) if gaps and c[t] == least else np.int32(c[t])
         z = np.int32(0) if gaps and d[t] == least else np.int32(d[t])
         total[t] = np.int32(total[t] + np.int32(np.int32(w + x) + np.int32(y + z)))
-    for t in range(size):
-        w = np.int32(0) if gaps and a[t] == least else np.int32(a[t])
-        x = np.int32(0) if gaps and b[t] == least else np.int32(b[t])
-        y = np.int32(0) if gaps and c[t] == least else np.int32(c[t])
-        z = np.int32(0) if gaps and d[t] == least else np.int32(d[t])
         one, other = np.uint32(np.uint32(w * w) + np.uint32(x * x)), np.uint32(np.uint32(y * y) + np.uint32(z * z))
-        out_squares[t] += np.int64(one) + np.int64(other)
-    for t in range(size):
-        w = most if gaps and a[t] == least else a[t]
-        x = most if gaps and b[t] == least else b[t]
-        y = most if gaps and c[t] == least else c[t]
-        z = most if gaps and d[t] == least else d[t]
-        out_low[t] = min(out_low[t], min(min(w, x), min(y, z)))
-        out_high[t] = max(out_high[t], max(max(a[t], b[t]), max(c[t], d[t])))
-    if gaps:
-        for t in range(size):
-            count[t] -= (a[t] == least) + (b[t] == least) + (c[t] == least) + (d[t] == least)
+        squares[t] = np.uint32(squares[t] + np.uint32(one + other))
+
+
+@compiled
+def _add_one(codes: Any, place: Any, gaps: Any, least: Any, total: Any, squares: Any) -> None:
+    """Add one cell of whole codes."""
+    for t in range(total.size):
+        code = codes[place + t]
+        value = np.int64(0) if gaps and code == least else np.int64(code)
+        total[t] += value
+        squares[t] += value * value
 
 
 @compiled
 def _sum_whole(
     codes: Any, places: Any, gaps: Any, least: Any, most: Any, count: Any, total: Any, squares: Any, low: Any, high: Any
 ) -> None:
-    """Sums over the cells that begin at some places, of whole codes."""
+    """Sums over the cells that begin at some places, of whole codes.
+
+    Some cells at a time, which the processor's memory holds: their extremes first, which tell whether any is missing
+    and how many squares 32 bits hold.
+    """
     size = count.size
-    missed, several = np.zeros(size, dtype=np.int32), np.zeros(size, dtype=np.int32)
-    first = 0
-    while first + 4 <= places.size:
-        _add_four(codes, places[first : first + 4], gaps, least, most, missed, several, squares, low, high)
-        first += 4
-        if first % 65536 == 0:
-            # Before 32 bits overflow.
+    missed, bottom, top = np.zeros(size, dtype=np.int32), np.empty_like(low), np.empty_like(high)
+    several, squared = np.zeros(size, dtype=np.int32), np.zeros(size, dtype=np.uint32)
+    held: Any = 0
+    for first in range(0, places.size, _AT_ONCE):
+        some = places[first : first + _AT_ONCE]
+        bottom[:] = most
+        top[:] = least
+        _widen(codes, some, bottom, top)
+        if gaps and top.max() == least:
+            missed += some.size
+            continue
+        has_gaps = gaps and bottom.min() == least
+        if has_gaps:
+            _leave_out(codes, some, least, most, missed, bottom)
+        _lower(bottom, 0, low)
+        _raise(top, 0, high)
+        bound = max(-np.int64(bottom.min()), np.int64(top.max()))
+        number = 0
+        while number + 4 <= some.size and 4 * bound * bound <= _MOST:
+            if held + 4 * bound * bound > _MOST:
+                _add(squared, 0, squares)
+                squared[:] = 0
+                held = 0
+            _add_four(codes, some[number : number + 4], has_gaps, least, several, squared)
+            held += 4 * bound * bound
+            number += 4
+        for place in some[number:]:
+            _add_one(codes, place, has_gaps, least, total, squares)
+        if first // _AT_ONCE % _OFTEN == _OFTEN - 1:
             _add(several, 0, total)
             several[:] = 0
-    for place in places[first:]:
-        for t in range(size):
-            code = codes[place + t]
-            gone = gaps and code == least
-            value = np.int64(0) if gone else np.int64(code)
-            missed[t] -= gone
-            several[t] += value
-            squares[t] += value * value
-            low[t] = min(low[t], most if gone else code)
-            high[t] = max(high[t], code)
     count[:] = places.size
-    _add(missed, 0, count)
+    for t in range(size):
+        count[t] -= missed[t]
     _add(several, 0, total)
+    _add(squared, 0, squares)
 
 
 @compiled
@@ -230,15 +282,17 @@ def sum_box(
     edge: Any,
     times: Any,
     start: Any,
+    first: Any,
+    stop: Any,
     origin: Any,
     gaps: Any,
     least: Any,
     most: Any,
-    out_count: Any,
-    out_total: Any,
-    out_squares: Any,
-    out_low: Any,
-    out_high: Any,
+    all_count: Any,
+    all_total: Any,
+    all_squares: Any,
+    all_low: Any,
+    all_high: Any,
 ) -> Any:
     """Sums of each step over rectangles of cells and blocks.
 
@@ -254,20 +308,24 @@ def sum_box(
         Rows and columns of a tile.
     times, start : int
         Steps of the segment, and the first that is wanted.
+    first, stop : int
+        Where the wanted steps are in what is found.
     origin : float, optional
         What is taken off floats before they are summed; None where codes are whole.
     gaps : bool
         Whether the lowest whole code means "missing".
     least, most
         The lowest and the highest code there can be.
-    out_count, out_total, out_squares, out_low, out_high : ndarray, shape (steps,)
-        What is found.
+    all_count, all_total, all_squares, all_low, all_high : ndarray
+        What is found: of the wanted steps, and of others, which stay as they are.
 
     Returns
     -------
     int
         Bytes that were gone over.
     """
+    out_count, out_total, out_squares = all_count[first:stop], all_total[first:stop], all_squares[first:stop]
+    out_low, out_high = all_low[first:stop], all_high[first:stop]
     tiles, inner = _cells(parts, edge, layout[0, 1], layout[0, 2])
     places = (layout[0, 0] + tiles) // codes.itemsize + inner * times + start
     _sum_cells(codes, places, origin, gaps, least, most, out_count, out_total, out_squares, out_low, out_high)
@@ -446,7 +504,7 @@ def compiling(kind: str) -> Iterator[None]:
     wide = np.dtype("i8" if whole else "f8")
     found = [np.zeros((1, 1), dtype=dtype) for dtype in (np.dtype("i8"), wide, wide, codes, codes)]
     how = None if whole else 0.0, True, codes.type(0), codes.type(0)
-    where = [np.zeros((4, 3), dtype=np.int64), np.zeros((1, 5), dtype=np.int64), 8, 1, 0]
+    where = [np.zeros((4, 3), dtype=np.int64), np.zeros((1, 5), dtype=np.int64), 8, 1, 0, 0, 1]
     # With arguments of the types that they are asked with: those of any other would be compiled while one waits.
     kernel: Any = sum_box
     kernel(*views, *where, *how, *(array[0] for array in found))

@@ -271,13 +271,15 @@ class Segment:
         table = np.array([(part.offset, part.shape[1], part.record) for part in found])
         return [np.frombuffer(self._map, dtype, size // dtype.itemsize) for dtype in dtypes], table  # type: ignore[arg-type]
 
-    def per_step(self, steps: slice, parts: NDArray[np.int64], out: Sums, loops: ModuleType | None) -> None:
-        """Write the sums of each step over rectangles of cells and blocks, each shape (steps,).
+    def per_step(self, steps: slice, parts: NDArray[np.int64], out: Sums, first: int, loops: ModuleType | None) -> None:
+        """Write the sums of each step over rectangles of cells and blocks.
 
         Parameters
         ----------
         parts : ndarray of int64, shape (parts, 5)
             Each as in `Part`.
+        out : Sums
+            Of these steps from `first` on, and of others, which stay as they are.
         loops : module, optional
             The compiled ones, if they are there.
         """
@@ -288,13 +290,13 @@ class Segment:
             sums = [over_cells(boxes, self.codes, self.origin)] if boxes else []
             found = reduce(add, [*sums, *(self._blocks(part, steps) for part in several if part.level)])
             for mine, array in zip(out.arrays, found.arrays, strict=True):
-                mine[...] = array
+                mine[first : first + array.size] = array
             return
         if not self._is_warm:
             for part in several:
                 self._ask(part if part.level else part.tiles)
-        where = (*self._flat, self._table, parts, _EDGE, self.times, steps.start)
-        self.touched += loops.sum_box(*where, *self.codes.how(self.origin), *out.arrays)
+        where = parts, _EDGE, self.times, steps.start, first, first + steps.stop - steps.start
+        self.touched += loops.sum_box(*self._flat, self._table, *where, *self.codes.how(self.origin), *out.arrays)
 
     def gather(self, steps: slice, rows: slice, runs: Runs, out: NDArray[Any]) -> None:
         """Copy the codes of the cells of some rows and runs of columns, in no order, into an array (cells, steps)."""

@@ -83,8 +83,7 @@ def _of_segments(
     def fill(run: Run) -> None:
         job.check()
         if run.segment:
-            some = slice(run.steps.start - first, run.steps.stop - first)
-            run.segment.per_step(run.inside, parts, sums.at(some), loops)
+            run.segment.per_step(run.inside, parts, sums, run.steps.start - first, loops)
 
     side_by_side = cells.count >= (_MANY if loops is None else _ENOUGH) and len(runs) > 1
     for _ in (_POOL.map if side_by_side else map)(fill, runs):
@@ -143,6 +142,9 @@ def _of_cells(segment: Segment, inside: slice, rows: slice, columns: IntArray) -
 
 def _slices(columns: IntArray) -> tuple[slice, ...]:
     """Runs of neighbouring columns, whichever way they go."""
+    low, high = int(columns[0]), int(columns[-1])
+    if high - low + 1 == columns.size and bool((columns[1:] > columns[:-1]).all()):
+        return (slice(low, high + 1),)
     cuts = np.flatnonzero(np.abs(np.diff(columns)) != 1) + 1
     runs = pairwise([0, *cuts.tolist(), columns.size])
     ends = [(int(columns[first]), int(columns[last - 1])) for first, last in runs]
