@@ -13,9 +13,12 @@ import xarray as xr
 
 from datavore_widgets.service.grid import RectilinearGrid
 
-__all__ = ["copied", "field", "forget", "make_cube", "make_huge", "make_steps"]
+__all__ = ["Warmth", "copied", "field", "forget", "make_cube", "make_huge", "make_steps"]
 
 FILL = np.int16(-32768)
+
+_WARM = 20.0
+"""Seconds after which files are read again."""
 
 
 def field(rows: int, columns: int) -> tuple[RectilinearGrid, np.ndarray]:
@@ -92,6 +95,33 @@ def copied(source: Path, target: Path) -> float:
     seconds = time.perf_counter() - start
     target.unlink()
     return seconds
+
+
+class Warmth:
+    """Sees that the system has files in memory: some drop what was not asked for within a minute.
+
+    Parameters
+    ----------
+    paths : Path
+        Files, or folders of them.
+    """
+
+    def __init__(self, *paths: Path) -> None:
+        self._paths = paths
+        self._seen = -_WARM
+
+    def keep(self) -> None:
+        """Read all of them, if that was not done lately: beside the work itself, it has the processor's memory too."""
+        if time.monotonic() - self._seen < _WARM:
+            return
+        room = bytearray(1 << 20)
+        for path in self._paths:
+            for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+                if file.is_file():
+                    with file.open("rb", buffering=0) as opened:
+                        while opened.readinto(room):
+                            pass
+        self._seen = time.monotonic()
 
 
 def forget(path: Path) -> None:
