@@ -551,8 +551,8 @@ class TimeAxis:
 
     def within(self, lapse: Lapse) -> slice:
         """Positions of the times in a lapse, ends included."""
-        first, stop = np.searchsorted(self.labels, [lapse.first.low, lapse.last.high])
-        return slice(int(first), int(stop))
+        first, stop = self.labels.searchsorted([lapse.first.low, lapse.last.high]).tolist()
+        return slice(first, stop)
 
     def until(self, date: Date, seconds: float) -> slice:
         """Positions of the times in a window of some seconds that ends with the last moment a date names.

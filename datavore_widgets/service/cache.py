@@ -5,9 +5,8 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from concurrent.futures import Future
 from contextlib import suppress
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from datavore_widgets.errors import Cancelled
 from datavore_widgets.protocol.job import Estimate, Job
@@ -64,11 +63,19 @@ class _Together(Job):
 
 
 class _Flight(Generic[T]):
-    """One result in the making."""
+    """One result in the making.
+
+    Attributes
+    ----------
+    over : threading.Event, optional
+        Set when there is a result, or an error; made by the first who waits: mostly nobody does.
+    """
 
     def __init__(self) -> None:
         self.job = _Together()
-        self.result: Future[T] = Future()
+        self.over: threading.Event | None = None
+        self.error: BaseException | None = None
+        self.value: T | None = None
 
 
 class Memo(Generic[T]):
@@ -125,6 +132,8 @@ class Memo(Generic[T]):
                 leads = flight is None
                 if flight is None:
                     flight = self._flights[key] = _Flight()
+                elif flight.over is None:
+                    flight.over = threading.Event()
                 flight.job.take(job)
             if leads:
                 value = self._make(key, make, flight)
@@ -132,7 +141,7 @@ class Memo(Generic[T]):
                     job.check()
                 return value
             try:
-                return self._await(flight, job)
+                return _awaited(flight, job)
             except Cancelled:
                 if job is not None:
                     job.check()
@@ -148,27 +157,20 @@ class Memo(Generic[T]):
         try:
             value = make(flight.job)
         except BaseException as error:
+            flight.error = error
             with self._lock:
                 del self._flights[key]
-            flight.result.set_exception(error)
+            if flight.over is not None:
+                flight.over.set()
             raise
+        flight.value = value
         with self._lock:
             # Kept before the flight ends, so that nobody finds neither.
             self._keep(key, value)
             del self._flights[key]
-        flight.result.set_result(value)
+        if flight.over is not None:
+            flight.over.set()
         return value
-
-    def _await(self, flight: _Flight[T], job: Job | None) -> T:
-        while True:
-            try:
-                return flight.result.result(timeout=_LOOK_AROUND)
-            except TimeoutError:
-                # The maker's own TimeoutError ends the wait; ours only looks around.
-                if flight.result.done():
-                    return flight.result.result()
-                if job is not None:
-                    job.check()
 
     def _keep(self, key: Hashable, value: T) -> None:
         size = self._size(value)
@@ -179,3 +181,13 @@ class Memo(Generic[T]):
         while self._used > self._limit:
             _, old = self._kept.popitem(last=False)
             self._used -= self._size(old)
+
+
+def _awaited(flight: _Flight[T], job: Job | None) -> T:
+    """What another thread makes, when it is there."""
+    while flight.over is not None and not flight.over.wait(_LOOK_AROUND):
+        if job is not None:
+            job.check()
+    if flight.error is not None:
+        raise flight.error
+    return cast(T, flight.value)

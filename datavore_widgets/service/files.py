@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Mapping
@@ -169,21 +170,21 @@ def fingerprint_of(path: Path) -> Hashable:
         When it is gone.
     """
     try:
-        stamp = _stamp(str(path))
-        if not path.is_dir():
-            return stamp
-        stamps: list[Hashable] = [stamp]
+        name = str(path)
+        # Of a string: a store has dozens of them, and is looked at several times for one picture.
+        status = os.stat(name)  # noqa: PTH116
+        if not stat.S_ISDIR(status.st_mode):
+            return _stamp(name, status)
+        stamps: list[Hashable] = [_stamp(name, status)]
         for part in metadata_files(path):
             with contextlib.suppress(FileNotFoundError):
-                stamps.append(_stamp(part))
+                stamps.append(_stamp(part, os.stat(part)))  # noqa: PTH116
         return tuple(stamps)
     except OSError as error:
         raise Unreadable(f"{str(path)!r} is gone: {error.strerror or error}") from error
 
 
-def _stamp(path: str) -> tuple[str, int, int, int]:
-    # Of a string: a store has dozens of them, and is looked at several times for one picture.
-    status = os.stat(path)  # noqa: PTH116
+def _stamp(path: str, status: os.stat_result) -> tuple[str, int, int, int]:
     # Not the device, whose number is another one on every machine that mounts it.
     return path, status.st_ino, status.st_size, status.st_mtime_ns
 

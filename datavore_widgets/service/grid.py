@@ -8,6 +8,7 @@ drawn is in `service.resample`.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -224,6 +225,18 @@ class RectilinearGrid:
         return np.asarray(low + (self.lon - low + TOLERANCE) % _WHOLE - TOLERANCE)
 
     @cached_property
+    def _from_west(self) -> list[float]:
+        """Centres without a jump, from west to east."""
+        found: list[float] = self._turned_lon[self._columns].tolist()
+        return found
+
+    @cached_property
+    def _from_south(self) -> list[float]:
+        """Centres from south to north."""
+        found: list[float] = self.lat[self._rows].tolist()
+        return found
+
+    @cached_property
     def _west_to_east(self) -> tuple[FloatArray, FloatArray]:
         """West and east edge of every cell, from west to east."""
         edges = np.sort(self.lon_edges)
@@ -282,13 +295,24 @@ class RectilinearGrid:
         A box over the seam of the data gives one run, wrapped: `[358, 359, 0, 1]`. A whole turn gives every column
         once, from the box's west on.
         """
-        offset = _east_of(self._turned_lon, bbox.west)
-        inside = np.flatnonzero((offset <= bbox.width + TOLERANCE) | bbox.is_whole_turn)
-        return inside[np.argsort(offset[inside], kind="stable")]
+        centers = self._from_west
+        west = centers[0] + (bbox.west - centers[0]) % _WHOLE
+        first = bisect_left(centers, west - TOLERANCE)
+        # Those east of the box's west, and those before it a turn on.
+        stop, over = len(centers), first
+        if not bbox.is_whole_turn:
+            east = west + bbox.width + TOLERANCE
+            stop, over = bisect_right(centers, east), min(bisect_right(centers, east - _WHOLE), first)
+        run = self._columns[first:stop]
+        return np.concatenate([run, self._columns[:over]]) if over else run
 
     def rows_in(self, bbox: BBox) -> slice:
         """Rows whose centres lie inside a box, edges included, in the order of the data."""
-        return _run((self.lat >= bbox.south - TOLERANCE) & (self.lat <= bbox.north + TOLERANCE))
+        centers = self._from_south
+        first, stop = bisect_left(centers, bbox.south - TOLERANCE), bisect_right(centers, bbox.north + TOLERANCE)
+        if stop <= first:
+            return slice(0, 0)
+        return slice(first, stop) if self._rows[-1] else slice(len(centers) - stop, len(centers) - first)
 
     def columns_touching(self, bbox: BBox) -> IntArray:
         """Columns whose cells share more than an edge with a box, from west to east.

@@ -127,6 +127,7 @@ class Files:
         self._orders: dict[Hashable, Order] = {}
         self._boxes: dict[Hashable, BBox] = {}
         self._keys: dict[Hashable, tuple[Hashable, ...]] = {}
+        self._slots: dict[str, Hashable] = {}
 
     def order(self, name: str) -> Order:
         """The times of a variable, sorted."""
@@ -163,7 +164,10 @@ class Files:
 
     def slot(self, name: str) -> Hashable:
         """Equal for variables that have their times and places in common in all files."""
-        return frozenset(granule.slot(name) for granule in self._products)
+        found = self._slots.get(name)
+        if found is None:
+            found = self._slots[name] = frozenset(granule.slot(name) for granule in self._products)
+        return found
 
     def dtype(self, name: str) -> np.dtype[Any]:
         """The type that holds the values of a variable in all files."""

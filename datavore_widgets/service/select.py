@@ -46,6 +46,7 @@ __all__ = [
     "step_of",
     "steps_of",
     "steps_until",
+    "units_of",
 ]
 
 _SAME = 1e-6
@@ -150,6 +151,11 @@ class Selection:
         return [*self.masks, *([] if self.subtracted is None else [self.subtracted])]
 
     @cached_property
+    def looked(self) -> dict[str, Any]:
+        """What was looked up once for the whole of an answer, by name."""
+        return {}
+
+    @cached_property
     def _states(self) -> dict[int | None, Hashable]:
         return {}
 
@@ -179,7 +185,8 @@ def find_index(library: Library, index: str) -> Index:
     UnknownName
         When there is none; it offers the nearest names.
     """
-    return library.indexes[library.info().index(index).index]
+    found = library.indexes.get(index)
+    return library.indexes[library.info().index(index).index] if found is None else found
 
 
 def find_variable(index: Index, varname: str) -> Variable:
@@ -353,16 +360,35 @@ def shifted(values: NDArray[Any], offset: float) -> NDArray[Any]:
     return values + offset if offset else values
 
 
+def units_of(info: VariableInfo, aggregate: str) -> str:
+    """Units of an aggregate of a variable."""
+    return "1" if aggregate == "count" or flag_of(aggregate) is not None else info.units
+
+
 def aggregate_info(info: VariableInfo, aggregate: str) -> VariableInfo:
     """What is known of an aggregate of a variable.
 
     A count or a deviation is neither a level nor an anomaly: the catalogue's colours and limits do not fit it.
     """
     if aggregate == "count":
-        return replace(info, units="1", kind="continuous", standard_name="", cmap=DEFAULT, limits=None, scale="linear")
+        return replace(
+            info,
+            units=units_of(info, aggregate),
+            kind="continuous",
+            standard_name="",
+            cmap=DEFAULT,
+            limits=None,
+            scale="linear",
+        )
     if flag_of(aggregate) is not None:
         return replace(
-            info, units="1", kind="continuous", standard_name="", cmap=DEFAULT, limits=(0.0, 1.0), scale="linear"
+            info,
+            units=units_of(info, aggregate),
+            kind="continuous",
+            standard_name="",
+            cmap=DEFAULT,
+            limits=(0.0, 1.0),
+            scale="linear",
         )
     if aggregate in ("std", "area_std", "time_std"):
         return replace(info, kind="continuous", cmap=DEFAULT, limits=None, scale="linear")

@@ -6,7 +6,6 @@ What series alone need is imported when the first is asked for: the first pictur
 from __future__ import annotations
 
 import threading
-import weakref
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -253,7 +252,6 @@ class Store:
         self.shelf = shelf
         self.cluster = cluster
         self.prepares = prepares
-        self._ready_for: weakref.WeakKeyDictionary[Selection, Ready | None] = weakref.WeakKeyDictionary()
         self._periods: Memo[Periods] = Memo(_PERIODS, lambda periods: _PER_STEP * periods.labels.size)
         self._limits: Memo[tuple[float, float]] = Memo(MIB, lambda _: 64)
         self._paces = Paces()
@@ -326,9 +324,10 @@ class Store:
         """What was ever prepared of a variable, looked for once an answer; conditions and corrections never are."""
         if not selection.is_plain:
             return None
-        if selection not in self._ready_for:
-            self._ready_for[selection] = self.shelf.look(selection.variable, selection.at)
-        return self._ready_for[selection]
+        if "ready" not in selection.looked:
+            selection.looked["ready"] = self.shelf.look(selection.variable, selection.at)
+        ready: Ready | None = selection.looked["ready"]
+        return ready
 
     def _ready(self, selection: Selection) -> Ready | None:
         """What is prepared of a variable, if any of its steps still are."""

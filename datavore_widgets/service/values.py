@@ -33,12 +33,12 @@ from datavore_widgets.service.periods import Groups, Periods
 from datavore_widgets.service.sampletimes import labels_of_samples, precision_of_samples
 from datavore_widgets.service.select import (
     Selection,
-    aggregate_info,
     cell_at,
     cells_inside,
     same_cells,
     select,
     steps_of,
+    units_of,
 )
 from datavore_widgets.service.series import Moments
 from datavore_widgets.service.store import Store
@@ -87,7 +87,19 @@ def series(store: Store, query: SeriesQuery, job: Job) -> Series:
         if place is None:
             raise NotSupported(f"{variable.name!r} lies elsewhere at each of its times, so its cells have no anomalies")
         climatology = Climatology.of(store, selection, place.cells, query.anomaly, query.base, job)
-    asked = _Asked(query, selection, periods, place, climatology, years, is_moved, _measured(query, places), windows)
+    asked = _Asked(
+        query,
+        selection,
+        periods,
+        place,
+        climatology,
+        years,
+        is_moved,
+        _measured(query, places),
+        windows,
+        store.told(selection, read),
+        store.is_prepared(selection, read),
+    )
     if percent is not None:
         tiles: summary.Tiles = (
             tile for run, at in places if at is not None for tile in store.tiles(selection, run, at.cells, job)
@@ -100,7 +112,6 @@ def series(store: Store, query: SeriesQuery, job: Job) -> Series:
         answer = asked.of_weighted(steps, _by_weight(store, asked, places, job))
     else:
         answer = asked.of_moments(steps, _moments(store, asked, places, job))
-    answer = replace(answer, note=store.told(selection, read), is_prepared=store.is_prepared(selection, read))
     if variable.info.geometry != "swath" or not variable.tells_sample_times:
         return answer
     is_plain = isinstance(query.coord, Point) and query.groupby is None and windows is None
@@ -145,6 +156,10 @@ class _Asked:
         What the areas of its cells are told by, in words; empty where none weigh, or nothing has to be told.
     windows : ndarray of int64, optional
         The first of the steps that are read in the window that ends with each time.
+    note : str
+        What has to be known of where its values are from.
+    is_prepared : bool
+        Whether all of them are prepared.
     """
 
     query: SeriesQuery
@@ -156,6 +171,8 @@ class _Asked:
     is_moved: bool
     measured: str
     windows: NDArray[np.int64] | None = None
+    note: str = ""
+    is_prepared: bool = False
 
     @property
     def without_trend(self) -> _Asked:
@@ -227,7 +244,7 @@ class _Asked:
             values=values[kept],
             counts=counts[kept],
             calendar=variable.axis.calendar,
-            units=aggregate_info(info, query.aggregate).units,
+            units=units_of(info, query.aggregate),
             long_name=info.label,
             total=None if place is None else place.cells.count,
             cell=None if place is None else place.center,
@@ -245,6 +262,8 @@ class _Asked:
             anomaly=query.anomaly,
             base=None if base is None else (int(base.min()), int(base.max())),
             trend=_trend(periods, groups, query, values) if query.trend else None,
+            note=self.note,
+            is_prepared=self.is_prepared,
         )
 
 
