@@ -23,7 +23,6 @@ from datavore_widgets.service.cells import Cells
 from datavore_widgets.service.corners import Corners, EstimatedCorners, ToldCorners
 from datavore_widgets.service.grid import TOLERANCE
 from datavore_widgets.service.measures import Areas
-from datavore_widgets.service.polygons import edges_of
 from datavore_widgets.service.sphere import box_around, half_turn, longitudes_around, reach_of, vectors_of
 
 __all__ = ["CurvilinearGrid"]
@@ -271,6 +270,8 @@ class CurvilinearGrid:
 
     def at(self, lon: float, lat: float) -> tuple[int, int] | None:
         """Row and column of the cell that holds a place; of several the one whose centre is nearest."""
+        from datavore_widgets.service.polygons import edges_of
+
         around = self.near(BBox(lon, lat, lon, lat))
         edges = edges_of(self.corners.vectors(around), around)
         place = vectors_of(lon, lat)

@@ -23,7 +23,6 @@ from datavore_widgets.service.cache import Memo
 from datavore_widgets.service.cells import Cells
 from datavore_widgets.service.curvilinear import CurvilinearGrid
 from datavore_widgets.service.grid import TOLERANCE, Grid, RectilinearGrid
-from datavore_widgets.service.mosaic import DOT, Mosaic
 from datavore_widgets.service.pixels import Axis, Frame, Plan, Separable
 from datavore_widgets.service.points import Points
 from datavore_widgets.service.sphere import half_turn
@@ -150,6 +149,8 @@ def window_of(grid: Grid, canvas: Canvas) -> Cells:
         bbox = _wider(bbox, math.degrees(canvas.radius / EARTH_RADIUS))
     elif isinstance(grid, Points):
         pixel = max(bbox.width, bbox.height) / (canvas.resolution or DEFAULT_RESOLUTION)
+        from datavore_widgets.service.mosaic import DOT
+
         bbox = _wider(bbox, (DOT + 1) * pixel)
     return grid.around(bbox, margin=canvas.resample)
 
@@ -226,6 +227,9 @@ def _planned(grid: Grid, canvas: Canvas, discrete: bool) -> Plan:
 
 @_planned.register
 def _(grid: CurvilinearGrid, canvas: Canvas, discrete: bool) -> Plan:  # noqa: ARG001  nothing is mixed anyway
+    # Here, not at the top: pictures of regular grids, the first of a process among them, need no polygons.
+    from datavore_widgets.service.mosaic import Mosaic
+
     return Mosaic.of(grid, frame_of(grid, canvas), canvas)
 
 

@@ -38,11 +38,9 @@ from datavore_widgets.service.decode import (
     labels_from_times,
 )
 from datavore_widgets.service.files import Contents, Source, read_variable
-from datavore_widgets.service.frames import grid_of_frame
 from datavore_widgets.service.geolocation import Geolocation
 from datavore_widgets.service.grid import Grid, RectilinearGrid
 from datavore_widgets.service.measures import areas_of
-from datavore_widgets.service.mesh import cells_of_corners, grid_of_mesh
 from datavore_widgets.service.points import Nowhere, Samples, samples_of
 
 if TYPE_CHECKING:
@@ -482,14 +480,20 @@ class _Scan:
         read = self._values if where.kind == "frame" else self._degrees
         lon, lat = read(where.lon), read(where.lat)
         if where.kind == "mesh":
+            from datavore_widgets.service.mesh import grid_of_mesh
+
             topology = self.stored[where.mapping]
             return grid_of_mesh(lon, lat, self.stored[str(topology.attrs["face_node_connectivity"])], where.columns)
         if where.kind == "cells":
+            from datavore_widgets.service.mesh import cells_of_corners
+
             corners = (np.asarray(self._bounds(name, 2), dtype=np.float64) for name in (where.lon, where.lat))
             return cells_of_corners(*corners)
         if where.kind == "axes":
             return RectilinearGrid.from_centers(lon, lat, self._bounds(where.lon, 2), self._bounds(where.lat, 2))
         if where.kind == "frame":
+            from datavore_widgets.service.frames import grid_of_frame
+
             units = tuple(str(self.stored[name].attrs.get("units", "")) for name in (where.lon, where.lat))
             x, y = (np.asarray(axis, dtype=np.float64) for axis in (lon, lat))
             return grid_of_frame(x, y, (units[0], units[1]), self.stored[where.mapping].attrs)

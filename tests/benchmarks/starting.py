@@ -33,6 +33,8 @@ NEEDLESS = (
     *("xarray", "pandas", "zarr", "h5py", "netCDF4", "scipy", "dask", "PIL", "numba", "numpy.ma"),
     *("datavore_widgets.service.values", "datavore_widgets.service.data", "datavore_widgets.service.lapses"),
     *("cmap", "importlib.metadata", "email", "socket", "tomllib", "difflib", "secrets", "tempfile", "platformdirs"),
+    *("datavore_widgets.service.mosaic", "datavore_widgets.service.polygons"),
+    *("datavore_widgets.service.frames", "datavore_widgets.service.mesh"),
     *("datavore_widgets.service.periods", "datavore_widgets.service.crew", "datavore_widgets.protocol.waves"),
 )
 """What reads files, draws otherwise, or answers other questions: the first picture of prepared data needs none."""
