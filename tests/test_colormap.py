@@ -4,6 +4,7 @@ import math
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import matplotlib as mpl
@@ -142,6 +143,13 @@ def test_another_library_has_tables_of_its_own(tmp_path):
         library.write_text(LIBRARY.format(level=level))
         assert asked(tmp_path, tmp_path) == (255 * 256 * 3 * level, True)
         assert asked(tmp_path, tmp_path) == (255 * 256 * 3 * level, False)
+
+
+def test_a_library_in_an_archive_is_asked_each_time(tmp_path):
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        archive.writestr("cmap.py", LIBRARY.format(level=1.0))
+    for _ in range(2):
+        assert asked(tmp_path, tmp_path / "all.zip") == (255 * 256 * 3, True)
 
 
 finite = st.floats(-1e6, 1e6, allow_nan=False)

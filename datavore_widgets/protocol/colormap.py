@@ -197,7 +197,10 @@ def _kept(name: str) -> Path | None:
     found = PathFinder.find_spec("cmap")
     if found is None or found.origin is None:
         return None
-    file = Path(found.origin).stat()
+    try:
+        file = Path(found.origin).stat()
+    except OSError:  # it comes from an archive
+        return None
     which = hashlib.blake2b(f"{found.origin} {file.st_mtime_ns} {file.st_size}".encode(), digest_size=8)
     return user_cache() / "colours" / f"{name}-{which.hexdigest()}"
 
