@@ -141,9 +141,11 @@ def explore(
         # Voila is imported while the service opens the files, and the first kernel loads what it needs.
         service = None if urls else stack.enter_context(ServiceProcess(given))
         early = stack.enter_context(EarlyKernel()) if os.name == "posix" else None
-        # Two thirds of that import would go into a grammar of internationalised addresses, which jsonschema takes for
-        # a check that nobody asks for, and does without where there is none.
-        sys.modules.setdefault("rfc3987_syntax", cast(ModuleType, None))
+        # Most of that import would go into grammars of addresses and durations, which jsonschema takes for checks that
+        # nobody asks for, and does without where there are none; and into selectors of style sheets, for nobody.
+        for name in ("rfc3987_syntax", "rfc3986_validator", "isoduration"):
+            sys.modules.setdefault(name, cast(ModuleType, None))
+        sys.modules.setdefault("soupsieve", ModuleType("soupsieve"))
         with _held_back():
             from datavore_widgets.web.site import explorer_site
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +21,7 @@ from processes import Program, is_gone, started, until
 
 from datavore_widgets.cli import _held_back
 from datavore_widgets.web.early import EarlyKernel
+from datavore_widgets.web.kernel import _Later
 
 EXPLORE = ("datavore_widgets.cli", "explore", "--no-browser", "--port", "0")
 KERNEL = "datavore_widgets.web.kernel"
@@ -77,10 +80,30 @@ def test_the_kernel_of_a_page_was_started_with_the_command_and_loads_no_site(fol
         assert int(told) == first.pid
         loaded = said_by_the_kernel(page, folder, "' '.join(n for n, m in __import__('sys').modules.items() if m)")
         assert "ipykernel" in loaded
-        assert not {"voila", "jupyter_server", "debugpy", "xarray"} & set(loaded.strip("'").split())
+        assert not {"voila", "jupyter_server", "debugpy", "xarray", "pandas.core"} & set(loaded.strip("'").split())
         # Without it a page would ask for the state of each widget by itself.
         targets = said_by_the_kernel(page, folder, "' '.join(get_ipython().kernel.comm_manager.targets)")
         assert "jupyter.widget.control" in targets
+
+
+def test_pandas_is_loaded_when_it_is_used(folder: Path, data: Path) -> None:
+    with started(*EXPLORE, str(data), environment={"TMPDIR": str(folder)}) as program:
+        page = page_of(program)
+        day = "__import__('sys').modules['bqplot.traits'].pd.Timestamp('1970-01-02').day"
+        assert said_by_the_kernel(page, folder, day) == "2"
+        assert said_by_the_kernel(page, folder, "'pandas.core' in __import__('sys').modules") == "True"
+
+
+def test_a_part_of_a_module_that_is_loaded_later_loads_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "wsgiref"]:
+        monkeypatch.delitem(sys.modules, name)
+    later = _Later("wsgiref")
+    monkeypatch.setitem(sys.modules, "wsgiref", later)
+    assert later.__file__
+    assert sys.modules["wsgiref"] is later
+    assert importlib.import_module("wsgiref.util").guess_scheme({}) == "http"
+    assert sys.modules["wsgiref"] is not later
+    assert later.util is sys.modules["wsgiref.util"]
 
 
 def test_a_first_kernel_that_has_died_is_replaced(folder: Path, data: Path) -> None:

@@ -22,6 +22,7 @@ def test_the_sample_is_on_screen_and_fills_it(
     size = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
     assert size == [1440, 900], "the page scrolls"
     assert outside == []
+    assert page.evaluate("window.MathJax === undefined"), "a program for formulas was fetched, where there are none"
     screenshot("light")
 
 
