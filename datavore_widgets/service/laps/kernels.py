@@ -50,22 +50,23 @@ def _cells(parts: Any, edge: Any, across: Any, record: Any) -> Any:
 
 @compiled
 def _add(values: Any, place: Any, out: Any) -> None:
+    some = values[place:]  # so that a place can't be one from the end: the compiler would look at each
     for t in range(out.size):
-        out[t] += values[place + t]
+        out[t] += some[t]
 
 
 @compiled
 def _lower(values: Any, place: Any, out: Any) -> None:
+    some = values[place:]
     for t in range(out.size):
-        value = values[place + t]
-        out[t] = value if value < out[t] else out[t]
+        out[t] = some[t] if some[t] < out[t] else out[t]
 
 
 @compiled
 def _raise(values: Any, place: Any, out: Any) -> None:
+    some = values[place:]
     for t in range(out.size):
-        value = values[place + t]
-        out[t] = value if value > out[t] else out[t]
+        out[t] = some[t] if some[t] > out[t] else out[t]
 
 
 @compiled
@@ -170,9 +171,9 @@ def _add_four(codes: Any, at: Any, gaps: Any, least: Any, total: Any, squares: A
 @compiled
 def _add_one(codes: Any, place: Any, gaps: Any, least: Any, total: Any, squares: Any) -> None:
     """Add one cell of whole codes."""
+    cell = codes[place:]
     for t in range(total.size):
-        code = codes[place + t]
-        value = np.int64(0) if gaps and code == least else np.int64(code)
+        value = np.int64(0) if gaps and cell[t] == least else np.int64(cell[t])
         total[t] += value
         squares[t] += value * value
 
@@ -232,14 +233,13 @@ def _sum_floats(
     """Sums over the cells that begin at some places, of floats about an origin: cell by cell, as numpy adds them."""
     size = count.size
     for place in places:
+        cell = codes[place:]
         for t in range(size):
-            code = codes[place + t]
-            value = np.float64(code) - origin if code == code else 0.0
+            value = np.float64(cell[t]) - origin if cell[t] == cell[t] else 0.0
             total[t] += value
             squares[t] += value * value
         for t in range(size):
-            code = codes[place + t]
-            count[t] += code == code
+            count[t] += np.int64(cell[t] == cell[t])
         _lower(codes, place, low)
         _raise(codes, place, high)
 
@@ -381,8 +381,9 @@ def moments(
             mean[t] = least[t] = most[t] = np.nan
             m2[t] = 0.0
             continue
-        # About the nearest whole number to the mean: all that is large cancels in integers, so without loss.
-        about = total[t] // number
+        # About a whole number near the mean: all that is large cancels in integers, so without loss. It is found among
+        # floats, since processors divide integers slowly.
+        about = np.int64(np.floor(total[t] / number))
         rest = total[t] - number * about
         apart = squares[t] - about * (total[t] + rest)
         mean[t] = (about + rest / number - shift) / divisor * slope + start

@@ -203,13 +203,18 @@ class _Entry:
 
     def _opened(self) -> list[Segment]:
         known = {segment.path: segment for segment in self._segments}
-        segments = []
+        segments: list[Segment] = []
         for name in self.folder.names():
             path = self.folder.segment(name)
             try:
-                segments.append(known.get(path) or Segment(path))
+                segment = known.get(path) or Segment(path)
             except (OSError, Unreadable) as error:
                 _log.warning("prepared data cannot be read: %s", error)
+                continue
+            if segments and segment.codes == segments[-1].codes:
+                # The same object, since equal ones are found by looking at all that they say.
+                segment.codes = segments[-1].codes
+            segments.append(segment)
         return segments
 
     def _matched(self) -> Ready:
