@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -256,11 +256,16 @@ def _has_waves(store: Store, index: str) -> bool:
 
 
 def _late(module: str, name: str) -> Callable[[Store, Any, Job], Answer]:
-    """A function of the service that is imported when it is asked: the first picture waits for every import."""
+    """A function of the service that is imported when it is asked first: the first picture waits for every import."""
+
+    @cache
+    def function() -> Callable[[Store, Any, Job], Answer]:
+        found: Callable[[Store, Any, Job], Answer]
+        found = getattr(importlib.import_module(f"datavore_widgets.service.{module}"), name)
+        return found
 
     def handle(store: Store, query: Any, job: Job) -> Answer:
-        answer: Answer = getattr(importlib.import_module(f"datavore_widgets.service.{module}"), name)(store, query, job)
-        return answer
+        return function()(store, query, job)
 
     return handle
 

@@ -194,7 +194,7 @@ class Moments:
     @property
     def nbytes(self) -> int:
         """Bytes of the arrays."""
-        return sum(int(getattr(self, f.name).nbytes) for f in fields(self))
+        return self.count.nbytes + self.mean.nbytes + self.m2.nbytes + self.low.nbytes + self.high.nbytes
 
 
 def missing_of(values: NDArray[Any]) -> NDArray[np.bool_]:
