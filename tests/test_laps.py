@@ -32,7 +32,7 @@ from datavore_widgets.protocol.queries import (
 )
 from datavore_widgets.protocol.times import Date, Lapse
 from datavore_widgets.service.files import FileSource
-from datavore_widgets.service.laps import build, folder
+from datavore_widgets.service.laps import folder, reader
 from datavore_widgets.service.laps.blocks import EDGES, covering
 from datavore_widgets.service.laps.prepare import Prepared, prepare
 from datavore_widgets.service.local import LocalService
@@ -411,7 +411,7 @@ def test_the_copy_is_made_where_pictures_would_be_slow(tmp_path: Path, laps: Pat
 def test_a_segment_too_large_for_memory_is_turned_by_way_of_a_file(
     tmp_path: Path, laps: Path, nowhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(build, "_HELD", 1000)
+    monkeypatch.setattr(reader, "_HELD", 1000)
     path = write(tmp_path / "v.nc", packed(13), fillvalue=np.int16(-32768))
     done = only(path, laps)
     assert sorted({file.suffix for file in done.folder.iterdir()}) == ["", ".json", ".laps"]

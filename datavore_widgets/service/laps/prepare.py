@@ -17,6 +17,7 @@ from datavore_widgets.service.cluster import absolute, cluster_of, made_by
 from datavore_widgets.service.index import Index, Variable
 from datavore_widgets.service.laps.build import build_segment
 from datavore_widgets.service.laps.folder import Folder, Plan, cache_folder, is_preparable, plan_of, plans_of
+from datavore_widgets.service.laps.reader import Reader
 from datavore_widgets.service.laps.segment import Segment
 
 __all__ = ["Prepared", "prepare", "prepare_variable", "room_of"]
@@ -178,9 +179,7 @@ class _Work:
             if share is not None and wanted:
                 self._build_on(*share, plans, wanted)
             else:
-                for number in wanted:
-                    self._progress(plans[number].steps.start)
-                    self.build(plans[number])
+                self.build([plans[number] for number in wanted])
             built = len(wanted)
             names = [plan.name for plan in plans]
             if built or names != self.folder.names():
@@ -222,16 +221,21 @@ class _Work:
                     "files and the same folder, in the same state"
                 )
 
-    def build(self, plan: Plan) -> None:
+    def build(self, plans: list[Plan]) -> None:
+        """Make segments one after another."""
+        with Reader(self.variable, self.at, [plan.steps for plan in plans]) as reader:
+            for plan in plans:
+                self._progress(plan.steps.start)
+                self._build(plan, reader)
+
+    def _build(self, plan: Plan, reader: Reader) -> None:
         """Make a segment under another name, and give it its own when the disk has it."""
         mine = f"{plan.name}-{uuid.uuid4().hex[:8]}"
         part = self.folder.path / f"{mine}.part"
         fields = self.folder.path / f"{mine}.fields-part" if self.fields else None
         try:
             build_segment(
-                self.variable,
-                self.at,
-                plan.steps,
+                reader,
                 part,
                 fields,
                 plan.about,
@@ -259,5 +263,5 @@ def _built(spec: Any, index: str, varname: str, root: Path, fields: bool, number
         found = library.indexes[index]
         work = _Work(found, found.variables[varname], root, fields, Job(), 0, 1)
         plan = plans_of(work.variable)[number]
-        work.build(plan)
+        work.build([plan])
         return plan.name
