@@ -8,6 +8,7 @@ import io
 import math
 import warnings
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -36,7 +37,7 @@ from datavore_widgets.protocol.queries import (
 from datavore_widgets.protocol.times import Date, Lapse
 from datavore_widgets.server.app import build_app
 from datavore_widgets.server.run import serve_background
-from datavore_widgets.service import wave_sample
+from datavore_widgets.service import files, wave_sample
 from datavore_widgets.service.files import FileSource, MemorySource, OpenFiles
 from datavore_widgets.service.local import LocalService
 from datavore_widgets.service.wave_sample import Imagette, Swell, swell_energy
@@ -656,12 +657,11 @@ def test_a_model_is_read_by_its_own_word_of_from_and_to() -> None:
     """One sea, waves that go to the east (90°), written three ways: towards per radian, and from per degree."""
     density = np.zeros((3, 4))
     density[1, 1] = 2.0
-    towards = read_model(
-        MemorySource(small_model("sea_surface_wave_to_direction", "m2 s rad-1", [0.0, 90, 180, 270], density))
-    )
+    towards = small_model("sea_surface_wave_to_direction", "m2 s rad-1", [0.0, 90, 180, 270], density)
     come = small_model("sea_surface_wave_from_direction", "m2 s degree-1", [180.0, 270, 0, 90], np.deg2rad(1) * density)
-    coming = read_model(MemorySource(come))
-    for model in (towards, coming):
+    sources = [MemorySource(towards), MemorySource(come)]
+    for source in sources:
+        model = read_model(source)
         assert model.direction(0, 0) == pytest.approx(90.0)
         assert model.theta[np.argmax(model.density[0, 0].sum(axis=0))] == 90.0
         assert model.density.max() == pytest.approx(2.0)
@@ -669,14 +669,43 @@ def test_a_model_is_read_by_its_own_word_of_from_and_to() -> None:
         assert 4 * math.sqrt(model.variance(0, 0).sum()) == pytest.approx(4 * math.sqrt(0.07024815), rel=1e-6)
     # Beside an acquisition it lies where the radar sees waves that go to the east.
     found = read(Imagette(NOON, 10, 20, [Swell(2.0, 156.0, 90.0)]))
-    for model in (towards, coming):
-        beside, _ = Models([model]).nearest(found)
+    for source in sources:
+        beside, _ = Models([partial(read_model, source)]).nearest(found)
         assert beside is not None
         top = spectra.peak(found.k, found.phi, beside.energy)
         assert directions.angle_between(top.direction, 90.0) <= 45  # bins of 90°
         assert beside.direction == pytest.approx(90.0)
         # The parabola through 0, 2 and 0 at 0.08, 0.1 and 0.125 Hz has its top at 0.1025 Hz.
         assert beside.period == pytest.approx(1 / 0.1025, rel=1e-5)
+
+
+def test_a_models_file_is_opened_when_it_is_compared_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    density = np.ones((3, 4))
+    made = small_model("sea_surface_wave_to_direction", "m2 s rad-1", [0.0, 90, 180, 270], density)
+    made.to_netcdf(tmp_path / "model.nc")
+    made.isel(time=0, drop=True).to_netcdf(tmp_path / "timeless.nc")
+    wave_sample.write_imagette(Imagette(NOON, 10, 20, SEA), tmp_path)
+    with LocalService(tmp_path):
+        pass  # it is looked into once, and remembered
+    opened: list[str] = []
+    real = files._open
+    monkeypatch.setattr(files, "_open", lambda path, seen: (opened.append(path.name), real(path, seen))[1])
+    asked = SpectrumQuery("S1AWV.v3<", Date(f"{NOON:%Y%m%d%H%M%S}"))
+    with LocalService(tmp_path) as service:
+        assert opened == []
+        # What can be told without its values is told at once.
+        [(path, reason)] = service._store.library.problems.items()
+        assert (Path(path).name, "do not tell their time" in reason) == ("timeless.nc", True)
+        beside = service.answer(asked).model
+        assert beside is not None
+        assert beside.source == "model.nc"
+        assert "model.nc" in opened
+    with LocalService(tmp_path) as service:
+        # One whose values cannot be read is told beside what there is.
+        (tmp_path / "model.nc").write_bytes(b"no longer")
+        found = service.answer(asked)
+        assert found.model is None
+        assert any("model.nc" in note for note in found.notes)
 
 
 def test_a_model_without_a_spectrum_yet_is_refused() -> None:

@@ -23,7 +23,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -44,10 +44,10 @@ from datavore_widgets.service.pieces import AnyGranule, Files, Pieces
 from datavore_widgets.service.recall import LEDGER, Recall
 from datavore_widgets.service.scan import Dim, scan, short_text
 from datavore_widgets.service.sphere import around_all
-from datavore_widgets.service.swan import VARIABLE
 from datavore_widgets.service.track import Track
 from datavore_widgets.service.vectors import with_derived
 from datavore_widgets.service.waves.filenames import is_roughness, named_as_measurement
+from datavore_widgets.service.waves.names import SPECTRA, may_hold_waves
 
 if TYPE_CHECKING:
     from datavore_widgets.service.waves.shelf import Waves
@@ -57,7 +57,6 @@ __all__ = ["Dim", "Index", "Library", "Variable", "files_of", "open_catalog"]
 _log = logging.getLogger(__name__)
 
 _SUFFIXES = (".nc", ".nc4", ".nc3", ".cdf", ".netcdf", ".h5", ".hdf5", ".he5", ".grd")
-_SPECTRA = {"efth", VARIABLE}  # of WAVEWATCH III and of SWAN
 _LISTED = 8
 _KINDS = ("continuous", "anomaly", "flags", "direction")
 _SCALES = ("linear", "log")
@@ -175,7 +174,7 @@ class _Opening:
         self.problems: dict[str, str] = {}
         self.dates: dict[str, Dated] = {}
         self.measurements: dict[Path, str] = {}
-        self.models: dict[Path, None] = {}
+        self.models: dict[Path, str] = {}  # and why one cannot be read
 
     def library(self, spec: Any) -> Library:
         indexes: dict[str, Index] = {}
@@ -213,30 +212,34 @@ class _Opening:
         if not len(table.columns):
             return None
         models = []
-        for path in self.models:
+        for path, reason in self.models.items():
             self.problems.pop(str(path), None)  # it has nothing for a map, and need not
-            try:
-                models.append(read_model(FileSource(path, self.files)))
-            except Unreadable as error:
-                self._problem(str(path), str(error))
+            if reason:
+                self._problem(str(path), reason)
+            else:
+                models.append(partial(read_model, FileSource(path, self.files)))
         notes = dict.fromkeys(note for note in self.measurements.values() if note)
         return Waves(table, Models(models), "; ".join(notes), self.files)
 
-    def _holds_waves(self, path: Path, granule: AnyGranule, note: str) -> bool:
+    def _holds_waves(self, path: Path, granule: AnyGranule, recall: Recall, note: str) -> bool:
         """Whether a file is of a wave mode and nothing else: a measurement of any name, or a model's spectra."""
-        if not {"oswPolSpec", *_SPECTRA} & {*granule.names, *granule.refused}:
+        if not may_hold_waves([*granule.names, *granule.refused]):
             return False
-        from datavore_widgets.service.waves.models import is_model
+        from datavore_widgets.service.waves.models import is_model, named_parts
         from datavore_widgets.service.waves.ocn import is_measurement
 
-        with FileSource(path, self.files).contents() as contents:
+        with recall.contents(path) as contents:
             if is_measurement(contents.variables):
                 self.measurements[path] = note
                 return True
             if is_model(contents.variables):
-                self.models[path] = None
+                self.models[path] = ""
+                try:
+                    named_parts(contents.variables, path.name)
+                except Unreadable as error:
+                    self.models[path] = str(error)
                 # With a wave mode beside it, a file of spectra alone is for comparing with, and nothing for a map.
-                return bool(self.measurements) and not {*granule.names} - _SPECTRA
+                return bool(self.measurements) and not {*granule.names} - SPECTRA
         return False
 
     def _nothing(self, spec: Any) -> str:
@@ -314,7 +317,7 @@ class _Opening:
         for path, found in recall.granules(names, self.dates, self.job, known_only=self.known_only):
             if isinstance(found, Unreadable):
                 self._problem(path, str(found))
-            elif not self._holds_waves(Path(path), found, note):
+            elif not self._holds_waves(Path(path), found, recall, note):
                 granules += self._shown(found)
                 if path in self.dates and not _keeps_to(found, self.dates[path].date):
                     others.setdefault(self.dates[path].pattern, []).append(path)

@@ -26,13 +26,14 @@ from datavore_widgets.errors import Unreadable
 from datavore_widgets.protocol.geometry import BBox
 from datavore_widgets.protocol.job import Job
 from datavore_widgets.service.dated import Dated, NamedTimes
-from datavore_widgets.service.files import FileSource, OpenFiles
+from datavore_widgets.service.files import Contents, FileSource, OpenFiles
 from datavore_widgets.service.footprint import Footprint
 from datavore_widgets.service.formats import root_of_store
 from datavore_widgets.service.geolocation import Geolocation
 from datavore_widgets.service.header import Notes, NotNoted, noted_contents
 from datavore_widgets.service.ledger import Ledger, Record, Seen
 from datavore_widgets.service.scan import Found, Granule, look
+from datavore_widgets.service.waves.names import may_hold_waves
 
 __all__ = ["KIND", "LEDGER", "KnownGranule", "NamedGranule", "Recall", "footprint_of", "learn_granule"]
 
@@ -374,6 +375,24 @@ class Recall:
                 self._ledger.refresh(rest, learn_granule, tell=functools.partial(tell.further, done))
             yield from self._ledger.recall(paths[first : first + _SAMPLE])
 
+    @contextlib.contextmanager
+    def contents(self, path: Path) -> Iterator[Contents]:
+        """What is in a file, to be looked at without values: by its header where that is known, else opened.
+
+        Raises
+        ------
+        Unreadable
+            When it cannot be read.
+        """
+        source = FileSource(path, self._files)
+        [(_, _, records)] = self._ledger.recall([str(path)])
+        known = next(_headers(path, source.fingerprint(), records or ()), None)
+        if known is not None:
+            yield known
+            return
+        with source.contents() as opened:
+            yield opened
+
     def _look(self, path: Path, records: Sequence[Record]) -> tuple[Granule, list[Record]]:
         """What a file holds, without opening it where its header is known; with the header, if it has to be kept.
 
@@ -384,15 +403,13 @@ class Recall:
         """
         source = FileSource(path, self._files)
         fingerprint = source.fingerprint()
-        for coded in (record.payload for record in records if record.kind == HEADER):
-            contents = noted_contents(path, fingerprint, coded)
-            if contents is not None:
-                with contextlib.suppress(NotNoted):
-                    return look(source, fingerprint, contents), []
+        for contents in _headers(path, fingerprint, records):
+            with contextlib.suppress(NotNoted):
+                return look(source, fingerprint, contents), []
         with source.contents() as opened:
             notes = Notes(path, opened)
             granule = look(source, fingerprint, notes.contents)
-            header = notes.coded(fingerprint) if _is_gridded(granule) else None
+            header = notes.coded(fingerprint) if _is_noted(granule) else None
         return granule, [] if header is None else [Record(kind=HEADER, payload=header)]
 
 
@@ -414,6 +431,14 @@ class _Telling:
         self(before + done)
 
 
+def _headers(path: Path, fingerprint: Hashable, records: Iterable[Record]) -> Iterator[Contents]:
+    """What a file holds by each header that is known of it as it is."""
+    for record in records:
+        contents = noted_contents(path, fingerprint, record.payload) if record.kind == HEADER else None
+        if contents is not None:
+            yield contents
+
+
 def learn_granule(path: str) -> list[Record]:
     """What is remembered of a file; nothing of one that has to be looked into each time.
 
@@ -430,10 +455,11 @@ def learn_granule(path: str) -> list[Record]:
         files.close()
 
 
-def _is_gridded(granule: Granule) -> bool:
-    """Whether a file has something for a map; of tracks and stations there are as many files as places."""
+def _is_noted(granule: Granule) -> bool:
+    """Whether the header of a file is kept: of tracks and stations there are as many files as places."""
     founds = granule.variables.values()
-    return bool(founds) and all(found.info.geometry == "grid" for found in founds)
+    is_gridded = bool(founds) and all(found.info.geometry == "grid" for found in founds)
+    return is_gridded or may_hold_waves([*granule.names, *granule.refused])
 
 
 def _can_be_told(granule: Granule) -> bool:

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,7 @@ from datavore_widgets.service.waves import spectra
 from datavore_widgets.service.waves.directions import turned
 from datavore_widgets.service.waves.regrid import regrid
 
-__all__ = ["Model", "Models", "is_model", "read_model"]
+__all__ = ["Model", "Models", "Named", "is_model", "named_parts", "read_model"]
 
 Floats = NDArray[np.float64]
 
@@ -127,17 +127,38 @@ class Model:
 
 @dataclass(frozen=True, eq=False)
 class Models:
-    """The models of a library."""
+    """The models of a library.
 
-    files: Sequence[Model] = ()
+    Parameters
+    ----------
+    files : sequence of callable
+        What reads each: when one is compared with first, since opening would wait for it.
+    """
+
+    files: Sequence[Callable[[], Model]] = ()
+
+    @cached_property
+    def _read(self) -> tuple[list[Model], str]:
+        """Those that can be read, and why the others cannot."""
+        models, reasons = [], []
+        for read in self.files:
+            try:
+                models.append(read())
+            except Unreadable as error:
+                reasons.append(str(error))
+        return models, "; ".join(reasons)
 
     def nearest(self, found: WaveSpectrum) -> tuple[ModelSpectrum | None, str]:
-        """The spectrum nearest to an acquisition in place, then in time; or a sentence that says why there is none."""
-        if not self.files:
-            return None, "there are no spectra of a wave model"
+        """The spectrum nearest to an acquisition in place, then in time; and a sentence that says why there is none.
+
+        Files that cannot be read are left out, and told in the sentence.
+        """
+        models, broken = self._read
+        if not models:
+            return None, broken or "there are no spectra of a wave model"
         asked = int(millis_from_label(found.time.label))
         candidates = []
-        for model in self.files:
+        for model in models:
             hours = (millis_from_label(model.labels) - asked) / 3_600_000
             far = distance(found.lon, found.lat, model.lon, model.lat) / 1000
             # A hundred kilometres weigh as much as three hours: what a swell of 160 m crosses in about that time.
@@ -148,11 +169,12 @@ class Models:
             )
         best, away, off, model, time, station = min(candidates, key=lambda candidate: candidate[0])
         if not (math.isfinite(best) and away <= FARTHEST and abs(off) <= LONGEST):
-            return None, (
+            far_off = (
                 f"no spectrum of a wave model is within {FARTHEST:g} km and {LONGEST:g} h: the nearest, {model.name}, "
                 f"is {away:,.0f} km and {abs(off):,.1f} h away"
             )
-        return _compared(found, model, time, station, away, off), ""
+            return None, "; ".join(filter(None, [far_off, broken]))
+        return _compared(found, model, time, station, away, off), broken
 
 
 def _compared(found: WaveSpectrum, model: Model, time: int, station: int, far: float, hours: float) -> ModelSpectrum:
@@ -190,6 +212,44 @@ def is_model(variables: Any) -> bool:
     return _named(variables, _DENSITY) is not None and _named(variables, _TOWARDS, _FROM) is not None
 
 
+class Named(NamedTuple):
+    """What is what in a file of spectra: names of its variables, and of its dimensions."""
+
+    keys: Mapping[str, str]
+    dims: Mapping[str, str]
+    station: str
+
+
+def named_parts(variables: Mapping[str, Any], name: str) -> Named:
+    """What is what among variables; no values are looked at.
+
+    Raises
+    ------
+    Unreadable
+        When they do not tell their axes, places or times, or are too large.
+    """
+    named = {
+        "density": _named(variables, _DENSITY),
+        "theta": _named(variables, _TOWARDS, _FROM),
+        "f": _named(variables, "sea_surface_wave_frequency"),
+        "lon": _named(variables, "longitude"),
+        "lat": _named(variables, "latitude"),
+        "time": _named(variables, "time"),
+    }
+    missing = [part for part, key in named.items() if key is None]
+    if missing:
+        raise Unreadable(f"the wave spectra of {name!r} do not tell their {', '.join(missing)} by CF's standard names")
+    keys = {part: str(key) for part, key in named.items()}
+    density = variables[keys["density"]]
+    if density.ndim != 4 or 0 in density.shape or 8 * math.prod(density.shape) > _MOST_BYTES:
+        raise Unreadable(f"the wave spectra of {name!r} have the shape {density.shape}, which is not read")
+    dims = {part: variables[key].dims[0] for part, key in keys.items() if part in ("theta", "f", "time")}
+    station = next((dim for dim in density.dims if dim not in dims.values()), None)
+    if not set(dims.values()) <= set(density.dims) or station is None:
+        raise Unreadable(f"the wave spectra of {name!r} do not lie over time, frequency and direction")
+    return Named(keys, dims, station)
+
+
 def read_model(source: Source) -> Model:
     """The spectra of a NetCDF file, a Zarr store or a text of SWAN's.
 
@@ -201,27 +261,8 @@ def read_model(source: Source) -> Model:
     name = Path(source.name).name or "the data set"
     with source.contents() as contents:
         variables = contents.variables
-        named = {
-            "density": _named(variables, _DENSITY),
-            "theta": _named(variables, _TOWARDS, _FROM),
-            "f": _named(variables, "sea_surface_wave_frequency"),
-            "lon": _named(variables, "longitude"),
-            "lat": _named(variables, "latitude"),
-            "time": _named(variables, "time"),
-        }
-        missing = [part for part, key in named.items() if key is None]
-        if missing:
-            raise Unreadable(
-                f"the wave spectra of {name!r} do not tell their {', '.join(missing)} by CF's standard names"
-            )
-        keys = {part: str(key) for part, key in named.items()}
+        keys, dims, station = named_parts(variables, name)
         density = variables[keys["density"]]
-        if density.ndim != 4 or 0 in density.shape or 8 * math.prod(density.shape) > _MOST_BYTES:
-            raise Unreadable(f"the wave spectra of {name!r} have the shape {density.shape}, which is not read")
-        dims = {part: variables[key].dims[0] for part, key in keys.items() if part in ("theta", "f", "time")}
-        station = next((dim for dim in density.dims if dim not in dims.values()), None)
-        if not set(dims.values()) <= set(density.dims) or station is None:
-            raise Unreadable(f"the wave spectra of {name!r} do not lie over time, frequency and direction")
 
         def values(part: str) -> Any:
             raw = read_variable(variables[keys[part]], {})

@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from datavore_widgets.errors import UnknownName, did_you_mean
 from datavore_widgets.protocol.answers import VariableInfo
+from datavore_widgets.service.swan import VARIABLE
 
-__all__ = ["ALL", "KINDS", "about", "index_id", "kind_of", "satellite_of", "variables_of"]
+__all__ = [
+    "ALL",
+    "KINDS",
+    "SPECTRA",
+    "about",
+    "index_id",
+    "kind_of",
+    "may_hold_waves",
+    "satellite_of",
+    "variables_of",
+]
 
 ALL = "all<"
 """The index of all satellites together: lists of files are asked of it."""
+
+SPECTRA = frozenset({"efth", VARIABLE})
+"""What the spectra of wave models are called in their files: WAVEWATCH III's and SWAN's."""
 
 _INDEX = re.compile(r"(S1[A-Z])WV\.v3<")
 
@@ -90,3 +105,14 @@ def kind_of(index: str, varname: str, satellites: list[str]) -> tuple[str, str |
             )
     message, near = did_you_mean(f"variable of {index!r}:", varname, known)
     raise UnknownName(f"{message} (variables: {', '.join(known)})", suggestions=near)
+
+
+def may_hold_waves(names: Iterable[str]) -> bool:
+    """Whether a file with variables of these names may be of a wave mode, or hold a model's spectra.
+
+    Examples
+    --------
+    >>> may_hold_waves(["longitude", "efth"]), may_hold_waves(["sst"])
+    (True, False)
+    """
+    return not {"oswPolSpec", *SPECTRA}.isdisjoint(names)
