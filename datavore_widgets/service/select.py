@@ -370,26 +370,11 @@ def aggregate_info(info: VariableInfo, aggregate: str) -> VariableInfo:
 
     A count or a deviation is neither a level nor an anomaly: the catalogue's colours and limits do not fit it.
     """
-    if aggregate == "count":
-        return replace(
-            info,
-            units=units_of(info, aggregate),
-            kind="continuous",
-            standard_name="",
-            cmap=DEFAULT,
-            limits=None,
-            scale="linear",
-        )
-    if flag_of(aggregate) is not None:
-        return replace(
-            info,
-            units=units_of(info, aggregate),
-            kind="continuous",
-            standard_name="",
-            cmap=DEFAULT,
-            limits=(0.0, 1.0),
-            scale="linear",
-        )
+    if aggregate == "count" or flag_of(aggregate) is not None:
+        limits = None if aggregate == "count" else (0.0, 1.0)
+        units = units_of(info, aggregate)
+        plain = replace(info, units=units, kind="continuous", standard_name="", cmap=DEFAULT, scale="linear")
+        return replace(plain, limits=limits)
     if aggregate in ("std", "area_std", "time_std"):
         return replace(info, kind="continuous", cmap=DEFAULT, limits=None, scale="linear")
     if aggregate == "avg" and info.kind == "flags":
