@@ -33,6 +33,7 @@ from datavore_widgets.protocol.queries import (
 from datavore_widgets.protocol.times import Date, Lapse
 from datavore_widgets.service.files import FileSource
 from datavore_widgets.service.laps import folder, reader
+from datavore_widgets.service.laps import segment as laps_segment
 from datavore_widgets.service.laps.blocks import EDGES, covering
 from datavore_widgets.service.laps.prepare import Prepared, prepare
 from datavore_widgets.service.local import LocalService
@@ -709,3 +710,24 @@ def test_the_command_prepares_and_says_what_it_did(tmp_path: Path, laps: Path) -
     wrong = say(tmp_path / "none.nc")
     assert wrong.returncode == 1
     assert "does not exist" in wrong.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "RWF_NOWAIT"), reason="this system cannot tell what it has in memory")
+@pytest.mark.parametrize(("missing", "is_warm"), [(0, True), (6, True), (7, False), (64, False)])
+def test_a_file_is_in_memory_but_for_a_tenth(
+    missing: int, is_warm: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(bytes(6400))
+    places = []
+
+    def preadv(fd: int, buffers: list[bytearray], place: int, flags: int) -> int:
+        places.append(place)
+        if place >= 6400 - 100 * missing:
+            raise BlockingIOError
+        return 1
+
+    monkeypatch.setattr(os, "preadv", preadv)
+    with path.open("rb") as file:
+        assert laps_segment._in_memory(file.fileno(), 6400) is is_warm
+    assert len(places) == (64 if is_warm else 64 - missing + 7)
