@@ -17,8 +17,8 @@ __all__ = ["Warmth", "copied", "field", "forget", "make_cube", "make_huge", "mak
 
 FILL = np.int16(-32768)
 
-_WARM = 20.0
-"""Seconds after which files are read again."""
+_WARM = 2.0
+"""Seconds after which files are read again: a peer that takes gigabytes of memory may have taken theirs."""
 
 
 def field(rows: int, columns: int) -> tuple[RectilinearGrid, np.ndarray]:
