@@ -135,6 +135,21 @@ def test_sums_of_cells_of_large_and_of_small_codes(dtype: str, gaps: bool) -> No
             np.testing.assert_array_equal(mine, theirs, str(trial))
 
 
+def test_sums_do_not_overflow_where_land_lies_between() -> None:
+    # Land is passed over, also where sums of 32 bits are due to be added up: after 1,023 times 64 cells.
+    cells = np.full((2 * 1023 * 64, 2), 32767, dtype=np.int16)
+    cells[1022 * 64 : 1023 * 64] = -32768
+    kind = np.dtype("i2")
+    codes = Codes(kind, kind, gaps=True)
+    found = Sums.room(2, codes)
+    places = np.arange(len(cells)) * 2
+    loops_for("i2")._sum_cells(cells.reshape(-1), places, *codes.how(0.0), *found.arrays)
+    count = len(cells) - 64
+    assert found.count.tolist() == [count] * 2
+    assert found.total.tolist() == [count * 32767] * 2
+    assert found.squares.tolist() == [count * 32767**2] * 2
+
+
 def test_the_first_box_has_the_loops_loaded_later_and_not_by_itself(tmp_path: Path) -> None:
     path = write(tmp_path / "v.nc", np.arange(9000, dtype=np.int16).reshape(10, 30, 30))
     prepare(path, folder=tmp_path / "laps")

@@ -192,6 +192,10 @@ def _sum_whole(
     several, squared = np.zeros(size, dtype=np.int32), np.zeros(size, dtype=np.uint32)
     held: Any = 0
     for first in range(0, places.size, _AT_ONCE):
+        if first // _AT_ONCE % _OFTEN == 0:
+            # Here, not at the end, which cells without any value never come to.
+            _add(several, 0, total)
+            several[:] = 0
         some = places[first : first + _AT_ONCE]
         bottom[:] = most
         top[:] = least
@@ -216,9 +220,6 @@ def _sum_whole(
             number += 4
         for place in some[number:]:
             _add_one(codes, place, has_gaps, least, total, squares)
-        if first // _AT_ONCE % _OFTEN == _OFTEN - 1:
-            _add(several, 0, total)
-            several[:] = 0
     count[:] = places.size
     for t in range(size):
         count[t] -= missed[t]
