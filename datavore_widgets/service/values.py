@@ -97,8 +97,8 @@ def series(store: Store, query: SeriesQuery, job: Job) -> Series:
         is_moved,
         _measured(query, places),
         windows,
-        store.told(selection, read),
-        store.is_prepared(selection, read),
+        note=store.told(selection, read),
+        is_prepared=store.is_prepared(selection, read),
     )
     if percent is not None:
         tiles: summary.Tiles = (
